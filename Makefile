@@ -1,0 +1,107 @@
+# Nightstand: one Makefile for all. `make help` lists what there is.
+#
+# A folder is a layer: whatever .c file stands in it is built into that layer's
+# archive, with only the include paths to its right:
+#   firmware > board > drivers > lib/{phone,vault,web} > lib/util
+# tools/phonesim sees lib/util only: it has its own protocol code.
+
+BOARD ?= host
+SAN   ?= 0
+CC    ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+B     := $(if $(O),$(O),build)/$(BOARD)$(if $(filter 1,$(SAN)),-san)$(if $(filter clang%,$(CC)),-clang)
+CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nightstand
+
+VERSION := $(shell sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' CHANGES.md 2>/dev/null | head -1)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wswitch-enum -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla \
+	-Wformat=2 -Wundef
+ifeq ($(WERROR),1)
+WARN += -Werror
+endif
+OPT := -O2 -g
+HARD := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+ifeq ($(SAN),1)
+OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+HARD := -fPIE
+LDSAN := -fsanitize=address,undefined
+endif
+CSTD := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+CFLAGS_ALL = $(CSTD) $(OPT) $(HARD) $(WARN) -ffunction-sections -fdata-sections \
+	-DNIGHTSTAND_VERSION='"$(VERSION)"' -MMD -MP $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections $(LDSAN) $(LDFLAGS)
+
+PKG = $(shell pkg-config --libs $(1) 2>/dev/null)
+
+# --- layers -----------------------------------------------------------------
+UTIL_SRC  := $(wildcard lib/util/*.c)
+PHONE_SRC := $(wildcard lib/phone/*.c)
+VAULT_SRC := $(wildcard lib/vault/*.c)
+WEB_SRC   := $(wildcard lib/web/*.c)
+DRV_SRC   := $(wildcard drivers/*/*.c)
+FW_SRC    := $(wildcard firmware/*.c) $(wildcard board/$(BOARD)/*.c)
+SIM_SRC   := $(wildcard tools/phonesim/*.c)
+
+INC_util  := -Ilib/util
+INC_phone := -Ilib/phone $(INC_util)
+INC_vault := -Ilib/vault $(INC_util)
+LWIP_SRCDIR = $(B)/src/lwip
+LLHTTP_DIR  = $(B)/src/llhttp
+INC_lwip  = -Ilib/web/lwip -isystem $(LWIP_SRCDIR)/src/include
+INC_web   = -Ilib/web $(INC_util) $(INC_lwip) -isystem $(LLHTTP_DIR) -I$(B)/gen
+INC_drv   = $(foreach d,$(wildcard drivers/*),-I$(d)) $(INC_util) $(INC_lwip)
+INC_fw    = -Ifirmware -Iboard $(INC_drv) -Ilib/phone -Ilib/vault -Ilib/web
+INC_sim   := -Itools/phonesim $(INC_util)
+INC_tests = -Itests $(INC_fw) $(INC_web)
+
+LIBS_util  := -lcrypto
+LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
+LIBS_vault = -lsqlite3 -lplist-2.0
+LIBS_web   = -lslirp -lcjson
+LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) -linih $(LIBS_util) -lpthread -lm
+LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+.PHONY: all
+all: $(B)/nightstand $(B)/phonesim ## the program and the simulated iPhone
+
+$(B)/nightstand: $(call obj,$(FW_SRC)) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $(call obj,$(FW_SRC)) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
+
+$(B)/phonesim: $(call obj,$(SIM_SRC)) $(B)/libutil.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_sim)
+
+$(B)/libutil.a: $(call obj,$(UTIL_SRC))
+$(B)/libphone.a: $(call obj,$(PHONE_SRC))
+$(B)/libvault.a: $(call obj,$(VAULT_SRC))
+$(B)/libweb.a: $(call obj,$(WEB_SRC)) $(B)/src/llhttp/llhttp.o $(B)/src/llhttp/api.o $(B)/src/llhttp/http.o
+$(B)/libdrv.a: $(call obj,$(DRV_SRC))
+$(B)/lib%.a:
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/lib/util/%.o: INC = $(INC_util)
+$(B)/lib/phone/%.o: INC = $(INC_phone)
+$(B)/lib/vault/%.o: INC = $(INC_vault)
+$(B)/lib/web/%.o: INC = $(INC_web)
+$(B)/drivers/%.o: INC = $(INC_drv)
+$(B)/firmware/%.o: INC = $(INC_fw)
+$(B)/board/%.o: INC = $(INC_fw)
+$(B)/tools/phonesim/%.o: INC = $(INC_sim)
+$(B)/tests/%.o: INC = $(INC_tests)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(INC) -c -o $@ $<
+
+# --- unit tests: one program a file, linked against the archives -------------
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

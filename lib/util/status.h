@@ -1,0 +1,110 @@
+/*
+ * All that may be shown, by value, without pointers: LED, page, API,
+ * terminal and tests read just this. Filled by the box in one place.
+ * Strings are UTF-8, NUL-terminated, "" when unknown. Times *_at are Unix
+ * seconds, 0 when there is none.
+ */
+#ifndef STATUS_H
+#define STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "led_pattern.h"
+#include "limits.h"
+
+/* Ids as in words.md; the word for each is status_state_id(). */
+enum status_state {
+	STATE_STARTING,
+	STATE_READY,
+	STATE_READY_OVERDUE,
+	STATE_SEEN, /* a phone is there, nothing known yet */
+	STATE_WANTS_TRUST,
+	STATE_TRUST_REFUSED,
+	STATE_WANTS_UNLOCK,
+	STATE_WANTS_PASSCODE,
+	STATE_PASSCODE_MISSED,
+	STATE_PREPARING,
+	STATE_RECEIVING,
+	STATE_CHECKING,
+	STATE_SAFE,
+	STATE_UNPLUGGED,
+	STATE_PHONE_FAILED,
+	STATE_PHONE_FULL,
+	STATE_SETUP_UNFINISHED,
+	STATE_DISK_FULL,
+	STATE_NO_DISK,
+	STATE_DISK_UNFIT,
+	STATE_DISK_READONLY,
+	STATE_DISK_FAILING,
+	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
+	STATE_BOX_FAULT,
+	STATE_COUNT_
+};
+
+struct status_phone {
+	char udid[48];
+	char name[128];
+	char product_type[32];
+	char model[48];       /* "iPhone 15"; the product type if not known */
+	char ios[32];
+	enum status_state state;
+	int64_t state_at;     /* since when */
+	bool attached;
+	bool encrypted;
+	int battery_pct;      /* -1 unknown */
+	/* the running backup */
+	uint32_t pct_x100;    /* 0..10000 */
+	uint64_t bytes_done, bytes_rate; /* bytes/s over the last seconds */
+	uint64_t files_done;
+	int64_t eta_s;        /* -1 unknown */
+	uint64_t missing_bytes; /* DISK_FULL: how much more room */
+	int mb_code;          /* small print; 0 none */
+	char detail[256];     /* the phone's text or what the check found */
+	/* the newest good snapshot */
+	int64_t last_good_at;
+	uint64_t last_files, last_bytes, last_new_files, last_new_bytes;
+	uint32_t versions;
+	uint32_t overdue_days; /* 0: not overdue */
+};
+
+/* One line of the ledger. */
+struct status_night {
+	int64_t at;
+	char udid[48];
+	char phone[128];
+	enum status_state state; /* how it ended: SAFE, UNPLUGGED, … */
+	uint32_t pct_x100;
+	uint64_t new_files, new_bytes;
+	int64_t seconds;
+	uint64_t missing_bytes;
+	int mb_code;
+	char detail[128];
+};
+
+struct status_disk {
+	bool present;
+	char path[256];
+	char fs[16];
+	uint64_t total_bytes, free_bytes;
+};
+
+struct status {
+	uint64_t serial;      /* grows with each change */
+	int64_t now_at;
+	int64_t started_at;
+	char box[64];         /* its name: "nightstand" */
+	char version[32];
+	enum status_state state; /* of the box: READY, NO_DISK, … or the state
+				    of the phone that matters most */
+	int phone;            /* index that the state speaks of, -1 none */
+	enum led_pattern led; /* pure function of the rest */
+	struct status_disk disk;
+	uint32_t n_phones, n_nights;
+	struct status_phone phones[LIMIT_PHONES];
+	struct status_night nights[LIMIT_NIGHTS]; /* newest first */
+};
+
+const char *status_state_id(enum status_state s); /* "wants_passcode" */
+
+#endif
