@@ -76,6 +76,10 @@ struct phone {
  */
 int phone_point(struct phone *ph, const char *name, uint64_t n);
 
+/* Adds to a counter that `status` shows: "files_uploaded", "bytes_uploaded",
+ * "moves", "removes", … (any name; at most 32 of them). */
+void phone_count(struct phone *ph, const char *name, uint64_t add);
+
 /* Numbers and switches set by `set NAME VALUE` on the control socket; `def`
  * when never set. Known to the agent: scan_ms, chunk, upload_batch,
  * move_batch, space_extra_bytes, purge_rule, frame_limit,
@@ -96,7 +100,8 @@ void phone_notify(struct phone *ph, const char *name);
 int phone_sleep(struct phone *ph, int ms);
 
 /* A line for `events` listeners of the control socket and for the log:
- * "backup begin full", "upload done 1204 files", … */
+ * "backup begin full", "upload done 1204 files", … A line that begins with
+ * "backup end" or "restore end" is kept as the last outcome for `status`. */
 void phone_event(struct phone *ph, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
