@@ -28,10 +28,10 @@ struct led_step {
 };
 
 struct led_grammar {
-	const char *id;      /* "look"; steady, for the API */
-	const char *says;    /* "look at your phone (trust, unlock, passcode)" */
-	const char *rhythm;  /* "double blink" */
-	const char *colour;  /* "white", "green", "blue", "amber", "red" */
+	const char *id; /* "look"; steady, for the API */
+	const char *says; /* "look at your phone (trust, unlock, passcode)" */
+	const char *rhythm; /* "double blink" */
+	const char *colour; /* "white", "green", "blue", "amber", "red" */
 	uint8_t rgb[3];
 	uint8_t n_steps;
 	struct led_step steps[16];
@@ -41,5 +41,14 @@ const struct led_grammar *led_grammar(enum led_pattern p);
 
 /* Brightness 0..255 at `ms` after the pattern began; pure. */
 uint8_t led_pattern_level(enum led_pattern p, int64_t ms);
+
+/* The length of one round of the rhythm. */
+int64_t led_pattern_period_ms(enum led_pattern p);
+
+/* How long the level at `ms` may stand before it must be set again: to the
+ * end of its step, at most LED_PATTERN_RAMP_MS while it rises or falls; -1
+ * when it never changes. Lets a box sleep between two blinks. */
+#define LED_PATTERN_RAMP_MS 50
+int64_t led_pattern_next_ms(enum led_pattern p, int64_t ms);
 
 #endif

@@ -95,8 +95,12 @@ struct status {
 	int64_t started_at;
 	char box[64];         /* its name: "nightstand" */
 	char version[32];
-	enum status_state state; /* of the box: READY, NO_DISK, … or the state
-				    of the phone that matters most */
+	enum status_state box_state; /* of the box alone: STARTING, READY,
+					NO_DISK, DISK_*, BOX_FAULT */
+	char detail[256];     /* what box_state is about, in words */
+	/* the three below are set by status_settle() */
+	enum status_state state; /* of the box: box_state, or the state of the
+				    phone that matters most */
 	int phone;            /* index that the state speaks of, -1 none */
 	enum led_pattern led; /* pure function of the rest */
 	struct status_disk disk;
@@ -106,5 +110,18 @@ struct status {
 };
 
 const char *status_state_id(enum status_state s); /* "wants_passcode" */
+
+/* STATE_COUNT_ when there is no such id. */
+enum status_state status_state_from_id(const char *id);
+
+/* A backup is under way or about to be, in this state. */
+bool status_is_busy(enum status_state s);
+
+/*
+ * Sets state, phone and led from the rest: what matters most to a person who
+ * glances at the box. Urgent and short-lived things (a dialog on the phone)
+ * come before lasting ones. Pure.
+ */
+void status_settle(struct status *st);
 
 #endif

@@ -14,13 +14,18 @@
 
 #include "status.h"
 
-enum words_severity { WORDS_GOOD, WORDS_BUSY, WORDS_ACT, WORDS_BAD };
+enum words_severity {
+	WORDS_GOOD,
+	WORDS_BUSY,
+	WORDS_ACT,
+	WORDS_BAD
+};
 
 struct words {
-	const char *id;      /* status_state_id() */
+	const char *id; /* status_state_id() */
 	char headline[256];
 	char sentence[512];
-	char small[160];     /* "MBErrorDomain 208", or "" */
+	char small[160]; /* "MBErrorDomain 208", or "" */
 	enum led_pattern led;
 	enum words_severity severity;
 };
@@ -49,6 +54,16 @@ void words_duration(int64_t seconds, char *out, size_t cap);
 /* "today 23:41", "yesterday 23:38", "Tuesday 23:38", "3 May 2026" in the
  * owner's zone. */
 void words_when(int64_t now_at, int64_t at, char *out, size_t cap);
+/* The same with another joint between day and clock: "today at 23:41". */
+void words_when_joined(
+    int64_t now_at, int64_t at, const char *joint, char *out, size_t cap);
+
+/* "Ana's iPhone", "iPhone 15", or "The iPhone" when nothing is known. */
+void words_phone_name(const struct status_phone *p, char *out, size_t cap);
+
+/* What a device-link error code means and what helps; false: not in the
+ * table (the texts are general then). */
+bool words_reason(int mb_code, const char **reason, const char **helps);
 
 /* The LED of a status: a pure function; used to fill st->led. */
 enum led_pattern words_led(const struct status *st);

@@ -1,0 +1,119 @@
+#include "status.h"
+
+#include <string.h>
+
+#include "words.h"
+
+static const char *const ids[STATE_COUNT_] = {
+	[STATE_STARTING] = "starting",
+	[STATE_READY] = "ready",
+	[STATE_READY_OVERDUE] = "ready_overdue",
+	[STATE_SEEN] = "seen",
+	[STATE_WANTS_TRUST] = "wants_trust",
+	[STATE_TRUST_REFUSED] = "trust_refused",
+	[STATE_WANTS_UNLOCK] = "wants_unlock",
+	[STATE_WANTS_PASSCODE] = "wants_passcode",
+	[STATE_PASSCODE_MISSED] = "passcode_missed",
+	[STATE_PREPARING] = "preparing",
+	[STATE_RECEIVING] = "receiving",
+	[STATE_CHECKING] = "checking",
+	[STATE_SAFE] = "safe",
+	[STATE_UNPLUGGED] = "unplugged",
+	[STATE_PHONE_FAILED] = "phone_failed",
+	[STATE_PHONE_FULL] = "phone_full",
+	[STATE_SETUP_UNFINISHED] = "setup_unfinished",
+	[STATE_DISK_FULL] = "disk_full",
+	[STATE_NO_DISK] = "no_disk",
+	[STATE_DISK_UNFIT] = "disk_unfit",
+	[STATE_DISK_READONLY] = "disk_readonly",
+	[STATE_DISK_FAILING] = "disk_failing",
+	[STATE_CHECK_FAILED] = "check_failed",
+	[STATE_BOX_FAULT] = "box_fault",
+};
+
+/*
+ * What matters more has a higher rank. A dialog waits for a person who is
+ * still there, so it comes before everything but a box that can't back up at
+ * all; what runs comes before what has ended.
+ */
+static const unsigned char ranks[STATE_COUNT_] = {
+	[STATE_BOX_FAULT] = 90,
+	[STATE_NO_DISK] = 84,
+	[STATE_DISK_UNFIT] = 83,
+	[STATE_DISK_READONLY] = 82,
+	[STATE_DISK_FAILING] = 81,
+	[STATE_WANTS_PASSCODE] = 75,
+	[STATE_WANTS_TRUST] = 74,
+	[STATE_WANTS_UNLOCK] = 73,
+	[STATE_RECEIVING] = 64,
+	[STATE_PREPARING] = 63,
+	[STATE_CHECKING] = 62,
+	[STATE_SEEN] = 61,
+	[STATE_DISK_FULL] = 55,
+	[STATE_CHECK_FAILED] = 54,
+	[STATE_PHONE_FAILED] = 53,
+	[STATE_PHONE_FULL] = 52,
+	[STATE_TRUST_REFUSED] = 51,
+	[STATE_SETUP_UNFINISHED] = 45,
+	[STATE_PASSCODE_MISSED] = 44,
+	[STATE_READY_OVERDUE] = 40,
+	[STATE_UNPLUGGED] = 30,
+	[STATE_STARTING] = 25,
+	[STATE_SAFE] = 20,
+	[STATE_READY] = 10,
+};
+
+const char *status_state_id(enum status_state s)
+{
+	if ((unsigned)s >= STATE_COUNT_ || !ids[s])
+		return "unknown";
+	return ids[s];
+}
+
+enum status_state status_state_from_id(const char *id)
+{
+	unsigned i = 0;
+
+	while (i < STATE_COUNT_ && strcmp(ids[i], id) != 0)
+		i++;
+	return (enum status_state)i;
+}
+
+bool status_is_busy(enum status_state s)
+{
+	return s == STATE_SEEN || s == STATE_WANTS_TRUST ||
+	       s == STATE_WANTS_UNLOCK || s == STATE_WANTS_PASSCODE ||
+	       s == STATE_PREPARING || s == STATE_RECEIVING ||
+	       s == STATE_CHECKING;
+}
+
+/* A phone that lies elsewhere and is safe is no news for the box. */
+static unsigned phone_rank(const struct status_phone *p)
+{
+	if (!p->attached && p->state == STATE_SAFE)
+		return 0;
+	if ((unsigned)p->state >= STATE_COUNT_)
+		return 0;
+	return ranks[p->state];
+}
+
+void status_settle(struct status *st)
+{
+	unsigned best;
+
+	if ((unsigned)st->box_state >= STATE_COUNT_)
+		st->box_state = STATE_BOX_FAULT;
+	st->state = st->box_state;
+	st->phone = -1;
+	best = ranks[st->state];
+	for (uint32_t i = 0; i < st->n_phones && i < LIMIT_PHONES; i++) {
+		unsigned r = phone_rank(&st->phones[i]);
+
+		if (r <= best)
+			continue;
+		best = r;
+		st->state = st->phones[i].state;
+		st->phone = (int)i;
+	}
+	st->led = words_led(st);
+}

@@ -1,0 +1,548 @@
+/*
+ * The one table of states, and how its sentences are filled in. To add a
+ * state: a value in status.h, its id and rank in status.c, a row here.
+ */
+#include "words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "utf8.h"
+
+enum glance { /* what the box says after a state's sentence */
+	GLANCE_NONE,
+	GLANCE_LAST_GOOD, /* "Last safe backup: yesterday, 23:38." */
+	GLANCE_STAYS, /* "The backup of yesterday stays safe until …" */
+	GLANCE_SAFE, /* "Backed up today at 23:41 · …", in its place */
+};
+
+struct row {
+	const char *headline, *sentence, *ledger;
+	enum led_pattern led;
+	enum words_severity severity;
+	enum glance glance;
+};
+
+/*
+ * {phone} its name, {pct} whole percent, {left} time left as a sentence's
+ * start, {days}, {reason} and {helps} of an error code, {missing} bytes,
+ * {why} the detail, {sum} the cost of a night.
+ */
+/* clang-format off */
+static const struct row rows[STATE_COUNT_] = {
+[STATE_STARTING] = { "Starting",
+	"The box is getting ready, a few seconds.",
+	"", LED_STARTING, WORDS_BUSY, GLANCE_NONE },
+[STATE_READY] = { "Ready",
+	"Plug in an iPhone.",
+	"", LED_READY, WORDS_GOOD, GLANCE_LAST_GOOD },
+[STATE_READY_OVERDUE] = { "{phone} has not been backed up for {days}",
+	"Plug it in tonight.",
+	"no phone seen", LED_OVERDUE, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_SEEN] = { "{phone} is plugged in",
+	"The box is about to ask it for a backup.",
+	"", LED_BACKING_UP, WORDS_BUSY, GLANCE_LAST_GOOD },
+[STATE_WANTS_TRUST] = { "Tap \"Trust\" on {phone}",
+	"Unlock it, tap Trust, enter its passcode. This is needed once.",
+	"waited for Trust", LED_LOOK, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_TRUST_REFUSED] = { "{phone} was told not to trust this box",
+	"Unplug it and plug it in again to be asked once more.",
+	"Trust was refused", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_WANTS_UNLOCK] = { "Unlock {phone}",
+	"It has been locked since it was plugged in or for over an hour, "
+	"and only charges.",
+	"was locked", LED_LOOK, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_WANTS_PASSCODE] = { "Enter the passcode on {phone}",
+	"iOS asks for it at every backup. The box waits about three minutes, "
+	"then asks again when you unlock it.",
+	"", LED_LOOK, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_PASSCODE_MISSED] = { "The passcode was not entered",
+	"Nothing is lost. Unlock {phone} while it is plugged in, and the box "
+	"asks again.",
+	"passcode was not entered", LED_LOOK, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_PREPARING] = { "{phone} is getting its backup ready",
+	"Large phones think for some minutes. Leave it plugged in.",
+	"", LED_BACKING_UP, WORDS_BUSY, GLANCE_STAYS },
+[STATE_RECEIVING] = { "Backing up {phone}: {pct} %",
+	"{left}Leave it plugged in.",
+	"", LED_BACKING_UP, WORDS_BUSY, GLANCE_STAYS },
+[STATE_CHECKING] = { "Checking what arrived",
+	"Every file is read back from the disk. You may unplug {phone} now.",
+	"", LED_BACKING_UP, WORDS_BUSY, GLANCE_STAYS },
+[STATE_SAFE] = { "Everything on {phone} is safe",
+	"You may unplug it.",
+	"backed up: {sum}", LED_SAFE, WORDS_GOOD, GLANCE_SAFE },
+[STATE_UNPLUGGED] = { "{phone} was unplugged before the end",
+	"The earlier backup is untouched. Plug it in again and it goes on.",
+	"unplugged at {pct} %", LED_READY, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_PHONE_FAILED] = { "{phone} stopped the backup: {reason}",
+	"{helps}",
+	"{reason}", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_PHONE_FULL] = { "{phone} has no room to prepare a backup",
+	"Free some space on it.",
+	"phone is full", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_SETUP_UNFINISHED] = { "{phone} is still being set up",
+	"Finish its setup; the box tries again by itself.",
+	"setup not finished", LED_LOOK, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_DISK_FULL] = { "The disk needs {missing} more",
+	"Earlier backups are untouched. Free some space on the disk or use a "
+	"larger one.",
+	"{missing} missing", LED_DISK_FULL, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_NO_DISK] = { "No disk",
+	"Plug in a USB disk. Nothing on it is deleted without your word.",
+	"no disk", LED_NO_DISK, WORDS_BAD, GLANCE_NONE },
+[STATE_DISK_UNFIT] = { "This disk can't hold backups: {why}",
+	"Prepare it with ext4 or exFAT, or use another.",
+	"disk unfit", LED_NO_DISK, WORDS_BAD, GLANCE_NONE },
+[STATE_DISK_READONLY] = { "The disk can only be read",
+	"{why}",
+	"disk read-only", LED_NO_DISK, WORDS_BAD, GLANCE_NONE },
+[STATE_DISK_FAILING] = { "The disk is failing",
+	"What was safe is not touched. Copy it to a new disk now. {why}",
+	"disk errors", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_CHECK_FAILED] = { "What arrived from {phone} is not a whole backup",
+	"The earlier backup is untouched. The box tries again. {why}",
+	"what arrived was not whole", LED_FAILED, WORDS_BAD,
+	GLANCE_LAST_GOOD },
+[STATE_BOX_FAULT] = { "The box restarted a part of itself",
+	"It goes on by itself. {why}",
+	"the box had a fault", LED_FAULT, WORDS_BAD, GLANCE_LAST_GOOD },
+};
+
+static const struct { int code; const char *reason, *helps; } reasons[] = {
+	{ 1, "it was not ready", "The box tries again by itself." },
+	{ 3, "an old snapshot is stuck on it",
+		"Restart the phone, then plug it in again." },
+	{ 102, "it has no room to prepare a backup",
+		"Free some space on it." },
+	{ 103, "the backup on the disk does not fit it",
+		"The box starts a full backup; older versions stay." },
+	{ 104, "some of its files could not be read",
+		"Restart the phone, then plug it in again." },
+	{ 105, "the disk has no room", "Free some space on the disk." },
+	{ 106, "the disk has no room", "Free some space on the disk." },
+	{ 202, "it was cancelled on the phone",
+		"Plug it in again to start anew." },
+	{ 203, "the backup on the disk is of another version",
+		"The box starts a full backup; older versions stay." },
+	{ 205, "it finds the backup on the disk incomplete",
+		"The box sets it aside and starts a full one; older versions "
+		"stay." },
+	{ 207, "the backup password is wrong or missing",
+		"Check the phone's backup password." },
+	{ 208, "it was locked or the passcode was not entered",
+		"Unlock it while it is plugged in." },
+	{ 211, "Find My must be switched off for this",
+		"Switch Find My off on the phone, then plug it in again." },
+	{ 212, "it is still being set up",
+		"Finish its setup; the box tries again by itself." },
+};
+/* clang-format on */
+
+bool words_reason(int mb_code, const char **reason, const char **helps)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].code == mb_code) {
+			*reason = reasons[i].reason;
+			*helps = reasons[i].helps;
+			return true;
+		}
+	*reason = "it gave no reason";
+	*helps = "Plug it in again. If it happens again, restart the phone.";
+	return false;
+}
+
+void words_phone_name(const struct status_phone *p, char *out, size_t cap)
+{
+	if (!p)
+		snprintf(out, cap, "the iPhone");
+	else if (!utf8_clean(out, cap, p->name) &&
+		 !utf8_clean(out, cap, p->model))
+		snprintf(out, cap, "the iPhone");
+}
+
+/* What the placeholders of a row stand for. */
+struct facts {
+	char phone[128];
+	unsigned pct;
+	int64_t eta_s;
+	uint32_t days;
+	int mb_code;
+	uint64_t missing_bytes;
+	char why[256];
+	const char *sum;
+};
+
+static void facts_of_phone(const struct status_phone *p, struct facts *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->eta_s = -1;
+	f->sum = "";
+	words_phone_name(p, f->phone, sizeof(f->phone));
+	if (!p)
+		return;
+	f->pct = p->pct_x100 > 10000 ? 100 : p->pct_x100 / 100;
+	f->eta_s = p->eta_s;
+	f->days = p->overdue_days;
+	f->mb_code = p->mb_code;
+	f->missing_bytes = p->missing_bytes;
+	utf8_clean(f->why, sizeof(f->why), p->detail);
+}
+
+static void put_left(const struct facts *f, char *out, size_t cap)
+{
+	char text[64];
+
+	if (f->eta_s < 0) {
+		out[0] = '\0';
+	} else if (f->eta_s < 60) {
+		snprintf(out, cap, "Less than a minute left. ");
+	} else {
+		words_duration(f->eta_s, text, sizeof(text));
+		snprintf(out, cap, "About %s left. ", text);
+	}
+}
+
+/* The reason in words; a failure without a code tells its detail. */
+static void put_reason(const struct facts *f, char *out, size_t cap)
+{
+	const char *reason;
+	const char *helps;
+
+	if (!words_reason(f->mb_code, &reason, &helps) && f->mb_code == 0 &&
+	    f->why[0])
+		reason = f->why;
+	snprintf(out, cap, "%s", reason);
+}
+
+static void put_value(
+    const struct facts *f, const char *key, size_t len, char *out, size_t cap)
+{
+	const char *reason;
+	const char *helps;
+
+#define IS(name) (len == sizeof(name) - 1 && !memcmp(key, name, len))
+	out[0] = '\0';
+	if (IS("phone"))
+		snprintf(out, cap, "%s", f->phone);
+	else if (IS("pct"))
+		snprintf(out, cap, "%u", f->pct);
+	else if (IS("left"))
+		put_left(f, out, cap);
+	else if (IS("days"))
+		snprintf(
+		    out, cap, "%u day%s", f->days, f->days == 1 ? "" : "s");
+	else if (IS("reason"))
+		put_reason(f, out, cap);
+	else if (IS("missing") && f->missing_bytes)
+		words_bytes(f->missing_bytes, out, cap);
+	else if (IS("missing"))
+		snprintf(out, cap, "room");
+	else if (IS("why"))
+		snprintf(out, cap, "%s", f->why);
+	else if (IS("sum"))
+		snprintf(out, cap, "%s", f->sum);
+	else if (IS("helps")) {
+		words_reason(f->mb_code, &reason, &helps);
+		snprintf(out, cap, "%s", helps);
+	}
+#undef IS
+}
+
+static size_t append(char *out, size_t cap, size_t n, const char *s, size_t len)
+{
+	if (len > cap - 1 - n)
+		len = utf8_cut(s, cap - 1 - n);
+	memcpy(out + n, s, len);
+	out[n + len] = '\0';
+	return n + len;
+}
+
+static void append_text(char *out, size_t cap, const char *s)
+{
+	append(out, cap, strlen(out), s, strlen(s));
+}
+
+static void fill(char *out, size_t cap, const char *text, const struct facts *f)
+{
+	char value[320];
+	size_t n = 0;
+
+	out[0] = '\0';
+	while (*text) {
+		size_t len = strcspn(text, "{");
+		const char *end;
+
+		n = append(out, cap, n, text, len);
+		text += len;
+		end = *text ? strchr(text, '}') : NULL;
+		if (!end)
+			continue;
+		put_value(f, text + 1, (size_t)(end - text - 1), value,
+		    sizeof(value));
+		n = append(out, cap, n, value, strlen(value));
+		text = end + 1;
+	}
+	while (n > 0 && out[n - 1] == ' ')
+		out[--n] = '\0';
+	/* Ours may stand first in a sentence; a phone's own name stays. */
+	if (!strcmp(f->phone, "the iPhone") && !strncmp(out, f->phone, 10))
+		out[0] = 'T';
+}
+
+static const struct row *row_of(enum status_state s)
+{
+	if ((unsigned)s >= STATE_COUNT_ || !rows[s].headline)
+		s = STATE_BOX_FAULT;
+	return &rows[s];
+}
+
+static void put_small(struct words *out, int mb_code, const char *detail)
+{
+	char text[128];
+
+	out->small[0] = '\0';
+	if (!mb_code)
+		return;
+	snprintf(out->small, sizeof(out->small), "MBErrorDomain %d", mb_code);
+	if (!utf8_clean(text, sizeof(text), detail))
+		return;
+	append_text(out->small, sizeof(out->small), ": ");
+	append_text(out->small, sizeof(out->small), text);
+}
+
+static void put_words(
+    enum status_state state, const struct facts *f, struct words *out)
+{
+	const struct row *row = row_of(state);
+
+	memset(out, 0, sizeof(*out));
+	out->id = status_state_id(state);
+	fill(out->headline, sizeof(out->headline), row->headline, f);
+	fill(out->sentence, sizeof(out->sentence), row->sentence, f);
+	out->led = row->led;
+	out->severity = row->severity;
+}
+
+/* What was missed is shown as missed until it is overdue; then that is the
+ * news (words.md, column LED). */
+static void as_due(const struct status_phone *p, struct words *out)
+{
+	if (p->overdue_days > 0 &&
+	    (p->state == STATE_UNPLUGGED || p->state == STATE_PASSCODE_MISSED))
+		out->led = LED_OVERDUE;
+	if (p->state == STATE_SAFE && !p->attached)
+		out->led = LED_READY;
+}
+
+static const struct status_phone *phone_at(
+    const struct status *st, int64_t phone)
+{
+	if (phone < 0 || phone >= LIMIT_PHONES || phone >= st->n_phones)
+		return NULL;
+	return &st->phones[phone];
+}
+
+/* Why it was not backed up when it was last here, for the overdue. */
+static void append_last_seen(
+    const struct status *st, const struct status_phone *p, struct words *out)
+{
+	char when[48];
+	char line[200];
+	struct facts f;
+
+	for (unsigned i = 0; i < st->n_nights && i < LIMIT_NIGHTS; i++) {
+		const struct status_night *n = &st->nights[i];
+
+		if (strcmp(n->udid, p->udid) != 0 ||
+		    n->state == STATE_READY_OVERDUE)
+			continue;
+		if (n->state == STATE_SAFE)
+			return;
+		facts_of_phone(p, &f);
+		f.mb_code = n->mb_code;
+		f.missing_bytes = n->missing_bytes;
+		f.pct = n->pct_x100 > 10000 ? 100 : n->pct_x100 / 100;
+		utf8_clean(f.why, sizeof(f.why), n->detail);
+		words_when(st->now_at, n->at, when, sizeof(when));
+		fill(line, sizeof(line), row_of(n->state)->ledger, &f);
+		append_text(
+		    out->sentence, sizeof(out->sentence), " It was last seen ");
+		append_text(out->sentence, sizeof(out->sentence), when);
+		append_text(out->sentence, sizeof(out->sentence), "; ");
+		append_text(out->sentence, sizeof(out->sentence), line);
+		append_text(out->sentence, sizeof(out->sentence), ".");
+		return;
+	}
+}
+
+void words_phone(const struct status *st, unsigned phone, struct words *out)
+{
+	const struct status_phone *p = phone_at(st, phone);
+	struct facts f;
+
+	facts_of_phone(p, &f);
+	put_words(p ? p->state : STATE_READY, &f, out);
+	if (!p)
+		return;
+	put_small(out, p->mb_code, p->detail);
+	as_due(p, out);
+	if (p->state == STATE_SAFE && !p->attached)
+		out->sentence[0] = '\0';
+	if (p->state == STATE_READY_OVERDUE)
+		append_last_seen(st, p, out);
+}
+
+void words_last_good(
+    const struct status *st, unsigned phone, char *out, size_t cap)
+{
+	const struct status_phone *p = phone_at(st, phone);
+	char when[48];
+
+	if (!p || p->last_good_at <= 0) {
+		snprintf(out, cap, "No backup yet.");
+		return;
+	}
+	words_when_joined(
+	    st->now_at, p->last_good_at, ", ", when, sizeof(when));
+	snprintf(out, cap, "Last safe backup: %s.", when);
+}
+
+/* "1,204 new files, 2.1 GB" */
+static void put_new(uint64_t files, uint64_t bytes, char *out, size_t cap)
+{
+	char count[40];
+	char size[40];
+
+	if (files == 0) {
+		snprintf(out, cap, "nothing new");
+		return;
+	}
+	words_count(files, count, sizeof(count));
+	words_bytes(bytes, size, sizeof(size));
+	snprintf(
+	    out, cap, "%s new file%s, %s", count, files == 1 ? "" : "s", size);
+}
+
+static void glance_safe(
+    const struct status *st, const struct status_phone *p, struct words *out)
+{
+	char when[48];
+	char sum[120];
+
+	if (p->last_good_at <= 0)
+		return;
+	words_when_joined(
+	    st->now_at, p->last_good_at, " at ", when, sizeof(when));
+	put_new(p->last_new_files, p->last_new_bytes, sum, sizeof(sum));
+	snprintf(out->sentence, sizeof(out->sentence),
+	    "Backed up %s \u00b7 %s \u00b7 checked.", when, sum);
+}
+
+static void glance_stays(
+    const struct status *st, const struct status_phone *p, struct words *out)
+{
+	char when[48];
+
+	if (p->last_good_at <= 0)
+		return;
+	words_when_joined(st->now_at, p->last_good_at, " ", when, sizeof(when));
+	append_text(out->sentence, sizeof(out->sentence), " The backup of ");
+	append_text(out->sentence, sizeof(out->sentence), when);
+	append_text(out->sentence, sizeof(out->sentence),
+	    " stays safe until this one is complete.");
+}
+
+/* The phone whose last good backup is the oldest: its age is what counts when
+ * the box speaks of no phone in particular. */
+static int oldest_good(const struct status *st)
+{
+	int best = -1;
+
+	for (uint32_t i = 0; i < st->n_phones && i < LIMIT_PHONES; i++) {
+		int64_t at = st->phones[i].last_good_at;
+
+		if (at > 0 && (best < 0 || at < st->phones[best].last_good_at))
+			best = (int)i;
+	}
+	return best;
+}
+
+static void glance_last_good(
+    const struct status *st, int phone, struct words *out)
+{
+	char text[96];
+
+	if (phone < 0)
+		phone = oldest_good(st);
+	if (phone < 0)
+		return;
+	words_last_good(st, (unsigned)phone, text, sizeof(text));
+	if (out->sentence[0])
+		append_text(out->sentence, sizeof(out->sentence), " ");
+	append_text(out->sentence, sizeof(out->sentence), text);
+}
+
+void words_box(const struct status *st, struct words *out)
+{
+	const struct status_phone *p = phone_at(st, st->phone);
+	struct facts f;
+
+	if (p) {
+		words_phone(st, (unsigned)st->phone, out);
+	} else {
+		facts_of_phone(NULL, &f);
+		utf8_clean(f.why, sizeof(f.why), st->detail);
+		put_words(st->state, &f, out);
+	}
+	switch (row_of(st->state)->glance) {
+	case GLANCE_NONE:
+		break;
+	case GLANCE_LAST_GOOD:
+		glance_last_good(st, st->phone, out);
+		break;
+	case GLANCE_STAYS:
+		if (p)
+			glance_stays(st, p, out);
+		break;
+	case GLANCE_SAFE:
+		if (p)
+			glance_safe(st, p, out);
+		break;
+	}
+}
+
+void words_night(const struct status *st, unsigned night, char *out, size_t cap)
+{
+	const struct status_night *n;
+	char sum[200];
+	char took[64];
+	struct facts f;
+
+	if (cap == 0)
+		return;
+	out[0] = '\0';
+	if (night >= st->n_nights || night >= LIMIT_NIGHTS)
+		return;
+	n = &st->nights[night];
+	facts_of_phone(NULL, &f);
+	utf8_clean(f.phone, sizeof(f.phone), n->phone);
+	f.pct = n->pct_x100 > 10000 ? 100 : n->pct_x100 / 100;
+	f.mb_code = n->mb_code;
+	f.missing_bytes = n->missing_bytes;
+	utf8_clean(f.why, sizeof(f.why), n->detail);
+	put_new(n->new_files, n->new_bytes, sum, sizeof(sum));
+	words_duration(n->seconds, took, sizeof(took));
+	append_text(sum, sizeof(sum), ", ");
+	append_text(sum, sizeof(sum), took);
+	f.sum = sum;
+	fill(out, cap, row_of(n->state)->ledger, &f);
+}
+
+enum led_pattern words_led(const struct status *st)
+{
+	struct words w;
+
+	words_box(st, &w);
+	return w.led;
+}
