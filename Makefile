@@ -105,3 +105,53 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvau
 	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# --- dependencies compiled from Debian's sources: lwIP, llhttp -----------------
+# The stamps are what objects wait for (order-only: a stamp is not an input).
+# With LWIP_SRCDIR or LLHTTP_DIR given, those sources are taken as they are.
+ifeq ($(origin LWIP_SRCDIR),file)
+$(B)/src/.lwip: tools/deps/fetch-source.sh
+	@tools/deps/fetch-source.sh lwip $(LWIP_SRCDIR) $(CACHE)
+	@touch $@
+else
+$(B)/src/.lwip:
+	@mkdir -p $(@D) && touch $@
+endif
+ifeq ($(origin LLHTTP_DIR),file)
+$(B)/src/.llhttp: tools/deps/fetch-source.sh
+	@tools/deps/fetch-source.sh llhttp $(LLHTTP_DIR) $(CACHE)
+	@touch $@
+else
+$(B)/src/.llhttp:
+	@mkdir -p $(@D) && touch $@
+endif
+
+LWIP_SRC := core/altcp core/altcp_alloc core/altcp_tcp core/def core/inet_chksum \
+	core/init core/ip core/mem core/memp core/netif core/pbuf core/stats \
+	core/tcp core/tcp_in core/tcp_out core/timeouts core/ipv4/etharp \
+	core/ipv4/icmp core/ipv4/ip4 core/ipv4/ip4_addr netif/ethernet
+# Other people's code: our warnings say nothing about it. Its checksums and
+# headers read through casts that are fine on the CPUs that we build for.
+THIRD = $(CSTD) $(OPT) $(HARD) -w -ffunction-sections -fdata-sections -MMD -MP \
+	$(if $(filter 1,$(SAN)),-fno-sanitize=alignment) $(CFLAGS)
+
+$(B)/liblwip.a: $(LWIP_SRC:%=$(B)/lwip/%.o)
+$(B)/lwip/%.o: $(B)/src/.lwip lib/web/lwip/lwipopts.h lib/web/lwip/arch/cc.h
+	@mkdir -p $(@D)
+	$(CC) $(THIRD) $(INC_lwip) -c -o $@ $(LWIP_SRCDIR)/src/$*.c
+$(B)/src/llhttp/%.o: $(B)/src/.llhttp
+	@mkdir -p $(@D)
+	$(CC) $(THIRD) -I$(LLHTTP_DIR) -c -o $@ $(LLHTTP_DIR)/$*.c
+
+# The page as an array; od and sed are on every system.
+$(B)/gen/page_html.h: lib/web/page.html
+	@mkdir -p $(@D)
+	@{ echo 'static const unsigned char page_html[] = {'; \
+	od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
+	echo '};'; } >$@.new && mv $@.new $@
+
+$(call obj,$(WEB_SRC)): | $(B)/src/.lwip $(B)/src/.llhttp
+$(B)/lib/web/page.o: $(B)/gen/page_html.h
+$(call obj,$(wildcard drivers/nic/*.c)): | $(B)/src/.lwip
+$(B)/drivers/nic/%.o: INC = $(INC_drv) -Ilib/web
+$(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(B)/src/.lwip $(B)/src/.llhttp

@@ -12,13 +12,18 @@
 
 struct web;
 
+struct web_nic;
+
 struct web_opts {
-	const char *nic;     /* "slirp" in this version */
-	const char *listen;  /* slirp: "127.0.0.1" */
-	int port;            /* slirp: host port, 8080; 0 is refused */
+	struct web_nic *nic; /* of nic_open(); web_open() takes it */
+	const char *allow; /* one more name that Host may say, or NULL */
 };
 
-/* Starts lwIP on its network port. RC_BUSY: the port is taken. */
+/*
+ * Starts lwIP on its network port and serves on the port's TCP port 80. One
+ * at a time in a process: lwIP's state is global. Takes the nic, also when it
+ * fails.
+ */
 MUST_CHECK enum rc web_open(const struct web_opts *opts, struct web **out);
 void web_close(struct web *w);
 
@@ -30,7 +35,6 @@ void web_set_status(struct web *w, const struct status *st);
  * most max_ms. *fd_ready tells about `fd`. RC_OK or a fault that ends the
  * role.
  */
-MUST_CHECK enum rc web_turn(
-    struct web *w, int fd, int max_ms, bool *fd_ready);
+MUST_CHECK enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready);
 
 #endif

@@ -1,0 +1,67 @@
+/*
+ * lwIP's options for the web role: one loop, no threads, TCP server only.
+ * What the page does not need is compiled out: reassembly, forwarding,
+ * fragments, raw sockets. Numbers were measured on a prototype and are
+ * generous; memory that is never touched costs nothing.
+ */
+#ifndef LWIPOPTS_H
+#define LWIPOPTS_H
+
+/* --- one context ---------------------------------------------------------- */
+#define NO_SYS               1
+#define SYS_LIGHTWEIGHT_PROT 0
+#define LWIP_NETCONN         0
+#define LWIP_SOCKET          0
+#define LWIP_RAW             0
+#define LWIP_TIMERS          1
+
+/* --- protocols ------------------------------------------------------------ */
+#define LWIP_IPV4     1
+#define LWIP_IPV6     0
+#define LWIP_ARP      1
+#define LWIP_ICMP     1
+#define LWIP_UDP      0
+#define LWIP_TCP      1
+#define LWIP_ALTCP    1
+#define LWIP_DHCP     0
+#define LWIP_AUTOIP   0
+#define LWIP_ACD      0
+#define LWIP_DNS      0
+#define LWIP_IGMP     0
+#define IP_FORWARD    0
+#define IP_REASSEMBLY 0
+#define IP_FRAG       0
+
+/* A ping to a broadcast address is not answered. */
+#define LWIP_BROADCAST_PING 0
+#define LWIP_MULTICAST_PING 0
+
+/* --- TCP ------------------------------------------------------------------ */
+#define TCP_MSS             1460
+#define TCP_WND             (24 * TCP_MSS)
+#define TCP_SND_BUF         (24 * TCP_MSS)
+#define TCP_SND_QUEUELEN    (4 * TCP_SND_BUF / TCP_MSS)
+#define TCP_QUEUE_OOSEQ     1
+#define TCP_OOSEQ_MAX_PBUFS 16
+#define LWIP_TCP_SACK_OUT   1
+#define TCP_MSL             5000
+#define LWIP_TCP_KEEPALIVE  1
+/* Without a backlog half-open connections push out established ones. */
+#define TCP_LISTEN_BACKLOG 1
+#define LWIP_HOOK_FILENAME "lwip_hooks.h"
+
+/* --- memory --------------------------------------------------------------- */
+#define MEM_ALIGNMENT             8
+#define MEM_SIZE                  (1024 * 1024)
+#define PBUF_POOL_SIZE            256
+#define PBUF_POOL_BUFSIZE         1600 /* a frame in one piece: headers too */
+#define MEMP_NUM_PBUF             2048
+#define MEMP_NUM_TCP_SEG          2048
+#define MEMP_NUM_TCP_PCB          160
+#define MEMP_NUM_ALTCP_PCB        (MEMP_NUM_TCP_PCB + 8)
+#define MEMP_NUM_SYS_TIMEOUT      (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 4)
+#define LWIP_NETIF_TX_SINGLE_PBUF 0
+
+#define LWIP_STATS 0
+
+#endif

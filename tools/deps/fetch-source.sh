@@ -1,0 +1,178 @@
+#!/bin/sh
+# Brings the C sources of one dependency that is compiled, not linked:
+#
+#   fetch-source.sh lwip|llhttp DEST CACHE
+#
+# They come from Debian's archive through the apt configuration of this
+# machine (mirror, proxy, keys), whatever release it runs, with or without
+# root: apt works on private folders and checks the signatures. What was
+# downloaded stays in CACHE, so that the next build needs no network. DEST
+# appears whole or not at all.
+set -eu
+
+say() { echo "$*" >&2; }
+die() {
+	say "fetch-source: $*"
+	exit 1
+}
+
+[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp DEST CACHE"
+what=$1
+dest=$2
+cache=$3
+
+# The upstream tar is pinned by its hash; Debian's revision on top may grow,
+# as only the newest one stays in the archive, and apt has checked it.
+lwip_suite=trixie
+lwip_orig='lwip_2.2.1+dfsg1.orig.tar.xz'
+lwip_sha256=83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1
+
+# The last release whose package holds the generated C files. Later ones
+# hold only what they are generated from, or a library for one machine.
+llhttp_suite=bookworm
+
+mkdir -p "$cache" "$(dirname "$dest")"
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/fetch-source.XXXXXX")
+trap 'rm -rf "$tmp" "$dest.new"' EXIT
+trap 'exit 130' HUP INT TERM
+
+need() {
+	for tool in "$@"; do
+		command -v "$tool" >/dev/null ||
+			die "'$tool' is missing: apt-get install $tool"
+	done
+}
+
+# Where this machine's apt finds Debian: "main URI" and "security URI" lines.
+archives() {
+	apt-get indextargets --format \
+		'$(REPO_URI)|$(RELEASE)|$(COMPONENT)' 'Created-By: Packages' |
+		awk -F '|' '
+			$3 != "main" || $1 ~ /^cdrom:/ { next }
+			$2 ~ /-security$/ { if (!s++) print "security", $1; next }
+			$2 !~ /[-\/]/ { if (!m++) print "main", $1 }'
+}
+
+# sources TYPE SUITE: an apt list of TYPE (deb, deb-src) for one suite.
+sources() {
+	key=
+	for ring in /usr/share/keyrings/debian-archive-keyring.pgp \
+		/usr/share/keyrings/debian-archive-keyring.gpg; do
+		[ -r "$ring" ] && key="[signed-by=$ring] " && break
+	done
+	archives | while read -r kind uri; do
+		if [ "$kind" = main ]; then
+			echo "$1 $key$uri $2 main"
+			echo "$1 $key$uri $2-updates main"
+		else
+			echo "$1 $key$uri $2-security main"
+		fi
+	done
+}
+
+# apt_private TYPE SUITE: apt on folders of its own, with that suite only.
+# Dir::Etc::parts stays the machine's: a proxy may be set there.
+apt_private() {
+	mkdir -p "$tmp/etc/parts" "$tmp/lists/partial" "$tmp/archives/partial"
+	sources "$1" "$2" >"$tmp/etc/sources.list"
+	grep -q " $2 main" "$tmp/etc/sources.list" ||
+		die "apt knows no Debian archive (apt-get indextargets is empty)"
+	: >"$tmp/status"
+	cat >"$tmp/apt.conf" <<EOF
+Dir::State "$tmp";
+Dir::State::lists "$tmp/lists";
+Dir::State::status "$tmp/status";
+Dir::Cache "$tmp";
+Dir::Cache::archives "$tmp/archives";
+Dir::Etc::sourcelist "$tmp/etc/sources.list";
+Dir::Etc::sourceparts "$tmp/etc/parts";
+Dir::Etc::main "/dev/null";
+Acquire::Languages "none";
+Acquire::Retries "3";
+APT::Sandbox::User "root";
+EOF
+	export APT_CONFIG="$tmp/apt.conf"
+}
+
+# run COMMAND...: quiet, three tries; what it said is shown when all failed.
+run() {
+	for pause in 2 5 0; do
+		if (cd "$tmp" && "$@" >"$tmp/log" 2>&1); then
+			return 0
+		fi
+		sleep $pause
+	done
+	cat "$tmp/log" >&2
+	die "'$*' failed; is there a network?"
+}
+
+keep() { # FILE...: into the cache, each whole or not at all
+	for file in "$@"; do
+		cp "$file" "$cache/.$$.part"
+		mv "$cache/.$$.part" "$cache/${file##*/}"
+	done
+}
+
+newest() { # PATTERN in the cache; apt's version order is sort -V's here
+	find "$cache" -maxdepth 1 -name "$1" | sort -V | tail -n 1
+}
+
+is_lwip() {
+	[ -r "$1" ] && echo "$lwip_sha256  $1" | sha256sum -c >/dev/null 2>&1
+}
+
+fetch_lwip() {
+	say "fetching lwIP 2.2.1 (Debian source package)…"
+	apt_private deb-src "$lwip_suite"
+	run apt-get -q update
+	run apt-get -q source --download-only lwip
+	is_lwip "$tmp/$lwip_orig" ||
+		die "$lwip_orig is missing or its SHA-256 is not the pinned one"
+	keep "$tmp/$lwip_orig" "$tmp"/lwip_*.debian.tar.xz
+}
+
+unpack_lwip() {
+	need tar xz patch sha256sum
+	if ! is_lwip "$cache/$lwip_orig" || [ -z "$(newest 'lwip_*.debian.tar.xz')" ]; then
+		fetch_lwip
+	fi
+	tar -xf "$cache/$lwip_orig" -C "$dest.new" --strip-components=1
+	tar -xf "$(newest 'lwip_*.debian.tar.xz')" -C "$tmp"
+	while read -r name _; do
+		case $name in '' | '#'*) continue ;; esac
+		patch -s -p1 -d "$dest.new" <"$tmp/debian/patches/$name" >&2 ||
+			die "Debian's patch $name does not fit lwIP"
+	done <"$tmp/debian/patches/series"
+	[ -r "$dest.new/src/include/lwip/init.h" ] ||
+		die "lwIP's package has changed its shape"
+}
+
+fetch_llhttp() {
+	say "fetching llhttp (Debian package node-llhttp)…"
+	apt_private deb "$llhttp_suite"
+	run apt-get -q update
+	run apt-get -q download node-llhttp
+	keep "$tmp"/node-llhttp_*.deb
+}
+
+unpack_llhttp() {
+	need dpkg-deb
+	[ -n "$(newest 'node-llhttp_*.deb')" ] || fetch_llhttp
+	dpkg-deb -x "$(newest 'node-llhttp_*.deb')" "$tmp/deb"
+	for file in share/llhttp/llhttp.c share/llhttp/api.c \
+		share/llhttp/http.c share/include/llhttp/llhttp.h; do
+		cp "$tmp/deb/usr/$file" "$dest.new/" ||
+			die "llhttp's package has changed its shape"
+	done
+}
+
+rm -rf "$dest.new"
+mkdir -p "$dest.new"
+case $what in
+lwip) unpack_lwip ;;
+llhttp) unpack_llhttp ;;
+*) die "no such dependency: $what" ;;
+esac
+# The sources are older than any object; the stamp is what make compares.
+rm -rf "$dest"
+mv "$dest.new" "$dest"
