@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Figures: nightstand against Debian's idevicebackup2, same simulated phone,
+in turn, on this machine. Prints medians and the ratio of medians.
+
+Machines are noisy: read the ratios. The memory figure is the sum over all
+processes of a program (proportional set size, sampled).
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
+import harness  # noqa: E402  (needs the path above)
+
+SHAPES = {
+    "small": ("50,000 files of 4 KiB",
+              {"files": 50000, "fixed-size": 4096}),
+    "large": ("2 GiB in 2,000 files",
+              {"files": 2000, "fixed-size": 1 << 20}),
+}
+
+
+def family(pid):
+    """pid and all that it started."""
+    children = {}
+    for p in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (p / "stat").read_text()
+            parent = int(stat.rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        children.setdefault(parent, []).append(int(p.name))
+    out, todo = [], [pid]
+    while todo:
+        p = todo.pop()
+        out.append(p)
+        todo += children.get(p, [])
+    return out
+
+
+def pss_kib(pid):
+    total = 0
+    for p in family(pid):
+        try:
+            for line in open(f"/proc/{p}/smaps_rollup"):
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
+        except OSError:
+            pass
+    return total
+
+
+class Run:
+    """One timed run of a program."""
+
+    def __init__(self, args, env, watch=True):
+        start = time.monotonic()
+        p = subprocess.Popen([str(a) for a in args], env={**os.environ, **env},
+                             stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
+        self.peak_kib = 0
+        done = threading.Event()
+
+        def sample():
+            while not done.wait(0.25):
+                self.peak_kib = max(self.peak_kib, pss_kib(p.pid))
+        t = threading.Thread(target=sample)
+        if watch:
+            t.start()
+        out = p.stdout.read()
+        _, status, usage = os.wait4(p.pid, 0)
+        self.wall = time.monotonic() - start
+        done.set()
+        if watch:
+            t.join()
+        p.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu = usage.ru_utime + usage.ru_stime
+        if p.returncode != 0:
+            sys.exit(f"{args[0]} ended with {p.returncode}:\n"
+                     f"{out.decode(errors='replace')[-3000:]}")
+
+
+def compare(rig, sim, phone, runs):
+    vault, peer = rig.path("vault"), rig.path("peer")
+    ours, theirs = [], []
+    for i in range(runs):
+        for mine in ((True, False) if i % 2 == 0 else (False, True)):
+            folder = vault if mine else peer
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            os.sync()
+            if mine:
+                args = [harness.NIGHTSTAND, "backup", "--vault", folder,
+                        "--udid", phone.udid]
+            else:
+                args = ["idevicebackup2", "-u", phone.udid, "backup", folder]
+            (ours if mine else theirs).append(Run(args, sim.env))
+    rows = []
+    for name, get, form in (
+            ("wall time", lambda r: r.wall, "{:8.2f} s"),
+            ("CPU time", lambda r: r.cpu, "{:8.2f} s"),
+            ("peak memory", lambda r: r.peak_kib / 1024, "{:8.1f} MiB")):
+        a = statistics.median(get(r) for r in ours)
+        b = statistics.median(get(r) for r in theirs)
+        rows.append((name, a / b))
+        print(f"  {name:12} nightstand {form.format(a)}   idevicebackup2 "
+              f"{form.format(b)}   ratio {a / b:.2f}")
+    peak = max(r.peak_kib for r in ours) / 1024
+    print(f"  peak memory of all our processes: {peak:.1f} MiB (bound: 64)")
+    return dict(rows), peak
+
+
+def bench_backups(rig, names, runs):
+    good = True
+    for key in names:
+        title, shape = SHAPES[key]
+        print(f"{title}, first backup, {runs} runs each, in turn:", flush=True)
+        sim = rig.sim(shape, name=f"sim-{key}")
+        phone = sim.phone()
+        rig.run("idevicepair", "-u", phone.udid, "pair", env=sim.env)
+        ratio, peak = compare(rig, sim, phone, runs)
+        good &= ratio["wall time"] < 1 and ratio["CPU time"] < 1 and peak <= 64
+        sim.stop()
+        shutil.rmtree(rig.path("vault"), ignore_errors=True)
+        shutil.rmtree(rig.path("peer"), ignore_errors=True)
+    return good
+
+
+def bench_prompt(rig):
+    """Plug to Backup request, seen by the phone."""
+    sim = rig.sim({"plugged": "no", "files": 20})
+    phone = sim.phone()
+    phone.ctl("set", "tls_delay_ms", 25)
+    p = rig.start_nightstand("run", "--vault", rig.dir, "--no-web",
+                             "--state", rig.path("state"), sim=sim)
+    took = []
+    for _ in range(5):
+        n = phone.status()["backups_ok"]
+        phone.ctl("plug")
+        harness.wait_until("a backup",
+                           lambda: phone.status()["backups_ok"] > n, 60)
+        took.append(phone.status()["request_after_plug_ms"])
+        phone.ctl("unplug")
+        phone.ctl("mutate", "change=1", f"seed={_}")
+        time.sleep(1.0)
+    p.stop()
+    sim.stop()
+    print("plug to the phone's passcode prompt: "
+          f"{statistics.median(took):.0f} ms (median of {len(took)}: "
+          f"{', '.join(f'{t:.0f}' for t in took)}; bound 1,000; "
+          "the first includes pairing)")
+    return statistics.median(took) < 1000
+
+
+def bench_phonesim(rig):
+    """TLS payload per second to a client that throws it away."""
+    sim = rig.sim({"files": 2000, "fixed-size": 1 << 20})
+    phone = sim.phone()
+    rig.run("idevicepair", "-u", phone.udid, "pair", env=sim.env)
+    best = 0.0
+    for _ in range(3):
+        r = rig.run(harness.BUILD / "tests/bench/bench_sink", phone.udid,
+                    env=sim.env)
+        print(f"  {r.stdout.strip()}", flush=True)
+        best = max(best, float(r.stdout.split("MB/s")[0].split()[-1]))
+    sim.stop()
+    print(f"phonesim streams {best:.0f} MB/s of TLS payload "
+          "(best of 3; bound 400)")
+    return best >= 400
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__)
+    ap.add_argument("--only", choices=["phonesim", "prompt", *SHAPES])
+    ap.add_argument("--runs", type=int, default=3)
+    a = ap.parse_args()
+    base = tempfile.mkdtemp(prefix="nightstand-bench-",
+                            dir=os.environ.get("TMPDIR", "/var/tmp"))
+    rig = harness.Rig("bench", base)
+    good = True
+    try:
+        if a.only in (None, "prompt"):
+            good &= bench_prompt(rig)
+        if a.only in (None, "phonesim"):
+            good &= bench_phonesim(rig)
+        shapes = [s for s in SHAPES if a.only in (None, s)]
+        if shapes:
+            good &= bench_backups(rig, shapes, a.runs)
+    finally:
+        rig.end()
+        shutil.rmtree(base, ignore_errors=True)
+    print("all within their bounds" if good else "SOME ARE OUT OF BOUNDS")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
