@@ -21,9 +21,9 @@ enum session_phase {
 	SESSION_WANTS_TRUST,
 	SESSION_WANTS_UNLOCK,
 	SESSION_WANTS_PASSCODE, /* ui.presented was seen */
-	SESSION_PREPARING,      /* asked; the phone thinks */
+	SESSION_PREPARING, /* asked; the phone thinks */
 	SESSION_RECEIVING,
-	SESSION_FINISHING,      /* all data is here; moves and last checks */
+	SESSION_FINISHING, /* all data is here; moves and last checks */
 	SESSION_PHASE_COUNT_
 };
 
@@ -31,21 +31,21 @@ enum session_phase {
  * value. Filled by lockdown values, all of them optional. */
 struct session_phone {
 	char udid[48];
-	char name[128];         /* DeviceName, UTF-8 */
-	char product_type[32];  /* "iPhone15,4" */
-	char ios[32];           /* ProductVersion */
+	char name[128]; /* DeviceName, UTF-8 */
+	char product_type[32]; /* "iPhone15,4" */
+	char ios[32]; /* ProductVersion */
 	char build[32];
 	char serial[32];
-	int battery_pct;        /* -1 unknown */
+	int battery_pct; /* -1 unknown */
 	bool will_encrypt;
-	bool is_paired;         /* was paired before this session began */
-	uint64_t phone_free_bytes;  /* 0 unknown */
+	bool is_paired; /* was paired before this session began */
+	uint64_t phone_free_bytes; /* 0 unknown */
 	uint64_t phone_total_bytes;
 };
 
 struct session_progress {
-	double pct;             /* 0..100 as the phone says it, never backwards */
-	uint64_t bytes_done;    /* received so far */
+	double pct; /* 0..100 as the phone says it, never backwards */
+	uint64_t bytes_done; /* received so far */
 	uint64_t batch_done, batch_total; /* of the running UploadFiles */
 	uint64_t files_done;
 };
@@ -65,53 +65,53 @@ struct session_events {
 };
 
 struct session_opts {
-	const char *udid;        /* NULL: the first phone that is there */
+	const char *udid; /* NULL: the first phone that is there */
 	bool force_full;
-	const char *pair_dir;    /* unused with a usbmuxd that keeps records;
+	const char *pair_dir; /* unused with a usbmuxd that keeps records;
 				    place of the box's own records later */
-	int trust_wait_ms;       /* how long to wait for Trust; 0 = 180,000 */
-	int unlock_wait_ms;      /* likewise for an unlock; 0 = 180,000 */
-	int first_wait_ms;       /* first command after Backup; 0 = 1,800,000 */
-	int next_wait_ms;        /* between later commands; 0 = 600,000 */
-	int ping_ms;             /* liveness check while silent; 0 = 60,000 */
+	int trust_wait_ms; /* how long to wait for Trust; 0 = 180,000 */
+	int unlock_wait_ms; /* likewise for an unlock; 0 = 180,000 */
+	int first_wait_ms; /* first command after Backup; 0 = 1,800,000 */
+	int next_wait_ms; /* between later commands; 0 = 600,000 */
+	int ping_ms; /* liveness check while silent; 0 = 60,000 */
 };
 
 /* Why a session ended, as a person would say it; the words are in words.c. */
 enum session_end {
-	SESSION_END_DONE,          /* Response 0 and Status.plist finished */
-	SESSION_END_NO_LAST_WORD,  /* finished, but no Response came: verify */
+	SESSION_END_DONE, /* Response 0 and Status.plist finished */
+	SESSION_END_NO_LAST_WORD, /* finished, but no Response came: verify */
 	SESSION_END_NO_PHONE,
 	SESSION_END_TRUST_REFUSED,
-	SESSION_END_TRUST_WAIT,    /* nobody tapped Trust in time */
-	SESSION_END_LOCKED,        /* stayed locked */
-	SESSION_END_PASSCODE,      /* 208 */
-	SESSION_END_UNPLUGGED,     /* connection lost */
-	SESSION_END_SILENT,        /* no sign of life within the bound */
-	SESSION_END_HOST_FULL,     /* 105, 106 or our own ENOSPC */
-	SESSION_END_HOST_DISK,     /* our disk failed (EIO, read-only) */
-	SESSION_END_PHONE_FULL,    /* 102 */
-	SESSION_END_PHONE_FILES,   /* 104 */
-	SESSION_END_CANCELLED,     /* 202 or our own cancel */
+	SESSION_END_TRUST_WAIT, /* nobody tapped Trust in time */
+	SESSION_END_LOCKED, /* stayed locked */
+	SESSION_END_PASSCODE, /* 208 */
+	SESSION_END_UNPLUGGED, /* connection lost */
+	SESSION_END_SILENT, /* no sign of life within the bound */
+	SESSION_END_HOST_FULL, /* 105, 106 or our own ENOSPC */
+	SESSION_END_HOST_DISK, /* our disk failed (EIO, read-only) */
+	SESSION_END_PHONE_FULL, /* 102 */
+	SESSION_END_PHONE_FILES, /* 104 */
+	SESSION_END_CANCELLED, /* 202 or our own cancel */
 	SESSION_END_BROKEN_BACKUP, /* 205, 203, 103: drop overlay, full next */
-	SESSION_END_PASSWORD,      /* 207 */
-	SESSION_END_SETUP,         /* 212 */
-	SESSION_END_FIND_MY,       /* 211 */
+	SESSION_END_PASSWORD, /* 207 */
+	SESSION_END_SETUP, /* 212 */
+	SESSION_END_FIND_MY, /* 211 */
 	SESSION_END_RESTART_PHONE, /* 3 */
-	SESSION_END_PHONE_OTHER,   /* any other code of the phone */
-	SESSION_END_PROTOCOL,      /* the phone's bytes make no sense */
+	SESSION_END_PHONE_OTHER, /* any other code of the phone */
+	SESSION_END_PROTOCOL, /* the phone's bytes make no sense */
 	SESSION_END_INTERNAL,
 	SESSION_END_COUNT_
 };
 
 struct session_result {
 	enum session_end end;
-	enum rc rc;               /* RC_OK only with DONE and NO_LAST_WORD */
-	int mb_code;              /* MBErrorDomain code of the Response, or 0 */
-	char text[512];           /* the phone's own text, or the first detail */
-	uint64_t missing_bytes;   /* HOST_FULL: how much more room is needed */
-	uint64_t files, bytes;    /* received (Status.plist included) */
-	bool was_full;            /* IsFullBackup of the last Status.plist */
-	char status_state[16];    /* last SnapshotState that the phone wrote */
+	enum rc rc; /* RC_OK only with DONE and NO_LAST_WORD */
+	int mb_code; /* MBErrorDomain code of the Response, or 0 */
+	char text[512]; /* the phone's own text, or the first detail */
+	uint64_t missing_bytes; /* HOST_FULL: how much more room is needed */
+	uint64_t files, bytes; /* received (Status.plist included) */
+	bool was_full; /* IsFullBackup of the last Status.plist */
+	char status_state[16]; /* last SnapshotState that the phone wrote */
 	int64_t phone_ms, box_ms; /* waiting for the phone / working */
 };
 
