@@ -106,6 +106,52 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvau
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
+# --- what a person types --------------------------------------------------------
+# Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
+# for (a package build, a machine without apt).
+.PHONY: deps-build deps-demo deps-check
+deps-build deps-demo deps-check:
+	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
+
+.PHONY: demo
+demo: deps-demo ## three nights in about a minute (NIGHTS=3 SIZE=1G PORT=8080)
+	@$(MAKE) --no-print-directory -j2 all
+	@NIGHTSTAND_BUILD=$(abspath $(B)) tools/demo/demo.sh $(if $(NIGHTS),--nights $(NIGHTS)) \
+		$(if $(SIZE),--size $(SIZE)) $(if $(PORT),--port $(PORT))
+
+.PHONY: units check check-units check-e2e check-tree
+units: $(UNIT)
+
+check: deps-check ## everything that proves it: units, peers, faults (SAN=1: sanitizers)
+	@$(MAKE) --no-print-directory -j2 all units
+	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) \
+		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT)
+
+check-tree: ## the rules of style that a compiler does not see
+	@tools/check-tree.sh
+
+.PHONY: bench bench-phonesim
+bench: deps-check ## nightstand against idevicebackup2, same phone, in turn
+	@$(MAKE) --no-print-directory -j2 all $(B)/tests/bench/bench_sink
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench.py $(BENCH)
+
+bench-phonesim: deps-check ## what the simulated phone streams to a client that throws it away
+	@$(MAKE) --no-print-directory -j2 all $(B)/tests/bench/bench_sink
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench.py --only phonesim
+
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libphone.a $(B)/libutil.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_phone) $(LIBS_util) -lpthread
+
+.PHONY: format clean help
+format: ## clang-format over all C files
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+clean: ## removes what was built, not what was fetched
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
 # --- dependencies compiled from Debian's sources: lwIP, llhttp -----------------
 # The stamps are what objects wait for (order-only: a stamp is not an input).
 # With LWIP_SRCDIR or LLHTTP_DIR given, those sources are taken as they are.
@@ -142,6 +188,9 @@ $(B)/lwip/%.o: $(B)/src/.lwip lib/web/lwip/lwipopts.h lib/web/lwip/arch/cc.h
 $(B)/src/llhttp/%.o: $(B)/src/.llhttp
 	@mkdir -p $(@D)
 	$(CC) $(THIRD) -I$(LLHTTP_DIR) -c -o $@ $(LLHTTP_DIR)/$*.c
+
+# Dependency files come with the objects; no built-in rule is to make them.
+$(B)/%.d: ;
 
 # The page as an array; od and sed are on every system.
 $(B)/gen/page_html.h: lib/web/page.html
