@@ -1,0 +1,514 @@
+#include "config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "board.h"
+#include "relpath.h"
+
+enum key_type {
+	KEY_TEXT,
+	KEY_FLAG,
+	KEY_INT,
+	KEY_SIZE, /* bytes, with K, M, G behind it: powers of 1024 */
+	KEY_TIME, /* HH:MM */
+	KEY_CHOICE, /* one of `choices`; its place is the value */
+	KEY_UDIDS /* may be given several times */
+};
+
+struct key {
+	const char *section, *name;
+	enum key_type type;
+	size_t offset, cap;
+	const char *def;
+	int64_t min, max;
+	const char *const *choices;
+	const char *help;
+};
+
+#define AT(field) offsetof(struct config, field)
+#define TEXT(field)                                                            \
+	KEY_TEXT, offsetof(struct config, field),                              \
+	    sizeof(((struct config *)0)->field)
+
+static const char *const log_names[] = { "error", "warn", "note", "info",
+	"debug", NULL };
+static const char *const led_names[] = { "none", "sysfs", "terminal", NULL };
+
+#define K (int64_t)1024
+
+/* clang-format off */
+static const struct key keys[] = {
+{ "box", "name", TEXT(box_name), "nightstand", 1, 0, NULL,
+	"what the box calls itself" },
+{ "box", "state_dir", TEXT(state_dir), "", 0, 0, NULL,
+	"folder for what must outlive a restart: the ledger of nights and "
+	"copies of the catalogues; empty: none" },
+{ "box", "log", KEY_CHOICE, AT(log), 0, "note", 0, 0, log_names,
+	"how much is told on stderr" },
+{ "box", "watchdog", TEXT(watchdog), "", 0, 0, NULL,
+	"the machine's watchdog, as /dev/watchdog; empty: none" },
+{ "vault", "dir", TEXT(vault_dir), "", 0, 0, NULL,
+	"where the disk is mounted; backups lie in its folder Nightstand" },
+{ "vault", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
+	K * K * K * K, NULL,
+	"room that a backup leaves free on the disk" },
+{ "web", "on", KEY_FLAG, AT(web), 0, "yes", 0, 0, NULL,
+	"serve the page" },
+{ "web", "listen", TEXT(listen), "127.0.0.1", 1, 0, NULL,
+	"address of the page" },
+{ "web", "port", KEY_INT, AT(port), 0, "8080", 1, 65535, NULL,
+	"port of the page" },
+{ "led", "backend", KEY_CHOICE, AT(led), 0, "none", 0, 0, led_names,
+	"what shows the LED patterns" },
+{ "led", "dir", TEXT(led_dir), "/sys/class/leds", 0, 0, NULL,
+	"sysfs: folder of the LEDs" },
+{ "led", "ok", TEXT(led_ok), "", 0, 0, NULL,
+	"sysfs: name of the LED, or of the first of two" },
+{ "led", "alert", TEXT(led_alert), "", 0, 0, NULL,
+	"sysfs: name of the second LED (red); empty: there is one" },
+{ "policy", "overdue_days", KEY_INT, AT(overdue_days), 0, "3", 1, 365, NULL,
+	"days without a backup until the box says so" },
+{ "policy", "again_hours", KEY_INT, AT(again_hours), 0, "24", 0, 720, NULL,
+	"a phone that stays plugged in is backed up again after so many "
+	"hours; 0: never" },
+{ "policy", "ask_again", KEY_INT, AT(ask_again), 0, "3", 0, 20, NULL,
+	"how often the box asks again in one evening when the passcode was "
+	"not entered" },
+{ "policy", "ask_again_minutes", KEY_INT, AT(ask_again_minutes), 0, "10", 1,
+	240, NULL, "minutes between two such asks" },
+{ "policy", "quiet_from", KEY_TIME, AT(quiet_from), 0, "01:00", 0, 0, NULL,
+	"from here on the box asks a phone only when it is freshly plugged "
+	"in" },
+{ "policy", "quiet_to", KEY_TIME, AT(quiet_to), 0, "06:00", 0, 0, NULL,
+	"up to here; the same time twice: no quiet hours" },
+{ "policy", "trust_wait_minutes", KEY_INT, AT(trust_wait_minutes), 0, "30", 1,
+	600, NULL, "how long the box waits for a tap on Trust" },
+{ "policy", "allow", KEY_UDIDS, AT(allow), 0, "", 0, 0, NULL,
+	"UDID of a phone that may be backed up, one a line; none: every "
+	"phone" },
+};
+/* clang-format on */
+
+#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
+
+static void *field_of(struct config *c, const struct key *k)
+{
+	return (char *)c + k->offset;
+}
+
+static const void *field_of_const(const struct config *c, const struct key *k)
+{
+	return (const char *)c + k->offset;
+}
+
+/* inih strips blanks at the ends and takes " ;" for a comment: a value that
+ * would not come back as it went is refused. */
+static const char *set_text(
+    struct config *c, const struct key *k, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len >= k->cap)
+		return "too long";
+	if (len < (size_t)k->min)
+		return "must not be empty";
+	if (len && (strchr(" \t", value[0]) || strchr(" \t", value[len - 1])))
+		return "must not begin or end with a blank";
+	if (strstr(value, " ;") || strstr(value, "\t;") || value[0] == ';')
+		return "must not hold a comment's sign";
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f)
+			return "must not hold control characters";
+	memcpy(field_of(c, k), value, len + 1);
+	return NULL;
+}
+
+static const char *set_flag(
+    struct config *c, const struct key *k, const char *value)
+{
+	bool on = !strcasecmp(value, "yes") || !strcasecmp(value, "on") ||
+		  !strcasecmp(value, "true") || !strcmp(value, "1");
+	bool off = !strcasecmp(value, "no") || !strcasecmp(value, "off") ||
+		   !strcasecmp(value, "false") || !strcmp(value, "0");
+
+	if (!on && !off)
+		return "must be yes or no";
+	*(bool *)field_of(c, k) = on;
+	return NULL;
+}
+
+static const char *set_int(
+    struct config *c, const struct key *k, const char *value)
+{
+	char *end;
+	long long n;
+
+	errno = 0;
+	n = strtoll(value, &end, 10);
+	if (errno || end == value || *end)
+		return "must be a number";
+	if (n < k->min || n > k->max)
+		return "out of range";
+	*(int *)field_of(c, k) = (int)n;
+	return NULL;
+}
+
+static const char *set_size(
+    struct config *c, const struct key *k, const char *value)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	uint64_t n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	if (errno || end == value || value[0] == '-')
+		return "must be a number of bytes, with K, M, G or T behind it";
+	unit = *end ? strchr(units, *end) : NULL;
+	if (*end && (!unit || end[1]))
+		return "must be a number of bytes, with K, M, G or T behind it";
+	for (long i = 0; unit && i <= unit - units; i++) {
+		if (n > (uint64_t)k->max)
+			return "out of range";
+		n *= 1024;
+	}
+	if (n < (uint64_t)k->min || n > (uint64_t)k->max)
+		return "out of range";
+	*(uint64_t *)field_of(c, k) = n;
+	return NULL;
+}
+
+static const char *set_time(
+    struct config *c, const struct key *k, const char *value)
+{
+	unsigned h;
+	unsigned m;
+	char rest;
+
+	if (sscanf(value, "%2u:%2u%c", &h, &m, &rest) != 2 || h > 23 || m > 59)
+		return "must be a time as 01:00";
+	*(int *)field_of(c, k) = (int)(h * 60 + m);
+	return NULL;
+}
+
+static const char *set_choice(
+    struct config *c, const struct key *k, const char *value)
+{
+	for (int i = 0; k->choices[i]; i++)
+		if (!strcmp(k->choices[i], value)) {
+			memcpy(field_of(c, k), &i, sizeof(i));
+			return NULL;
+		}
+	return "not one of its words";
+}
+
+static const char *set_udid(struct config *c, const char *value)
+{
+	if (relpath_check_udid(value))
+		return "not a UDID";
+	if (c->n_allow >= LIMIT_PHONES)
+		return "too many phones";
+	snprintf(c->allow[c->n_allow++], sizeof(c->allow[0]), "%s", value);
+	return NULL;
+}
+
+/* NULL, or why not. */
+static const char *set_value(
+    struct config *c, const struct key *k, const char *value)
+{
+	switch (k->type) {
+	case KEY_TEXT:
+		return set_text(c, k, value);
+	case KEY_FLAG:
+		return set_flag(c, k, value);
+	case KEY_INT:
+		return set_int(c, k, value);
+	case KEY_SIZE:
+		return set_size(c, k, value);
+	case KEY_TIME:
+		return set_time(c, k, value);
+	case KEY_CHOICE:
+		return set_choice(c, k, value);
+	case KEY_UDIDS:
+		return set_udid(c, value);
+	}
+	return "unknown type";
+}
+
+static const struct key *find_key(const char *section, const char *name)
+{
+	for (size_t i = 0; i < N_KEYS; i++)
+		if (!strcmp(keys[i].section, section) &&
+		    !strcmp(keys[i].name, name))
+			return &keys[i];
+	return NULL;
+}
+
+enum rc config_set(
+    struct config *c, const char *key, const char *value, FILE *err)
+{
+	const char *dot = strchr(key, '.');
+	char section[32];
+	const struct key *k = NULL;
+	const char *why;
+
+	if (dot) {
+		snprintf(
+		    section, sizeof(section), "%.*s", (int)(dot - key), key);
+		k = find_key(section, dot + 1);
+	}
+	why = k ? set_value(c, k, value) : "no such key";
+	if (!why)
+		return RC_OK;
+	fprintf(err, "nightstand: key %s: %s\n", key, why);
+	return RC_CONFIG;
+}
+
+void config_defaults(struct config *c)
+{
+	memset(c, 0, sizeof(*c));
+	for (size_t i = 0; i < N_KEYS; i++)
+		if (keys[i].type != KEY_UDIDS)
+			set_value(c, &keys[i], keys[i].def);
+	set_value(c, find_key("box", "name"), board.name);
+	set_value(c, find_key("box", "state_dir"), board.state_dir);
+	set_value(c, find_key("box", "watchdog"), board.watchdog);
+	set_value(c, find_key("vault", "dir"), board.vault_dir);
+	set_value(c, find_key("web", "listen"), board.listen);
+	set_value(c, find_key("led", "backend"), board.led_backend);
+	set_value(c, find_key("led", "dir"), board.led_dir);
+	set_value(c, find_key("led", "ok"), board.led_ok);
+	set_value(c, find_key("led", "alert"), board.led_alert);
+	c->port = board.port;
+}
+
+/* What one run of the parser knows; inih itself tells no line numbers to the
+ * handler, so the reader counts. */
+struct parse {
+	struct config *c;
+	FILE *in, *err;
+	const char *name;
+	int line;
+	int last_error; /* line of the last complaint */
+	bool bad;
+	bool seen[N_KEYS];
+};
+
+static void complain(struct parse *p, const char *key, const char *why)
+{
+	if (key)
+		fprintf(
+		    p->err, "%s:%d: key %s: %s\n", p->name, p->line, key, why);
+	else
+		fprintf(p->err, "%s:%d: %s\n", p->name, p->line, why);
+	p->last_error = p->line;
+	p->bad = true;
+}
+
+static char *read_line(char *buf, int cap, void *stream)
+{
+	struct parse *p = stream;
+	size_t len;
+	int ch;
+
+	if (!fgets(buf, cap, p->in))
+		return NULL;
+	p->line++;
+	len = strlen(buf);
+	if (len && buf[len - 1] == '\n')
+		return buf;
+	ch = fgetc(p->in);
+	if (ch == EOF)
+		return buf;
+	complain(p, NULL, "the line is too long");
+	while (ch != '\n' && ch != EOF)
+		ch = fgetc(p->in);
+	buf[0] = '\n';
+	buf[1] = '\0';
+	return buf;
+}
+
+static int on_pair(
+    void *user, const char *section, const char *name, const char *value)
+{
+	struct parse *p = user;
+	const struct key *k = find_key(section, name);
+	char full[128];
+	const char *why;
+
+	snprintf(
+	    full, sizeof(full), "%s%s%s", section, section[0] ? "." : "", name);
+	if (!k) {
+		complain(p, full, "no such key");
+		return 1;
+	}
+	if (k->type == KEY_UDIDS && !p->seen[k - keys])
+		p->c->n_allow = 0; /* a file's list replaces the one before */
+	else if (k->type != KEY_UDIDS && p->seen[k - keys]) {
+		complain(p, full, "given twice");
+		return 1;
+	}
+	p->seen[k - keys] = true;
+	why = set_value(p->c, k, value);
+	if (why)
+		complain(p, full, why);
+	return 1;
+}
+
+enum rc config_read_stream(
+    struct config *c, FILE *in, const char *name, FILE *err)
+{
+	struct parse p = { .c = c, .in = in, .err = err, .name = name };
+	int bad_line = ini_parse_stream(read_line, &p, on_pair, &p);
+
+	if (bad_line > 0 && bad_line != p.last_error) {
+		p.line = bad_line;
+		complain(&p, NULL, "neither [section] nor key = value");
+	} else if (bad_line < 0) {
+		complain(&p, NULL, "could not be read");
+	}
+	if (ferror(in))
+		return RC_IO;
+	return p.bad ? RC_CONFIG : RC_OK;
+}
+
+enum rc config_read(struct config *c, const char *path, FILE *err)
+{
+	FILE *in = fopen(path, "re");
+	enum rc rc;
+
+	if (!in) {
+		fprintf(err, "nightstand: %s: %s\n", path, strerror(errno));
+		return errno == ENOENT ? RC_NOTFOUND : RC_IO;
+	}
+	rc = config_read_stream(c, in, path, err);
+	fclose(in);
+	return rc;
+}
+
+static void print_size(uint64_t n, FILE *out)
+{
+	static const char *const units[] = { "", "K", "M", "G", "T" };
+	size_t i = 0;
+
+	while (n && n % 1024 == 0 && i + 1 < sizeof(units) / sizeof(units[0])) {
+		n /= 1024;
+		i++;
+	}
+	fprintf(out, "%llu%s", (unsigned long long)n, units[i]);
+}
+
+static void print_value(const struct config *c, const struct key *k, FILE *out)
+{
+	const void *field = field_of_const(c, k);
+	int n;
+
+	switch (k->type) {
+	case KEY_TEXT:
+		fprintf(out, "%s", (const char *)field);
+		break;
+	case KEY_FLAG:
+		fprintf(out, "%s", *(const bool *)field ? "yes" : "no");
+		break;
+	case KEY_INT:
+		fprintf(out, "%d", *(const int *)field);
+		break;
+	case KEY_SIZE:
+		print_size(*(const uint64_t *)field, out);
+		break;
+	case KEY_TIME:
+		n = *(const int *)field;
+		fprintf(out, "%02d:%02d", n / 60, n % 60);
+		break;
+	case KEY_CHOICE:
+		memcpy(&n, field, sizeof(n));
+		fprintf(out, "%s", k->choices[n]);
+		break;
+	case KEY_UDIDS:
+		break;
+	}
+}
+
+void config_print(const struct config *c, FILE *out)
+{
+	const char *section = "";
+
+	for (size_t i = 0; i < N_KEYS; i++) {
+		const struct key *k = &keys[i];
+
+		if (strcmp(section, k->section) != 0)
+			fprintf(out, "%s[%s]\n", i ? "\n" : "", k->section);
+		section = k->section;
+		if (k->type == KEY_UDIDS) {
+			for (unsigned n = 0; n < c->n_allow; n++)
+				fprintf(out, "%s = %s\n", k->name, c->allow[n]);
+			continue;
+		}
+		fprintf(out, "%s = ", k->name);
+		print_value(c, k, out);
+		fprintf(out, "\n");
+	}
+}
+
+static void print_range(const struct key *k, FILE *out)
+{
+	switch (k->type) {
+	case KEY_INT:
+		fprintf(
+		    out, "%lld to %lld", (long long)k->min, (long long)k->max);
+		break;
+	case KEY_FLAG:
+		fprintf(out, "yes, no");
+		break;
+	case KEY_TIME:
+		fprintf(out, "HH:MM");
+		break;
+	case KEY_SIZE:
+		fprintf(out, "bytes, or with K, M, G, T");
+		break;
+	case KEY_CHOICE:
+		for (int i = 0; k->choices[i]; i++)
+			fprintf(out, "%s%s", i ? ", " : "", k->choices[i]);
+		break;
+	case KEY_UDIDS:
+		fprintf(out, "UDID, up to %d lines", LIMIT_PHONES);
+		break;
+	case KEY_TEXT:
+		fprintf(out, "text");
+		break;
+	}
+}
+
+void config_help(FILE *out)
+{
+	const char *section = "";
+	struct config c;
+
+	config_defaults(&c);
+	for (size_t i = 0; i < N_KEYS; i++) {
+		const struct key *k = &keys[i];
+
+		if (strcmp(section, k->section) != 0)
+			fprintf(out, "%s[%s]\n", i ? "\n" : "", k->section);
+		section = k->section;
+		fprintf(out, "%s = ", k->name);
+		print_value(&c, k, out);
+		fprintf(out, "\n    ; %s (", k->help);
+		print_range(k, out);
+		fprintf(out, ")\n");
+	}
+}
+
+bool config_may_backup(const struct config *c, const char *udid)
+{
+	for (unsigned i = 0; i < c->n_allow; i++)
+		if (!strcmp(c->allow[i], udid))
+			return true;
+	return c->n_allow == 0;
+}

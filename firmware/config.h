@@ -1,0 +1,74 @@
+/*
+ * The config: an ini file, one table of keys. The table drives the parser, the
+ * help and --print-config, whose output parses back to itself.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "led.h"
+#include "limits.h"
+#include "log.h"
+#include "rc.h"
+
+#define CONFIG_TEXT 160 /* bytes of a value; inih's lines end at 200 */
+
+struct config {
+	char box_name[64];
+	char state_dir[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
+	enum log_level log;
+	char watchdog[CONFIG_TEXT]; /* "" none */
+
+	char vault_dir[CONFIG_TEXT]; /* "" none: no disk */
+	uint64_t reserve_bytes;
+
+	bool web;
+	char listen[64];
+	int port;
+
+	enum led_backend led;
+	char led_dir[CONFIG_TEXT];
+	char led_ok[64];
+	char led_alert[64];
+
+	int overdue_days;
+	int again_hours; /* 0: only on plug */
+	int ask_again;
+	int ask_again_minutes;
+	int quiet_from, quiet_to; /* minutes of the day; equal: none */
+	int trust_wait_minutes;
+
+	char allow[LIMIT_PHONES][48]; /* UDIDs; none: every phone */
+	unsigned n_allow;
+};
+
+/* The board's values over the table's. */
+void config_defaults(struct config *c);
+
+/*
+ * Reads a file over what is in `c`. Every unknown key, bad value and broken
+ * line is told on `err` as "FILE:LINE: key NAME: why"; RC_CONFIG when there
+ * was any, RC_NOTFOUND, RC_IO when the file can't be read.
+ */
+MUST_CHECK enum rc config_read(struct config *c, const char *path, FILE *err);
+
+/* The same from an open stream; `name` stands for the file's name. */
+MUST_CHECK enum rc config_read_stream(
+    struct config *c, FILE *in, const char *name, FILE *err);
+
+/* Sets one value, from the command line: key is "section.name". */
+MUST_CHECK enum rc config_set(
+    struct config *c, const char *key, const char *value, FILE *err);
+
+/* All keys with their values; parses back to itself. */
+void config_print(const struct config *c, FILE *out);
+
+/* All keys, their ranges, defaults and what they do. */
+void config_help(FILE *out);
+
+bool config_may_backup(const struct config *c, const char *udid);
+
+#endif

@@ -1,0 +1,207 @@
+#include "msg.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "relpath.h"
+#include "session.h"
+
+#define LOG_MODULE "msg"
+#define MSG_MAGIC  0x4e53u /* "NS" */
+
+struct msg_header {
+	uint16_t magic, type;
+	uint32_t len; /* of what follows */
+};
+
+static const size_t body_len[MSG_TYPE_COUNT_] = {
+	[MSG_NONE] = 0,
+	[MSG_START] = sizeof(struct msg_start),
+	[MSG_CANCEL] = 0,
+	[MSG_ATTACHED] = sizeof(struct msg_device),
+	[MSG_DETACHED] = sizeof(struct msg_device),
+	[MSG_PHONE] = sizeof(struct msg_phone),
+	[MSG_PHASE] = sizeof(struct msg_step),
+	[MSG_REQUESTED] = sizeof(struct msg_requested),
+	[MSG_PROGRESS] = sizeof(struct msg_progress),
+	[MSG_KEPT] = sizeof(struct msg_kept),
+	[MSG_RESULT] = sizeof(struct msg_result),
+	[MSG_SERVING] = sizeof(struct msg_serving),
+	[MSG_STATUS] = sizeof(struct status),
+};
+
+/* The string ends inside of its array. */
+#define ENDS(s) (memchr((s), '\0', sizeof(s)) != NULL)
+
+/* A value that is no flag in a bool would be undefined to read. */
+static bool is_flag(const bool *b)
+{
+	unsigned char byte;
+
+	memcpy(&byte, b, 1);
+	return byte <= 1;
+}
+
+static bool phone_is_sound(const struct status_phone *p)
+{
+	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
+	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
+	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
+	       (unsigned)p->state < STATE_COUNT_;
+}
+
+static bool status_is_sound(const struct status *st)
+{
+	if (st->n_phones > LIMIT_PHONES || st->n_nights > LIMIT_NIGHTS)
+		return false;
+	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
+	    !ENDS(st->disk.path) || !ENDS(st->disk.fs) ||
+	    !is_flag(&st->disk.present))
+		return false;
+	if ((unsigned)st->state >= STATE_COUNT_ ||
+	    (unsigned)st->box_state >= STATE_COUNT_ ||
+	    (unsigned)st->led >= LED_PATTERN_COUNT_)
+		return false;
+	for (uint32_t i = 0; i < st->n_phones; i++)
+		if (!phone_is_sound(&st->phones[i]))
+			return false;
+	for (uint32_t i = 0; i < st->n_nights; i++) {
+		const struct status_night *n = &st->nights[i];
+
+		if (!ENDS(n->udid) || !ENDS(n->phone) || !ENDS(n->detail) ||
+		    (unsigned)n->state >= STATE_COUNT_)
+			return false;
+	}
+	return true;
+}
+
+static bool udid_is_sound(const char *udid, size_t cap)
+{
+	return memchr(udid, '\0', cap) && relpath_check_udid(udid) == RC_OK;
+}
+
+#define UDID(s) udid_is_sound((s), sizeof(s))
+
+static bool start_is_sound(const struct msg_start *s)
+{
+	if (!ENDS(s->udid) || !ENDS(s->vault_dir) || !ENDS(s->state_dir))
+		return false;
+	if (s->full > 1 || s->fresh > 1 || s->log_level > LOG_LEVEL_DEBUG)
+		return false;
+	if (s->job == MSG_JOB_CENSUS)
+		return true;
+	return s->job == MSG_JOB_BACKUP && UDID(s->udid);
+}
+
+static bool result_is_sound(const struct msg_result *r)
+{
+	return r->end < SESSION_END_COUNT_ && r->rc < RC_COUNT_ &&
+	       r->verified <= 1 && r->resumed <= 1 && r->dropped <= 1 &&
+	       ENDS(r->text);
+}
+
+static bool progress_is_sound(const struct msg_progress *p)
+{
+	return p->phase < MSG_PHASE_COUNT_ && p->pct_x100 <= 10000;
+}
+
+bool msg_is_sound(const struct msg *m)
+{
+	switch (m->type) {
+	case MSG_START:
+		return start_is_sound(&m->u.start);
+	case MSG_CANCEL:
+		return true;
+	case MSG_ATTACHED:
+	case MSG_DETACHED:
+		return UDID(m->u.device.udid);
+	case MSG_PHONE:
+		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
+		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&
+		       m->u.phone.battery_pct >= -1 &&
+		       m->u.phone.battery_pct <= 100 &&
+		       m->u.phone.encrypted <= 1;
+	case MSG_PHASE:
+		return m->u.step.phase < MSG_PHASE_COUNT_;
+	case MSG_REQUESTED:
+		return m->u.requested.ms >= 0;
+	case MSG_PROGRESS:
+		return progress_is_sound(&m->u.progress);
+	case MSG_KEPT:
+		return UDID(m->u.kept.udid) && ENDS(m->u.kept.name) &&
+		       ENDS(m->u.kept.product_type) && ENDS(m->u.kept.ios) &&
+		       m->u.kept.encrypted <= 1 && m->u.kept.at >= 0;
+	case MSG_RESULT:
+		return result_is_sound(&m->u.result);
+	case MSG_SERVING:
+		return m->u.serving.port > 0 && m->u.serving.port <= 65535;
+	case MSG_STATUS:
+		return status_is_sound(&m->u.status);
+	case MSG_NONE:
+	case MSG_TYPE_COUNT_:
+		break;
+	}
+	return false;
+}
+
+static enum rc rc_of_socket(int err)
+{
+	if (err == EAGAIN || err == EWOULDBLOCK)
+		return RC_BUSY;
+	if (err == EPIPE || err == ECONNRESET || err == ENOTCONN)
+		return RC_GONE;
+	return RC_IO;
+}
+
+enum rc msg_send(int fd, const struct msg *m)
+{
+	struct msg_header head = { .magic = MSG_MAGIC };
+	struct iovec iov[2];
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	if ((unsigned)m->type >= MSG_TYPE_COUNT_)
+		return RC_BUG;
+	head.type = (uint16_t)m->type;
+	head.len = (uint32_t)body_len[m->type];
+	iov[0].iov_base = &head;
+	iov[0].iov_len = sizeof(head);
+	/* sendmsg() only reads, but its struct has no const. */
+	memcpy(&iov[1].iov_base, &(const void *){ &m->u }, sizeof(void *));
+	iov[1].iov_len = head.len;
+	do
+		n = sendmsg(fd, &mh, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? rc_of_socket(errno) : RC_OK;
+}
+
+enum rc msg_recv(int fd, struct msg *out)
+{
+	struct msg_header head = { 0 };
+	struct iovec iov[2] = {
+		{ .iov_base = &head, .iov_len = sizeof(head) },
+		{ .iov_base = &out->u, .iov_len = sizeof(out->u) },
+	};
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &mh, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return rc_of_socket(errno);
+	if (n == 0)
+		return RC_GONE;
+	if ((size_t)n < sizeof(head) || (mh.msg_flags & MSG_TRUNC) != 0 ||
+	    head.magic != MSG_MAGIC || head.type == MSG_NONE ||
+	    head.type >= MSG_TYPE_COUNT_ || head.len != body_len[head.type] ||
+	    (size_t)n != sizeof(head) + head.len)
+		return RC_PROTO;
+	out->type = (enum msg_type)head.type;
+	return msg_is_sound(out) ? RC_OK : RC_PROTO;
+}

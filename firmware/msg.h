@@ -1,0 +1,163 @@
+/*
+ * What passes between the roles: small typed messages by value over a
+ * SOCK_SEQPACKET socketpair. One header, one place that packs and checks
+ * them, no pointers. Both ends are the same program of the same build, so
+ * fields stand in the machine's own order; but a child that parses bytes from
+ * outside may lie, so every message is checked as if it did.
+ */
+#ifndef MSG_H
+#define MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rc.h"
+#include "status.h"
+
+enum msg_type {
+	MSG_NONE,
+	/* box -> session */
+	MSG_START,
+	MSG_CANCEL,
+	/* usbmux -> box */
+	MSG_ATTACHED,
+	MSG_DETACHED,
+	/* session -> box */
+	MSG_PHONE,
+	MSG_PHASE,
+	MSG_REQUESTED,
+	MSG_PROGRESS,
+	MSG_KEPT,
+	MSG_RESULT,
+	/* web -> box */
+	MSG_SERVING,
+	/* box -> web, box -> `nightstand status` */
+	MSG_STATUS,
+	MSG_TYPE_COUNT_
+};
+
+/* What a session is to do. */
+enum msg_job {
+	MSG_JOB_BACKUP,
+	MSG_JOB_CENSUS /* tell what the vault holds of each phone, then end */
+};
+
+struct msg_start {
+	uint8_t job; /* enum msg_job */
+	uint8_t full; /* ask the phone for a full backup */
+	uint8_t fresh; /* drop a kept overlay first */
+	uint8_t log_level;
+	int32_t trust_wait_ms;
+	uint64_t reserve_bytes;
+	char udid[48];
+	char vault_dir[512];
+	char state_dir[512]; /* "" none */
+};
+
+struct msg_device { /* ATTACHED, DETACHED */
+	char udid[48];
+};
+
+struct msg_phone {
+	char udid[48];
+	char name[128];
+	char product_type[32];
+	char ios[32];
+	int32_t battery_pct; /* -1 unknown */
+	uint8_t encrypted;
+};
+
+/* Where a session is: enum session_phase, then the two of our own. */
+enum msg_phase {
+	MSG_PHASE_CONNECTING,
+	MSG_PHASE_WANTS_TRUST,
+	MSG_PHASE_WANTS_UNLOCK,
+	MSG_PHASE_WANTS_PASSCODE,
+	MSG_PHASE_PREPARING,
+	MSG_PHASE_RECEIVING,
+	MSG_PHASE_FINISHING,
+	MSG_PHASE_VERIFYING,
+	MSG_PHASE_COMMITTING,
+	MSG_PHASE_COUNT_
+};
+
+struct msg_step { /* PHASE */
+	uint8_t phase;
+};
+
+struct msg_requested {
+	int64_t ms; /* session's begin to the Backup request written */
+};
+
+struct msg_progress {
+	uint8_t phase; /* RECEIVING or VERIFYING */
+	uint32_t pct_x100; /* 0..10000 */
+	uint64_t bytes_done, bytes_total; /* total 0: unknown */
+	uint64_t files_done, files_total;
+};
+
+/* What the vault holds of a phone: its newest good snapshot. */
+struct msg_kept {
+	char udid[48];
+	char name[128];
+	char product_type[32];
+	char ios[32];
+	uint8_t encrypted;
+	uint32_t versions;
+	int64_t at; /* 0: none yet */
+	uint64_t files, bytes, new_files, new_bytes;
+};
+
+struct msg_result {
+	uint8_t end; /* enum session_end */
+	uint8_t rc; /* enum rc */
+	uint8_t verified; /* checked and committed: the backup is safe */
+	uint8_t resumed; /* an overlay had been kept */
+	uint8_t dropped; /* the overlay was dropped */
+	int32_t mb_code;
+	uint64_t missing_bytes;
+	uint64_t files, bytes;
+	int64_t snapshot;
+	int64_t phone_ms, box_ms;
+	uint64_t size_warnings;
+	char text[256];
+};
+
+struct msg_serving {
+	int32_t port;
+};
+
+struct msg {
+	enum msg_type type;
+	union {
+		struct msg_start start;
+		struct msg_device device;
+		struct msg_phone phone;
+		struct msg_step step;
+		struct msg_requested requested;
+		struct msg_progress progress;
+		struct msg_kept kept;
+		struct msg_result result;
+		struct msg_serving serving;
+		struct status status;
+	} u;
+};
+
+/*
+ * Sends u's member of m->type. Waits while the peer does not read, unless
+ * `fd` is non-blocking: then RC_BUSY, nothing was sent. RC_GONE: no peer.
+ */
+MUST_CHECK enum rc msg_send(int fd, const struct msg *m);
+
+/*
+ * Takes one message. RC_GONE: the peer has closed. RC_BUSY: none is there (on
+ * a non-blocking fd). RC_PROTO: not one of ours; the peer is not to be trusted
+ * any more.
+ */
+MUST_CHECK enum rc msg_recv(int fd, struct msg *out);
+
+/* Checks what stands in `m` as if it came from outside: strings end, numbers
+ * are in range. For msg_recv() and tests. */
+bool msg_is_sound(const struct msg *m);
+
+#endif

@@ -1,0 +1,128 @@
+#include "outcome.h"
+
+#include <string.h>
+
+#define ROW(s, e, x)                                                           \
+	{                                                                      \
+		STATE_##s, PHONE_EV_END_##e, EXIT_##x, false                   \
+	}
+
+/* clang-format off */
+static const struct outcome by_end[SESSION_END_COUNT_] = {
+	/* the phone has said yes; verified and committed is asked first */
+	[SESSION_END_DONE]          = ROW(CHECK_FAILED,   RETRY,  CHECK),
+	[SESSION_END_NO_LAST_WORD]  = ROW(CHECK_FAILED,   RETRY,  CHECK),
+	[SESSION_END_NO_PHONE]      = ROW(UNPLUGGED,      GONE,   NO_PHONE),
+	[SESSION_END_TRUST_REFUSED] = ROW(TRUST_REFUSED,  FAILED, TRUST_REFUSED),
+	[SESSION_END_TRUST_WAIT]    = ROW(WANTS_TRUST,    MISSED, TRUST_WAIT),
+	[SESSION_END_LOCKED]        = ROW(WANTS_UNLOCK,   MISSED, LOCKED),
+	[SESSION_END_PASSCODE]      = ROW(PASSCODE_MISSED, MISSED, PASSCODE),
+	[SESSION_END_UNPLUGGED]     = ROW(UNPLUGGED,      GONE,   UNPLUGGED),
+	[SESSION_END_SILENT]        = ROW(PHONE_FAILED,   RETRY,  SILENT),
+	[SESSION_END_HOST_FULL]     = ROW(DISK_FULL,      FAILED, DISK_FULL),
+	[SESSION_END_HOST_DISK]     = ROW(DISK_FAILING,   FAILED, DISK),
+	[SESSION_END_PHONE_FULL]    = ROW(PHONE_FULL,     FAILED, PHONE_FULL),
+	[SESSION_END_PHONE_FILES]   = ROW(PHONE_FAILED,   FAILED, PHONE_FILES),
+	[SESSION_END_CANCELLED]     = ROW(PHONE_FAILED,   FAILED, PHONE_CANCELLED),
+	[SESSION_END_BROKEN_BACKUP] = { STATE_PHONE_FAILED, PHONE_EV_END_RETRY,
+		EXIT_BROKEN, true },
+	[SESSION_END_PASSWORD]      = ROW(PHONE_FAILED,   FAILED, PASSWORD),
+	[SESSION_END_SETUP]         = ROW(SETUP_UNFINISHED, MISSED, SETUP),
+	[SESSION_END_FIND_MY]       = ROW(PHONE_FAILED,   FAILED, PHONE_OTHER),
+	[SESSION_END_RESTART_PHONE] = ROW(PHONE_FAILED,   FAILED, PHONE_OTHER),
+	[SESSION_END_PHONE_OTHER]   = ROW(PHONE_FAILED,   RETRY,  PHONE_OTHER),
+	[SESSION_END_PROTOCOL]      = ROW(PHONE_FAILED,   RETRY,  PROTOCOL),
+	[SESSION_END_INTERNAL]      = ROW(PHONE_FAILED,   RETRY,  FAULT),
+};
+
+static const struct { enum exit_status code; const char *says; } exits[] = {
+	{ EXIT_DONE, "done; for `backup`: committed, checked and safe" },
+	{ EXIT_FAULT, "a fault of this program" },
+	{ EXIT_USAGE, "wrong words on the command line" },
+	{ EXIT_LOCKED, "the phone stayed locked" },
+	{ EXIT_PASSCODE, "the passcode was not entered on the phone" },
+	{ EXIT_TRUST_REFUSED, "the phone was told not to trust this computer" },
+	{ EXIT_TRUST_WAIT, "nobody tapped Trust in time" },
+	{ EXIT_NO_PHONE, "no phone came" },
+	{ EXIT_UNPLUGGED, "the phone was unplugged before the end" },
+	{ EXIT_SILENT, "the phone gave no sign of life any more" },
+	{ EXIT_PHONE_FULL, "the phone has no room to prepare a backup" },
+	{ EXIT_PHONE_FILES, "the phone could not read some of its files" },
+	{ EXIT_PHONE_CANCELLED, "cancelled on the phone" },
+	{ EXIT_PASSWORD, "the backup password is wrong or missing" },
+	{ EXIT_SETUP, "the phone is still being set up" },
+	{ EXIT_PHONE_OTHER, "another error of the phone" },
+	{ EXIT_PROTOCOL, "the phone's answers made no sense" },
+	{ EXIT_BROKEN, "the phone calls its backup on the disk incomplete" },
+	{ EXIT_DISK_FULL, "the disk is full" },
+	{ EXIT_DISK, "the disk failed" },
+	{ EXIT_NO_DISK, "the folder of the vault, or the vault, is not there" },
+	{ EXIT_DISK_UNFIT, "the disk can't be written or can't hold a backup" },
+	{ EXIT_BUSY, "another program works on this phone's backups" },
+	{ EXIT_CHECK, "what arrived was not a whole backup; nothing changed" },
+	{ EXIT_DAMAGED, "`verify`: files on the disk are damaged" },
+	{ EXIT_NOT_RUNNING, "`status`: no box runs and there is no vault" },
+	{ EXIT_CONFIG, "the config file is wrong" },
+	{ EXIT_CANCELLED, "cancelled with Ctrl-C" },
+};
+/* clang-format on */
+
+/* The disk's part in a failure that began as something else. */
+static bool disk_outcome(enum rc rc, struct outcome *out)
+{
+	if (rc == RC_NOSPC) {
+		*out = by_end[SESSION_END_HOST_FULL];
+		return true;
+	}
+	if (rc == RC_IO) {
+		*out = by_end[SESSION_END_HOST_DISK];
+		return true;
+	}
+	if (rc == RC_READONLY) {
+		*out = by_end[SESSION_END_HOST_DISK];
+		out->state = STATE_DISK_READONLY;
+		out->exit = EXIT_DISK_UNFIT;
+		return true;
+	}
+	if (rc == RC_BUSY) {
+		*out = by_end[SESSION_END_INTERNAL];
+		out->exit = EXIT_BUSY;
+		return true;
+	}
+	return false;
+}
+
+struct outcome outcome_of(const struct msg_result *r)
+{
+	struct outcome o;
+
+	if (r->verified) {
+		o = (struct outcome){ STATE_SAFE, PHONE_EV_END_SAFE, EXIT_DONE,
+			false };
+		return o;
+	}
+	o = by_end[r->end < SESSION_END_COUNT_ ? r->end : SESSION_END_INTERNAL];
+	if (r->end == SESSION_END_DONE || r->end == SESSION_END_NO_LAST_WORD ||
+	    r->end == SESSION_END_HOST_DISK || r->end == SESSION_END_INTERNAL)
+		disk_outcome((enum rc)r->rc, &o);
+	/* Only "not ready" passes by itself; other codes need a person. */
+	if (r->end == SESSION_END_PHONE_OTHER && r->mb_code != 1)
+		o.event = PHONE_EV_END_FAILED;
+	if (r->rc == RC_CANCELLED && r->mb_code == 0)
+		o.exit = EXIT_CANCELLED;
+	return o;
+}
+
+void outcome_no_result(struct msg_result *out, const char *why)
+{
+	memset(out, 0, sizeof(*out));
+	out->end = SESSION_END_INTERNAL;
+	out->rc = RC_BUG;
+	snprintf(out->text, sizeof(out->text), "%s", why);
+}
+
+void outcome_print_exits(FILE *out)
+{
+	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
+		fprintf(out, "%4d  %s\n", exits[i].code, exits[i].says);
+}
