@@ -1,0 +1,220 @@
+#include "api.h"
+
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "utf8.h"
+#include "words.h"
+
+/* Bounds what a full status (8 phones, 30 nights) may take; cJSON frees. */
+static void put_text(cJSON *o, const char *key, const char *text)
+{
+	char clean[1024];
+
+	utf8_clean(clean, sizeof(clean), text);
+	cJSON_AddStringToObject(o, key, clean);
+}
+
+static void put_number(cJSON *o, const char *key, double n)
+{
+	cJSON_AddNumberToObject(o, key, n);
+}
+
+static void put_bool(cJSON *o, const char *key, bool b)
+{
+	cJSON_AddBoolToObject(o, key, b);
+}
+
+const char *api_severity(unsigned severity)
+{
+	static const char *const names[] = {
+		[WORDS_GOOD] = "good",
+		[WORDS_BUSY] = "busy",
+		[WORDS_ACT] = "act",
+		[WORDS_BAD] = "bad",
+	};
+
+	return severity < sizeof(names) / sizeof(names[0]) ? names[severity]
+							   : "bad";
+}
+
+static void put_words(cJSON *o, const struct words *w)
+{
+	put_text(o, "state", w->id);
+	put_text(o, "headline", w->headline);
+	put_text(o, "sentence", w->sentence);
+	put_text(o, "small", w->small);
+	put_text(o, "severity", api_severity(w->severity));
+}
+
+static void put_led(cJSON *o, enum led_pattern p)
+{
+	const struct led_grammar *g = led_grammar(p);
+	cJSON *led = cJSON_AddObjectToObject(o, "led");
+	cJSON *rgb, *steps;
+
+	put_text(led, "id", g->id);
+	put_text(led, "says", g->says);
+	put_text(led, "rhythm", g->rhythm);
+	put_text(led, "colour", g->colour);
+	rgb = cJSON_AddArrayToObject(led, "rgb");
+	for (unsigned i = 0; i < 3; i++)
+		cJSON_AddItemToArray(rgb, cJSON_CreateNumber(g->rgb[i]));
+	steps = cJSON_AddArrayToObject(led, "steps");
+	for (unsigned i = 0; i < g->n_steps; i++) {
+		cJSON *step = cJSON_CreateObject();
+
+		put_number(step, "ms", g->steps[i].ms);
+		put_number(step, "from", g->steps[i].from);
+		put_number(step, "to", g->steps[i].to);
+		cJSON_AddItemToArray(steps, step);
+	}
+}
+
+static void put_progress(cJSON *o, const struct status_phone *p)
+{
+	cJSON *run = cJSON_AddObjectToObject(o, "progress");
+
+	put_number(run, "pct", p->pct_x100 / 100.0);
+	put_number(run, "bytes_done", (double)p->bytes_done);
+	put_number(run, "bytes_per_s", (double)p->bytes_rate);
+	put_number(run, "files_done", (double)p->files_done);
+	if (p->eta_s >= 0)
+		put_number(run, "seconds_left", (double)p->eta_s);
+	else
+		cJSON_AddNullToObject(run, "seconds_left");
+}
+
+static void put_last_good(
+    cJSON *o, const struct status *st, unsigned i, const struct status_phone *p)
+{
+	char text[128];
+	cJSON *good;
+
+	words_last_good(st, i, text, sizeof(text));
+	put_text(o, "last_good_text", text);
+	if (!p->last_good_at) {
+		cJSON_AddNullToObject(o, "last_good");
+		return;
+	}
+	good = cJSON_AddObjectToObject(o, "last_good");
+	put_number(good, "at", (double)p->last_good_at);
+	put_number(good, "files", (double)p->last_files);
+	put_number(good, "bytes", (double)p->last_bytes);
+	put_number(good, "new_files", (double)p->last_new_files);
+	put_number(good, "new_bytes", (double)p->last_new_bytes);
+}
+
+static void put_phone(cJSON *list, const struct status *st, unsigned i)
+{
+	const struct status_phone *p = &st->phones[i];
+	cJSON *o = cJSON_CreateObject();
+	struct words w;
+
+	cJSON_AddItemToArray(list, o);
+	put_text(o, "udid", p->udid);
+	put_text(o, "name", p->name);
+	put_text(o, "model", p->model);
+	put_text(o, "product_type", p->product_type);
+	put_text(o, "ios", p->ios);
+	words_phone(st, i, &w);
+	put_words(o, &w);
+	put_led(o, w.led);
+	put_number(o, "state_at", (double)p->state_at);
+	put_bool(o, "attached", p->attached);
+	put_bool(o, "encrypted", p->encrypted);
+	if (p->battery_pct >= 0)
+		put_number(o, "battery_pct", p->battery_pct);
+	else
+		cJSON_AddNullToObject(o, "battery_pct");
+	put_progress(o, p);
+	put_number(o, "missing_bytes", (double)p->missing_bytes);
+	put_number(o, "mb_code", p->mb_code);
+	put_text(o, "detail", p->detail);
+	put_last_good(o, st, i, p);
+	put_number(o, "versions", p->versions);
+	put_number(o, "overdue_days", p->overdue_days);
+}
+
+static void put_night(cJSON *list, const struct status *st, unsigned i)
+{
+	const struct status_night *n = &st->nights[i];
+	cJSON *o = cJSON_CreateObject();
+	char text[512];
+
+	cJSON_AddItemToArray(list, o);
+	put_number(o, "at", (double)n->at);
+	words_when(st->now_at, n->at, text, sizeof(text));
+	put_text(o, "when", text);
+	put_text(o, "udid", n->udid);
+	put_text(o, "phone", n->phone);
+	put_text(o, "state", status_state_id(n->state));
+	words_night(st, i, text, sizeof(text));
+	put_text(o, "text", text);
+	put_number(o, "pct", n->pct_x100 / 100.0);
+	put_number(o, "new_files", (double)n->new_files);
+	put_number(o, "new_bytes", (double)n->new_bytes);
+	put_number(o, "seconds", (double)n->seconds);
+	put_number(o, "missing_bytes", (double)n->missing_bytes);
+	put_number(o, "mb_code", n->mb_code);
+	put_text(o, "detail", n->detail);
+}
+
+static void put_disk(cJSON *o, const struct status_disk *d)
+{
+	cJSON *disk = cJSON_AddObjectToObject(o, "disk");
+
+	put_bool(disk, "present", d->present);
+	put_text(disk, "path", d->path);
+	put_text(disk, "fs", d->fs);
+	put_number(disk, "total_bytes", (double)d->total_bytes);
+	put_number(disk, "free_bytes", (double)d->free_bytes);
+}
+
+static void put_box(cJSON *o, const struct status *st)
+{
+	cJSON *box = cJSON_AddObjectToObject(o, "box");
+	struct words w;
+
+	put_text(box, "name", st->box);
+	put_text(box, "version", st->version);
+	put_number(box, "started_at", (double)st->started_at);
+	put_text(box, "state", status_state_id(st->box_state));
+	put_text(box, "detail", st->detail);
+	words_box(st, &w);
+	put_words(o, &w);
+	put_led(o, st->led);
+	if (st->phone >= 0 && st->phone < LIMIT_PHONES)
+		put_text(o, "phone", st->phones[st->phone].udid);
+	else
+		cJSON_AddNullToObject(o, "phone");
+}
+
+enum rc api_status(
+    const struct status *st, char *buf, size_t cap, size_t *out_len)
+{
+	cJSON *o = cJSON_CreateObject(), *list;
+	enum rc rc = RC_LIMIT;
+
+	if (!o)
+		return RC_NOMEM;
+	put_number(o, "serial", (double)st->serial);
+	put_number(o, "now", (double)st->now_at);
+	put_box(o, st);
+	put_disk(o, &st->disk);
+	list = cJSON_AddArrayToObject(o, "phones");
+	for (unsigned i = 0; i < st->n_phones && i < LIMIT_PHONES; i++)
+		put_phone(list, st, i);
+	list = cJSON_AddArrayToObject(o, "nights");
+	for (unsigned i = 0; i < st->n_nights && i < LIMIT_NIGHTS; i++)
+		put_night(list, st, i);
+	/* cJSON wants five bytes more than it writes */
+	if (cap > 8 && cap <= 0x7fffffff &&
+	    cJSON_PrintPreallocated(o, buf, (int)cap, 0)) {
+		*out_len = strlen(buf);
+		rc = RC_OK;
+	}
+	cJSON_Delete(o);
+	return rc;
+}

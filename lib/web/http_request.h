@@ -1,0 +1,59 @@
+/*
+ * One HTTP/1.x request head, fed in bytes as they come; no I/O. llhttp reads
+ * it, this file adds the bounds that llhttp lacks and refuses what it lets
+ * through (RFC 9112 5.1: no space before the colon; 5.2: no folded lines).
+ */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "llhttp.h"
+
+#define HTTP_REQUEST_HEAD_MAX 8192 /* browsers send about 1 KB */
+#define HTTP_REQUEST_PATH_MAX 255
+#define HTTP_REQUEST_HOST_MAX 255
+
+enum http_request_step {
+	HTTP_REQUEST_MORE, /* feed more */
+	HTTP_REQUEST_DONE, /* the fields below say what is asked for */
+	HTTP_REQUEST_BAD /* answer with `status`, then close */
+};
+
+struct http_request {
+	/* the result */
+	int status; /* when bad: 400, 405, 413, 414, 431, 505 */
+	bool head; /* HEAD, not GET */
+	bool keep_alive;
+	char path[HTTP_REQUEST_PATH_MAX + 1]; /* without query, not decoded */
+	char host[HTTP_REQUEST_HOST_MAX + 1]; /* as sent, with its port */
+	unsigned n_hosts; /* Host lines */
+
+	/* how far we are */
+	size_t n_bytes; /* of the head so far; 0: nothing has come */
+	size_t path_len, host_len;
+	bool path_ended, is_host, complete;
+	enum http_request_line {
+		HTTP_REQUEST_FIRST, /* the request line or empty lines before */
+		HTTP_REQUEST_START, /* first byte of a header line */
+		HTTP_REQUEST_NAME,
+		HTTP_REQUEST_VALUE
+	} line;
+	char name[8]; /* of the header at hand, lower case, cut */
+	size_t name_len;
+	llhttp_t parser;
+};
+
+/* Also makes it ready for the next request of a connection. The struct must
+ * stay where it is until then. */
+void http_request_init(struct http_request *r);
+
+/*
+ * Takes up to `len` bytes, at least one; *used says how many. After DONE the
+ * rest belongs to the next request; after BAD nothing more may be fed.
+ */
+enum http_request_step http_request_feed(
+    struct http_request *r, const char *data, size_t len, size_t *used);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * The HTTP server on lwIP's altcp: gives each TCP connection an http_conn and
+ * moves the bytes. Connections are few and their memory is fixed; who is slow
+ * or idle makes room for who is not.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <stdint.h>
+
+#include "http_conn.h"
+#include "rc.h"
+
+#define HTTP_SERVER_CONNS   64
+#define HTTP_SERVER_STREAMS 24 /* without this bound, streams starve pages */
+
+struct http_server;
+
+/* Listens on all addresses. `site` is lent until close. One at a time. */
+MUST_CHECK enum rc http_server_open(
+    const struct http_site *site, uint16_t port, struct http_server **out);
+void http_server_close(struct http_server *s);
+
+/* Deadlines, events, and the end of connections that are done. Call it after
+ * every batch of frames. */
+void http_server_tick(struct http_server *s, int64_t now_ms);
+
+/* How long the loop may sleep, at most `ms`. */
+int http_server_sleep(const struct http_server *s, int64_t now_ms, int ms);
+
+/* Live event streams: somebody looks at the page. */
+unsigned http_server_streams(const struct http_server *s);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * What there is to be read: the routes, and the documents behind them. A
+ * document is the status at one moment, rendered once for all who read it,
+ * and kept until the last of them has it.
+ *
+ *   /             the page
+ *   /api/status   JSON
+ *   /events       the same JSON as an event stream
+ *   /live         the changing part of the page as an event stream
+ *   /favicon.svg
+ */
+#ifndef SITE_H
+#define SITE_H
+
+#include "http_conn.h"
+#include "page.h"
+#include "rc.h"
+#include "status.h"
+
+struct site;
+
+/* `allow`: one more name that a Host header may say, or NULL; lent. */
+MUST_CHECK enum rc site_new(const char *allow, struct site **out);
+void site_free(struct site *s);
+
+/* Copies the status. Its now_at is moved on by the clock that is given to
+ * site_clock(). */
+void site_set_status(struct site *s, const struct status *st);
+
+/* Wall time in Unix seconds. "3 minutes ago" has to grow: a minute makes a
+ * new version. */
+void site_clock(struct site *s, int64_t now_at);
+
+/* What the HTTP side calls; valid as long as the site. */
+const struct http_site *site_http(struct site *s);
+
+/* A Host header that this box goes by: an address, localhost,
+ * nightstand.local or `allow`. Anything else is a page of a stranger whose
+ * name was made to lead here (DNS rebinding). */
+bool site_host_is_ours(const char *host, const char *allow);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * The role `web`: one loop for lwIP, its network port and the pipe to the box.
+ */
+#include "web.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lwip/etharp.h"
+#include "lwip/init.h"
+#include "lwip/netif.h"
+#include "lwip/timeouts.h"
+
+#define LOG_MODULE "web"
+#include "http_server.h"
+#include "log.h"
+#include "mono.h"
+#include "site.h"
+#include "web_nic.h"
+
+#define HTTP_PORT 80
+
+struct web {
+	struct web_nic nic;
+	struct netif netif;
+	struct site *site;
+	struct http_server *server;
+	bool has_netif;
+};
+
+/* --- the netif ------------------------------------------------------------- */
+
+static err_t link_output(struct netif *netif, struct pbuf *p)
+{
+	struct web *w = netif->state;
+
+	return w->nic.ops->send(w->nic.ctx, p) ? ERR_OK : ERR_MEM;
+}
+
+static err_t netif_start(struct netif *netif)
+{
+	struct web *w = netif->state;
+
+	netif->name[0] = 'n';
+	netif->name[1] = 's';
+	netif->output = etharp_output;
+	netif->linkoutput = link_output;
+	netif->hwaddr_len = 6;
+	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP |
+		       NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
+	w->nic.ops->facts(w->nic.ctx, netif->hwaddr, &netif->mtu);
+	return ERR_OK;
+}
+
+static bool read_address(const char *text, ip4_addr_t *out)
+{
+	struct in_addr addr;
+
+	if (inet_pton(AF_INET, text, &addr) != 1)
+		return false;
+	ip4_addr_set_u32(out, addr.s_addr);
+	return true;
+}
+
+static enum rc add_netif(struct web *w)
+{
+	ip4_addr_t addr, mask, gateway;
+
+	if (!read_address(w->nic.addr, &addr) ||
+	    !read_address(w->nic.mask, &mask) ||
+	    !read_address(w->nic.gateway, &gateway)) {
+		log_error("the network port has no address");
+		return RC_CONFIG;
+	}
+	if (!netif_add(
+		&w->netif, &addr, &mask, &gateway, w, netif_start, netif_input))
+		return RC_NOMEM;
+	w->has_netif = true;
+	netif_set_default(&w->netif);
+	netif_set_up(&w->netif);
+	return RC_OK;
+}
+
+/* --- open and close -------------------------------------------------------- */
+
+enum rc web_open(const struct web_opts *opts, struct web **out)
+{
+	static bool lwip_started;
+	struct web *w = calloc(1, sizeof(*w));
+	enum rc rc = RC_NOMEM;
+
+	if (!w) {
+		opts->nic->ops->close(opts->nic->ctx);
+		return RC_NOMEM;
+	}
+	w->nic = *opts->nic;
+	if (!lwip_started)
+		lwip_init();
+	lwip_started = true;
+	rc = site_new(opts->allow, &w->site);
+	if (rc)
+		goto out;
+	rc = add_netif(w);
+	if (rc)
+		goto out;
+	rc = http_server_open(site_http(w->site), HTTP_PORT, &w->server);
+	if (rc)
+		goto out;
+	*out = w;
+	w = NULL;
+out:
+	web_close(w);
+	return rc;
+}
+
+void web_close(struct web *w)
+{
+	if (!w)
+		return;
+	http_server_close(w->server);
+	if (w->has_netif)
+		netif_remove(&w->netif);
+	w->nic.ops->close(w->nic.ctx);
+	site_free(w->site);
+	free(w);
+}
+
+void web_set_status(struct web *w, const struct status *st)
+{
+	site_set_status(w->site, st);
+}
+
+/* --- the loop -------------------------------------------------------------- */
+
+static int sleep_ms(const struct web *w, int max_ms)
+{
+	u32_t lwip_ms = sys_timeouts_sleeptime();
+	int ms = max_ms < 0 ? 1000 : max_ms;
+
+	if (lwip_ms < (u32_t)ms)
+		ms = (int)lwip_ms;
+	return http_server_sleep(w->server, mono_ms(), ms);
+}
+
+enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready)
+{
+	struct pollfd fds[1 + WEB_NIC_FDS_MAX] = { { .fd = fd,
+	    .events = POLLIN } };
+	int ms;
+	size_t n;
+
+	*fd_ready = false;
+	/* a new status goes out before the loop sleeps */
+	site_clock(w->site, (int64_t)time(NULL));
+	http_server_tick(w->server, mono_ms());
+	ms = sleep_ms(w, max_ms);
+	n = w->nic.ops->wait(w->nic.ctx, fds + 1, WEB_NIC_FDS_MAX, &ms);
+	if (poll(fds, (nfds_t)(1 + n), ms) < 0) {
+		if (errno == EINTR)
+			return RC_OK;
+		log_error("poll: %s", strerror(errno));
+		return RC_IO;
+	}
+	*fd_ready = fd >= 0 && fds[0].revents;
+	w->nic.ops->service(w->nic.ctx, fds + 1, n, &w->netif);
+	sys_check_timeouts();
+	http_server_tick(w->server, mono_ms());
+	return RC_OK;
+}
