@@ -9,7 +9,7 @@
 uint32_t dl_get32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	    (uint32_t)p[2] << 8 | p[3];
+	       (uint32_t)p[2] << 8 | p[3];
 }
 
 void dl_put32(uint8_t *p, uint32_t v)

@@ -21,9 +21,9 @@ struct phone;
 
 enum dl_result {
 	DL_OK = 0,
-	DL_GONE = -1,    /* the link ended */
+	DL_GONE = -1, /* the link ended */
 	DL_ILLEGAL = -2, /* the host broke the protocol */
-	DL_BYE = -3      /* the host sent DLMessageDisconnect */
+	DL_BYE = -3 /* the host sent DLMessageDisconnect */
 };
 
 /* Codes of a DLMessageStatusResponse that the agent looks at. */

@@ -7,7 +7,11 @@
 #include <string.h>
 
 /* Feature gates: which host version knows which message. */
-enum { DL_HAS_ITEMS = 200, DL_HAS_FREE_SPACE = 300, DL_HAS_PURGE = 400 };
+enum {
+	DL_HAS_ITEMS = 200,
+	DL_HAS_FREE_SPACE = 300,
+	DL_HAS_PURGE = 400
+};
 
 void dl_status_clear(struct dl_status *st)
 {
@@ -40,8 +44,8 @@ static enum dl_result dl_status_parse(plist_t msg, struct dl_status *st)
 	    plist_get_node_type(text) != PLIST_STRING)
 		return DL_ILLEGAL;
 	st->code = dl_code_of(code);
-	snprintf(st->text, sizeof(st->text), "%s",
-	    plist_get_string_ptr(text, NULL));
+	snprintf(
+	    st->text, sizeof(st->text), "%s", plist_get_string_ptr(text, NULL));
 	st->result = plist_copy(result);
 	return st->result ? DL_OK : DL_GONE;
 }

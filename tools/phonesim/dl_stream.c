@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DL_TAG_DATA = 0x0c };
+enum {
+	DL_TAG_DATA = 0x0c
+};
 
 /* ---- phone to host ---- */
 
@@ -117,8 +119,7 @@ static enum dl_result dl_get_data(
 		if (link_read(d->link, d->piece, n) != 0)
 			return DL_GONE;
 		if (in->sunk == 0)
-			in->sunk =
-			    in->sink->data(in->sink->arg, d->piece, n);
+			in->sunk = in->sink->data(in->sink->arg, d->piece, n);
 		left -= (uint32_t)n;
 	}
 	return DL_OK;
