@@ -39,8 +39,8 @@ void vault_close(struct vault *v); /* NULL is fine */
 const char *vault_path(const struct vault *v);
 
 /* Calls fn for each phone that has a folder here; `udid` is lent. */
-MUST_CHECK enum rc vault_each_phone(struct vault *v,
-    enum rc (*fn)(void *arg, const char *udid), void *arg);
+MUST_CHECK enum rc vault_each_phone(
+    struct vault *v, enum rc (*fn)(void *arg, const char *udid), void *arg);
 
 /*
  * Opens one phone's part: takes its lock, replays a commit that a power cut
@@ -70,7 +70,7 @@ struct vault_snapshot {
 	char model[32];
 	char ios[32];
 	bool encrypted;
-	uint64_t files, bytes;         /* of the whole snapshot */
+	uint64_t files, bytes; /* of the whole snapshot */
 	uint64_t new_files, new_bytes; /* that this night added or replaced */
 	int64_t phone_seconds, box_seconds;
 };
@@ -90,7 +90,7 @@ struct vault_entry {
 	uint64_t size;
 	int64_t mtime;
 	const uint8_t *sha256; /* 32 bytes; NULL for a folder */
-	const char *file;      /* where the bytes lie, absolute; NULL: folder */
+	const char *file; /* where the bytes lie, absolute; NULL: folder */
 };
 
 /* In path order. */
@@ -105,15 +105,15 @@ struct vault_check {
 	uint64_t files, bytes, bad;
 	char first_bad[256];
 };
-MUST_CHECK enum rc vault_check_snapshot(struct vault_phone *p,
-    int64_t snapshot, struct vault_check *out);
+MUST_CHECK enum rc vault_check_snapshot(
+    struct vault_phone *p, int64_t snapshot, struct vault_check *out);
 
 /*
  * Begins a night, or goes on with an interrupted one: *resumed tells whether
  * an overlay was kept. Only one per phone. `fresh` drops a kept overlay.
  */
-MUST_CHECK enum rc vault_night_begin(struct vault_phone *p, bool fresh,
-    struct vault_night **out, bool *resumed);
+MUST_CHECK enum rc vault_night_begin(
+    struct vault_phone *p, bool fresh, struct vault_night **out, bool *resumed);
 
 /* The view, for the device-link engine; lent until the night ends. */
 const struct store *vault_night_store(struct vault_night *n);

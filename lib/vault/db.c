@@ -1,0 +1,385 @@
+#include "db.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_MODULE "db"
+#include "log.h"
+
+/* A reader may look at the catalogue for a moment while a night commits, and
+ * the other way round; nobody holds a lock for longer than a page of rows. */
+#define DB_BUSY_MS 60000
+
+struct db {
+	sqlite3 *h;
+};
+
+struct db_stmt {
+	sqlite3_stmt *s;
+	struct db *db;
+	int bind_rc;
+};
+
+static enum rc rc_of_ioerr(struct db *d)
+{
+	int err = d->h ? sqlite3_system_errno(d->h) : 0;
+
+	if (err == ENOSPC || err == EDQUOT)
+		return RC_NOSPC;
+	if (err == EROFS)
+		return RC_READONLY;
+	return RC_IO;
+}
+
+static enum rc rc_of(struct db *d, int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return RC_OK;
+	case SQLITE_NOMEM:
+		return RC_NOMEM;
+	case SQLITE_FULL:
+		return RC_NOSPC;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return RC_READONLY;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return RC_BUSY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_CONSTRAINT: /* rows that break our own rules */
+	case SQLITE_MISMATCH:
+	case SQLITE_TOOBIG:
+		return RC_CORRUPT;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return rc_of_ioerr(d);
+	case SQLITE_ERROR: /* a table or column is missing */
+	case SQLITE_SCHEMA:
+		return RC_CORRUPT;
+	default:
+		return RC_IO;
+	}
+}
+
+static enum rc fail(struct db *d, int code, const char *what)
+{
+	enum rc rc = rc_of(d, code);
+
+	if (rc)
+		log_warn("%s: %s: %s code=%d", what, rc_words(rc),
+		    d->h ? sqlite3_errmsg(d->h) : sqlite3_errstr(code), code);
+	return rc;
+}
+
+/* "file:" URI of a path: what has a meaning in a URI is escaped. */
+static char *uri_of(const char *path)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	static const char tail[] = "?immutable=1";
+	char *out = malloc(5 + 3 * strlen(path) + sizeof(tail));
+	char *o = out;
+
+	if (!out)
+		return NULL;
+	memcpy(o, "file:", 5);
+	o += 5;
+	for (const char *p = path; *p; p++) {
+		if (*p != '%' && *p != '?' && *p != '#') {
+			*o++ = *p;
+			continue;
+		}
+		*o++ = '%';
+		*o++ = hex[(unsigned char)*p >> 4];
+		*o++ = hex[(unsigned char)*p & 15];
+	}
+	memcpy(o, tail, sizeof(tail));
+	return out;
+}
+
+/*
+ * No WAL: it needs shared memory next to the file, which exFAT and a disk
+ * that is pulled do not forgive. TRUNCATE + FULL: three syncs a commit, and
+ * the journal's name stays, so no folder has to be synced.
+ */
+static const char *pragmas_of(enum db_mode mode)
+{
+	static const char writer[] = "PRAGMA page_size=4096;"
+				     "PRAGMA journal_mode=TRUNCATE;"
+				     "PRAGMA synchronous=FULL;";
+
+	return mode == DB_WRITE ? writer : "";
+}
+
+static int open_handle(const char *path, enum db_mode mode, sqlite3 **out)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+	char *uri;
+	int code;
+
+	if (mode != DB_IMMUTABLE) {
+		flags |= mode == DB_WRITE
+			     ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+			     : SQLITE_OPEN_READONLY;
+		return sqlite3_open_v2(path, out, flags, NULL);
+	}
+	uri = uri_of(path);
+	if (!uri)
+		return SQLITE_NOMEM;
+	flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+	code = sqlite3_open_v2(uri, out, flags, NULL);
+	free(uri);
+	return code;
+}
+
+/* What a stranger's file may not do to us. */
+static void harden(sqlite3 *h)
+{
+	sqlite3_db_config(h, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+	sqlite3_db_config(h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
+	sqlite3_db_config(h, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, (int *)NULL);
+	sqlite3_db_config(h, SQLITE_DBCONFIG_ENABLE_VIEW, 0, (int *)NULL);
+	sqlite3_limit(h, SQLITE_LIMIT_LENGTH, 16 << 20);
+	sqlite3_limit(h, SQLITE_LIMIT_ATTACHED, 0);
+}
+
+enum rc db_open(const char *path, enum db_mode mode, struct db **out)
+{
+	struct db *d = calloc(1, sizeof(*d));
+	enum rc rc;
+	int code;
+
+	if (!d)
+		return RC_NOMEM;
+	code = open_handle(path, mode, &d->h);
+	rc = fail(d, code, "cannot open database");
+	if (rc)
+		goto out;
+	harden(d->h);
+	sqlite3_busy_timeout(d->h, DB_BUSY_MS);
+	rc = db_exec(d, "PRAGMA cache_size=-4096; PRAGMA mmap_size=0;"
+			"PRAGMA cell_size_check=ON;");
+	if (!rc)
+		rc = db_exec(d, pragmas_of(mode));
+	if (rc)
+		goto out;
+	*out = d;
+	d = NULL;
+out:
+	db_close(d);
+	return rc;
+}
+
+void db_close(struct db *d)
+{
+	if (!d)
+		return;
+	sqlite3_close_v2(d->h);
+	free(d);
+}
+
+enum rc db_exec(struct db *d, const char *sql)
+{
+	return fail(d, sqlite3_exec(d->h, sql, NULL, NULL, NULL), "exec");
+}
+
+enum rc db_begin(struct db *d)
+{
+	return db_exec(d, "BEGIN IMMEDIATE");
+}
+
+enum rc db_commit(struct db *d)
+{
+	return db_exec(d, "COMMIT");
+}
+
+void db_rollback(struct db *d)
+{
+	/* A failed statement may have rolled back on its own. */
+	if (!sqlite3_get_autocommit(d->h))
+		sqlite3_exec(d->h, "ROLLBACK", NULL, NULL, NULL);
+}
+
+bool db_in_transaction(struct db *d)
+{
+	return !sqlite3_get_autocommit(d->h);
+}
+
+enum rc db_number(struct db *d, const char *sql, int64_t *out)
+{
+	struct db_stmt *s = NULL;
+	bool row = false;
+	enum rc rc = db_prepare(d, sql, &s);
+
+	if (!rc)
+		rc = db_step(s, &row);
+	if (!rc)
+		*out = row ? db_int(s, 0) : 0;
+	db_finish(s);
+	return rc;
+}
+
+int64_t db_changes(struct db *d)
+{
+	return sqlite3_changes64(d->h);
+}
+
+enum rc db_quick_check(struct db *d)
+{
+	struct db_stmt *s = NULL;
+	const char *text;
+	size_t n;
+	bool row = false;
+	enum rc rc = db_prepare(d, "PRAGMA quick_check(1)", &s);
+
+	if (rc)
+		return rc;
+	rc = db_step(s, &row);
+	if (!rc && row) {
+		text = db_text(s, 0, &n);
+		if (strcmp(text, "ok") != 0) {
+			log_warn("quick check: %.200s", text);
+			rc = RC_CORRUPT;
+		}
+	}
+	if (!rc && !row)
+		rc = RC_CORRUPT;
+	db_finish(s);
+	return rc;
+}
+
+enum rc db_copy_to(struct db *d, const char *path)
+{
+	struct db *to = NULL;
+	sqlite3_backup *b;
+	enum rc rc = db_open(path, DB_WRITE, &to);
+
+	if (rc)
+		return rc;
+	b = sqlite3_backup_init(to->h, "main", d->h, "main");
+	if (!b) {
+		rc = fail(to, sqlite3_errcode(to->h), "copy");
+		goto out;
+	}
+	sqlite3_backup_step(b, -1);
+	rc = fail(to, sqlite3_backup_finish(b), "copy");
+out:
+	db_close(to);
+	return rc;
+}
+
+enum rc db_prepare(struct db *d, const char *sql, struct db_stmt **out)
+{
+	struct db_stmt *s = calloc(1, sizeof(*s));
+	enum rc rc;
+
+	if (!s)
+		return RC_NOMEM;
+	s->db = d;
+	rc = fail(d,
+	    sqlite3_prepare_v3(
+		d->h, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->s, NULL),
+	    "prepare");
+	if (rc) {
+		free(s);
+		return rc;
+	}
+	*out = s;
+	return RC_OK;
+}
+
+void db_finish(struct db_stmt *s)
+{
+	if (!s)
+		return;
+	sqlite3_finalize(s->s);
+	free(s);
+}
+
+static void keep_first(struct db_stmt *s, int code)
+{
+	if (code != SQLITE_OK && s->bind_rc == SQLITE_OK)
+		s->bind_rc = code;
+}
+
+void db_bind_int(struct db_stmt *s, int i, int64_t v)
+{
+	keep_first(s, sqlite3_bind_int64(s->s, i, v));
+}
+
+void db_bind_text(struct db_stmt *s, int i, const char *p, size_t n)
+{
+	keep_first(
+	    s, sqlite3_bind_text64(s->s, i, p, n, SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void db_bind_blob(struct db_stmt *s, int i, const void *p, size_t n)
+{
+	keep_first(s, p ? sqlite3_bind_blob64(s->s, i, p, n, SQLITE_STATIC)
+			: sqlite3_bind_null(s->s, i));
+}
+
+enum rc db_step(struct db_stmt *s, bool *row)
+{
+	int code = s->bind_rc;
+	enum rc rc;
+
+	*row = false;
+	if (code == SQLITE_OK)
+		code = sqlite3_step(s->s);
+	if (code == SQLITE_ROW) {
+		*row = true;
+		return RC_OK;
+	}
+	rc = fail(s->db, code, "step");
+	db_reset(s);
+	return rc;
+}
+
+enum rc db_run(struct db_stmt *s)
+{
+	bool row;
+	enum rc rc = db_step(s, &row);
+
+	if (!rc && row)
+		db_reset(s);
+	return rc;
+}
+
+void db_reset(struct db_stmt *s)
+{
+	sqlite3_reset(s->s);
+	s->bind_rc = SQLITE_OK;
+}
+
+int64_t db_int(struct db_stmt *s, int i)
+{
+	return sqlite3_column_int64(s->s, i);
+}
+
+bool db_is_null(struct db_stmt *s, int i)
+{
+	return sqlite3_column_type(s->s, i) == SQLITE_NULL;
+}
+
+const char *db_text(struct db_stmt *s, int i, size_t *n)
+{
+	const unsigned char *p = sqlite3_column_text(s->s, i);
+
+	*n = p ? (size_t)sqlite3_column_bytes(s->s, i) : 0;
+	return p ? (const char *)p : "";
+}
+
+const void *db_blob(struct db_stmt *s, int i, size_t *n)
+{
+	const void *p = sqlite3_column_blob(s->s, i);
+
+	*n = p ? (size_t)sqlite3_column_bytes(s->s, i) : 0;
+	return p;
+}

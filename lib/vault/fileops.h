@@ -1,0 +1,55 @@
+/*
+ * The seam to the disk. Every call of the vault that changes, syncs or reads
+ * a file goes through one table, so that a test can record it, let the n-th
+ * call fail, or replay a night up to any point. (The catalogue's own pages go
+ * through SQLite; db.c is the one place where that could be rerouted.)
+ *
+ * Functions return 0 (or a count, or a descriptor) and -errno on failure.
+ * `dir` is a descriptor from open(); paths are relative to it. Descriptors,
+ * not absolute paths: when a disk is pulled and its mount point becomes an
+ * empty folder of the root file system, nothing lands there by mistake.
+ */
+#ifndef FILEOPS_H
+#define FILEOPS_H
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "rc.h"
+
+struct fileops {
+	void *ctx;
+	int (*open)(void *ctx, int dir, const char *path, int flags);
+	int (*close)(void *ctx, int fd);
+	ssize_t (*read)(void *ctx, int fd, void *buf, size_t len);
+	ssize_t (*write)(void *ctx, int fd, const void *buf, size_t len);
+	int (*fsync)(void *ctx, int fd);
+	int (*syncfs)(void *ctx, int fd); /* the file system of `fd` */
+	int (*rename)(void *ctx, int dir, const char *from, const char *to);
+	int (*unlink)(void *ctx, int dir, const char *path);
+	int (*mkdir)(void *ctx, int dir, const char *path);
+	int (*rmdir)(void *ctx, int dir, const char *path);
+	int (*stat)(void *ctx, int dir, const char *path, struct stat *out);
+};
+
+const struct fileops *fileops_posix(void);
+
+/* As rc_from_errno() for the table's negative numbers; logs nothing. */
+MUST_CHECK enum rc fileops_rc(int64_t neg_errno);
+
+/* All of it, in as many writes as it takes. */
+MUST_CHECK enum rc fileops_write_all(
+    const struct fileops *ops, int fd, const void *data, size_t len);
+
+/* mkdir that is content when the folder is there already. */
+MUST_CHECK enum rc fileops_ensure_dir(
+    const struct fileops *ops, int dir, const char *path);
+
+/* Makes the names in a folder durable. */
+MUST_CHECK enum rc fileops_sync_dir(
+    const struct fileops *ops, int dir, const char *path);
+
+#endif

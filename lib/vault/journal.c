@@ -1,0 +1,429 @@
+#include "journal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "layout.h"
+
+#define LOG_MODULE "journal"
+#include "log.h"
+
+enum what {
+	WHAT_RETIRE = 1,
+	WHAT_RMDIR = 2,
+	WHAT_MKDIR = 3,
+	WHAT_PLACE = 4
+};
+
+/* --- writing: all in SQL, one pass over the overlay ----------------------- */
+
+/* A pending row changes its path's current entry unless it brings the same
+ * content again (then it only replaces the file: a damaged one is healed) or
+ * makes a folder that is there. */
+#define CHANGED                                                                \
+	"(p.op=3 OR (p.op=1)<>(e.kind=1) OR"                                   \
+	" (p.op=1 AND s.sha256<>e.sha256))"
+#define OVERLAY_AND_BASE                                                       \
+	" FROM pending p CROSS JOIN entry e ON e.path=p.path"                  \
+	" AND e.last IS NULL LEFT JOIN staged s ON s.num=p.staged "
+
+static const char *const steps[] = {
+	/* what 1: superseded and removed files */
+	"INSERT INTO move(what, path, size, sha256)"
+	" SELECT 1, e.path, e.size, e.sha256" OVERLAY_AND_BASE
+	"WHERE e.kind=1 AND " CHANGED " ORDER BY p.path",
+	/* what 2: folders that went, or became a file; deepest first */
+	"INSERT INTO move(what, path) SELECT 2, e.path" OVERLAY_AND_BASE
+	"WHERE e.kind=2 AND " CHANGED " ORDER BY p.path DESC",
+	/* what 3, 4: folders and files that came */
+	"INSERT INTO move(what, path) SELECT 3, path FROM pending"
+	" WHERE op=2 ORDER BY path",
+	"INSERT INTO move(what, path, staged, size, sha256)"
+	" SELECT 4, p.path, s.num, s.size, s.sha256 FROM pending p"
+	" CROSS JOIN staged s ON s.num=p.staged WHERE p.op=1 ORDER BY p.path",
+	NULL
+};
+
+/* ?1 is the new snapshot. */
+#define END_INTERVALS                                                          \
+	"UPDATE entry SET last=?1-1 WHERE last IS NULL AND path IN"            \
+	" (SELECT p.path" OVERLAY_AND_BASE "WHERE " CHANGED ")"
+#define BEGIN_INTERVALS                                                        \
+	"INSERT INTO entry(path, first, kind, size, mtime, sha256)"            \
+	" SELECT p.path, ?1, p.op, coalesce(s.size, 0),"                       \
+	" coalesce(s.mtime, p.mtime, 0), s.sha256 FROM pending p"              \
+	" LEFT JOIN staged s ON s.num=p.staged WHERE p.op IN (1, 2)"           \
+	" AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.path=p.path"           \
+	" AND e.last IS NULL) ORDER BY p.path"
+#define SUM_NEW                                                                \
+	"SELECT count(*), coalesce(sum(e.size), 0) FROM pending p"             \
+	" CROSS JOIN entry e ON e.path=p.path AND e.last IS NULL"              \
+	" WHERE p.op=1 AND e.first=?1"
+#define SUM_RETIRED                                                            \
+	"SELECT count(*), coalesce(sum(size), 0) FROM move WHERE what=?1"
+#define LAST_SNAPSHOT                                                          \
+	"SELECT files, bytes FROM snapshot WHERE id<?1 ORDER BY id DESC LIMIT 1"
+
+static enum rc run_with(struct db *db, const char *sql, int64_t arg)
+{
+	struct db_stmt *s = NULL;
+	enum rc rc = db_prepare(db, sql, &s);
+
+	if (rc)
+		return rc;
+	db_bind_int(s, 1, arg);
+	rc = db_run(s);
+	db_finish(s);
+	return rc;
+}
+
+/* Two sums; 0, 0 when there is no row. */
+static enum rc sums_with(struct db *db, const char *sql, int64_t arg,
+    uint64_t *files, uint64_t *bytes)
+{
+	struct db_stmt *s = NULL;
+	bool row;
+	enum rc rc = db_prepare(db, sql, &s);
+
+	*files = *bytes = 0;
+	if (rc)
+		return rc;
+	db_bind_int(s, 1, arg);
+	rc = db_step(s, &row);
+	if (!rc && row)
+		rc = catalog_row_size(s, 0, files);
+	if (!rc && row)
+		rc = catalog_row_size(s, 1, bytes);
+	db_finish(s);
+	return rc;
+}
+
+static enum rc count_up(struct db *db, struct vault_snapshot *snap)
+{
+	uint64_t files, bytes, gone_files, gone_bytes;
+	enum rc rc;
+
+	rc = sums_with(
+	    db, SUM_NEW, snap->id, &snap->new_files, &snap->new_bytes);
+	if (!rc)
+		rc = sums_with(
+		    db, SUM_RETIRED, WHAT_RETIRE, &gone_files, &gone_bytes);
+	if (!rc)
+		rc = sums_with(db, LAST_SNAPSHOT, snap->id, &files, &bytes);
+	if (rc)
+		return rc;
+	files += snap->new_files;
+	bytes += snap->new_bytes;
+	if (gone_files > files || gone_bytes > bytes)
+		return RC_CORRUPT;
+	snap->files = files - gone_files;
+	snap->bytes = bytes - gone_bytes;
+	return RC_OK;
+}
+
+static enum rc insert_snapshot(struct db *db, const struct vault_snapshot *snap)
+{
+	const char *const texts[] = { snap->device_name, snap->model,
+		snap->ios };
+	const int64_t numbers[] = { snap->encrypted, (int64_t)snap->files,
+		(int64_t)snap->bytes, (int64_t)snap->new_files,
+		(int64_t)snap->new_bytes, snap->phone_seconds,
+		snap->box_seconds };
+	struct db_stmt *s = NULL;
+	enum rc rc = db_prepare(db,
+	    "INSERT INTO snapshot VALUES"
+	    "(?1,?2,?3,?4,0,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+	    &s);
+
+	if (rc)
+		return rc;
+	db_bind_int(s, 1, snap->id);
+	db_bind_int(s, 2, snap->started_at);
+	db_bind_int(s, 3, snap->finished_at);
+	db_bind_int(s, 4, (int64_t)VAULT_COMMITTING);
+	for (int i = 0; i < 3; i++)
+		db_bind_text(s, 5 + i, texts[i], strlen(texts[i]));
+	for (int i = 0; i < 7; i++)
+		db_bind_int(s, 8 + i, numbers[i]);
+	rc = db_run(s);
+	db_finish(s);
+	return rc;
+}
+
+static enum rc write_all(struct db *db, struct vault_snapshot *snap)
+{
+	int64_t last = 0, files = 0;
+	enum rc rc = db_number(db, "SELECT max(id) FROM snapshot", &last);
+
+	if (!rc && (last < 0 || last >= INT32_MAX))
+		rc = RC_CORRUPT;
+	snap->id = last + 1;
+	for (int i = 0; !rc && steps[i]; i++)
+		rc = db_exec(db, steps[i]);
+	/* The last step placed each staged file of the overlay, or rows are
+	 * missing. */
+	if (!rc)
+		rc = db_number(
+		    db, "SELECT count(*) FROM pending WHERE op=1", &files);
+	if (!rc && db_changes(db) != files)
+		rc = RC_CORRUPT;
+	if (!rc)
+		rc = run_with(db, END_INTERVALS, snap->id);
+	if (!rc)
+		rc = run_with(db, BEGIN_INTERVALS, snap->id);
+	if (!rc)
+		rc = count_up(db, snap);
+	if (!rc)
+		rc = insert_snapshot(db, snap);
+	if (!rc)
+		rc = db_exec(db, "DELETE FROM pending; DELETE FROM staged;");
+	return rc;
+}
+
+enum rc journal_write(struct vault_phone *p, struct vault_snapshot *snap)
+{
+	struct db *db = p->cat.db;
+	enum rc rc = db_begin(db);
+
+	if (!rc)
+		rc = write_all(db, snap);
+	if (!rc)
+		rc = db_commit(db); /* the commit point */
+	if (rc)
+		db_rollback(db);
+	return rc;
+}
+
+/* --- replay ---------------------------------------------------------------- */
+
+struct move {
+	int64_t id;
+	char rel[LIMIT_DL_PATH + 1];
+	char latest[LAYOUT_PATH];
+	uint32_t staged;
+	uint64_t size;
+	uint8_t sha256[32];
+};
+
+struct replay {
+	struct vault_phone *p;
+	int64_t snapshot;
+	uint64_t moves;
+	uint64_t lost_old, lost_new; /* neither here nor there */
+};
+
+/* RC_NOTFOUND: no regular file of that size there. */
+static enum rc expect_file(
+    struct vault_phone *p, const char *path, uint64_t size)
+{
+	struct stat st;
+	int rv = p->ops->stat(p->ops->ctx, p->root, path, &st);
+
+	if (rv < 0)
+		return fileops_rc(rv);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+		return RC_NOTFOUND;
+	return RC_OK;
+}
+
+static enum rc rename_or_expect(
+    struct vault_phone *p, const char *from, const char *to, uint64_t size)
+{
+	int rv = p->ops->rename(p->ops->ctx, p->root, from, to);
+
+	if (rv != -ENOENT)
+		return fileops_rc(rv);
+	return expect_file(p, to, size); /* moved by an earlier replay? */
+}
+
+static enum rc do_retire(struct replay *r, const struct move *m)
+{
+	char object[LAYOUT_PATH];
+	enum rc rc;
+
+	layout_object_dir(object, m->sha256);
+	rc = fileops_ensure_dir(r->p->ops, r->p->root, object);
+	if (rc)
+		return rc;
+	layout_object(object, m->sha256);
+	rc = rename_or_expect(r->p, m->latest, object, m->size);
+	if (rc != RC_NOTFOUND)
+		return rc;
+	/* Lost on the disk long ago. The new snapshot does not need it, and
+	 * a check of the older ones will name it. */
+	log_error("a superseded file is missing on the disk");
+	r->lost_old++;
+	return RC_OK;
+}
+
+static enum rc do_rmdir(struct replay *r, const struct move *m)
+{
+	int rv = r->p->ops->rmdir(r->p->ops->ctx, r->p->root, m->latest);
+
+	/* Gone already, or it holds something that we did not write (V7). */
+	if (rv == -ENOENT || rv == -ENOTEMPTY || rv == -EEXIST)
+		return RC_OK;
+	return fileops_rc(rv);
+}
+
+static enum rc do_mkdir(struct replay *r, const struct move *m)
+{
+	return fileops_ensure_dir(r->p->ops, r->p->root, m->latest);
+}
+
+/* The current entry of a file that is not there would hide the loss from the
+ * phone; without the entry it sends the file again. */
+static enum rc end_entry(struct replay *r, const struct move *m)
+{
+	struct db_stmt *s = NULL;
+	enum rc rc = db_prepare(r->p->cat.db,
+	    "UPDATE entry SET last=?2 WHERE path=?1 AND last IS NULL", &s);
+
+	if (rc)
+		return rc;
+	db_bind_text(s, 1, m->rel, strlen(m->rel));
+	db_bind_int(s, 2, r->snapshot);
+	rc = db_run(s);
+	db_finish(s);
+	return rc;
+}
+
+static enum rc do_place(struct replay *r, const struct move *m)
+{
+	char staged[LAYOUT_PATH];
+	enum rc rc;
+
+	layout_staged(staged, m->staged);
+	rc = rename_or_expect(r->p, staged, m->latest, m->size);
+	if (rc != RC_NOTFOUND)
+		return rc;
+	log_error("a received file is missing on the disk");
+	r->lost_new++;
+	return end_entry(r, m);
+}
+
+static enum rc read_move(
+    struct replay *r, struct db_stmt *s, enum what what, struct move *m)
+{
+	enum rc rc = catalog_row_path(s, 1, m->rel);
+
+	m->id = db_int(s, 0);
+	if (!rc && (what == WHAT_RETIRE || what == WHAT_PLACE)) {
+		rc = catalog_row_size(s, 3, &m->size);
+		if (!rc)
+			rc = catalog_row_sha(s, 4, m->sha256);
+	}
+	if (!rc && what == WHAT_PLACE)
+		rc = catalog_row_staged(s, 2, &m->staged);
+	if (!rc)
+		layout_latest(m->latest, r->p->udid, m->rel);
+	return rc;
+}
+
+static enum rc each_move(struct replay *r, enum what what,
+    enum rc (*fn)(struct replay *r, const struct move *m))
+{
+	struct db_stmt *s = NULL;
+	struct move m;
+	bool row;
+	enum rc rc = db_prepare(r->p->cat.db,
+	    "SELECT id, path, staged, size, sha256 FROM move WHERE what=?1"
+	    " ORDER BY id",
+	    &s);
+
+	if (rc)
+		return rc;
+	db_bind_int(s, 1, (int64_t)what);
+	while (!rc) {
+		rc = db_step(s, &row);
+		if (rc || !row)
+			break;
+		rc = read_move(r, s, what, &m);
+		if (!rc)
+			rc = fn(r, &m);
+		r->moves++;
+	}
+	db_finish(s);
+	return rc;
+}
+
+static enum rc sync_disk(struct vault_phone *p)
+{
+	return fileops_rc(p->ops->syncfs(p->ops->ctx, p->root));
+}
+
+static enum rc pass_a(struct replay *r)
+{
+	enum rc rc = each_move(r, WHAT_RETIRE, do_retire);
+
+	if (!rc)
+		rc = each_move(r, WHAT_RMDIR, do_rmdir);
+	if (!rc)
+		rc = sync_disk(r->p);
+	if (!rc)
+		rc = run_with(r->p->cat.db,
+		    "UPDATE snapshot SET placing=1 WHERE id=?1", r->snapshot);
+	return rc;
+}
+
+static enum rc finish(struct replay *r)
+{
+	struct db *db = r->p->cat.db;
+	const char *sql = r->lost_new
+			      ? "UPDATE snapshot SET state=3 WHERE id=?1"
+			      : "UPDATE snapshot SET state=2 WHERE id=?1";
+	enum rc rc = db_begin(db);
+
+	if (!rc)
+		rc = run_with(db, sql, r->snapshot);
+	if (!rc)
+		rc = db_exec(db, "DELETE FROM move");
+	if (!rc)
+		rc = db_commit(db);
+	if (rc)
+		db_rollback(db);
+	return rc;
+}
+
+_Static_assert(VAULT_GOOD == 2 && VAULT_DAMAGED == 3, "finish() has them");
+
+static enum rc pass_b(struct replay *r)
+{
+	enum rc rc = each_move(r, WHAT_MKDIR, do_mkdir);
+
+	if (!rc)
+		rc = each_move(r, WHAT_PLACE, do_place);
+	if (!rc)
+		rc = sync_disk(r->p);
+	return rc;
+}
+
+enum rc journal_replay(struct vault_phone *p)
+{
+	struct replay r = { .p = p };
+	int64_t placing = 0;
+	enum rc rc;
+
+	rc = db_number(
+	    p->cat.db, "SELECT id FROM snapshot WHERE state=1", &r.snapshot);
+	if (!rc && r.snapshot == 0)
+		return RC_OK;
+	if (!rc)
+		rc = db_number(p->cat.db,
+		    "SELECT placing FROM snapshot WHERE state=1", &placing);
+	if (!rc && placing == 0)
+		rc = pass_a(&r);
+	if (!rc)
+		rc = pass_b(&r);
+	if (!rc)
+		rc = finish(&r);
+	if (rc)
+		log_error("a commit waits for the disk: %s snapshot=%lld",
+		    rc_words(rc), (long long)r.snapshot);
+	else
+		log_info("committed snapshot=%lld moves=%llu",
+		    (long long)r.snapshot, (unsigned long long)r.moves);
+	return rc;
+}
+
+_Static_assert(VAULT_COMMITTING == 1, "journal_replay() has it");

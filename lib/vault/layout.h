@@ -1,0 +1,43 @@
+/*
+ * Where things lie below a phone's folder (drawn in README.md). Every name
+ * here is made of parts that were checked: a UDID, a path that passed
+ * relpath_check(), a number, a hash. Pure functions.
+ */
+#ifndef LAYOUT_H
+#define LAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "limits.h"
+
+#define LAYOUT_PATH (LIMIT_DL_PATH + 96)
+
+#define LAYOUT_LATEST   "latest"
+#define LAYOUT_OBJECTS  "objects"
+#define LAYOUT_INCOMING "incoming"
+#define LAYOUT_CATALOG  "catalog.db"
+
+/* Staged files per subfolder of incoming/: exFAT searches a folder from its
+ * start for each new name. */
+#define LAYOUT_STAGED_PER_DIR 1024u
+/* More than any phone holds; keeps numbers in 32 bits. */
+#define LAYOUT_STAGED_MAX 0xfffffff0u
+
+/* `rel` is below the UDID; "" is latest/UDID itself. */
+void layout_latest(char out[LAYOUT_PATH], const char *udid, const char *rel);
+/* objects/ab/abcd… and its folder objects/ab */
+void layout_object(char out[LAYOUT_PATH], const uint8_t sha[32]);
+void layout_object_dir(char out[LAYOUT_PATH], const uint8_t sha[32]);
+/* incoming/00000a/00002801 and its folder */
+void layout_staged(char out[LAYOUT_PATH], uint32_t num);
+void layout_staged_dir(char out[LAYOUT_PATH], uint32_t num);
+
+/* The inverse, for what is found in incoming/: lower-case hex of exactly
+ * `digits`; false for every name that we did not give. */
+bool layout_parse_hex(const char *name, unsigned digits, uint32_t *out);
+
+#define LAYOUT_STAGED_DIR_DIGITS 6
+#define LAYOUT_STAGED_DIGITS     8
+
+#endif

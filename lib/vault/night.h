@@ -1,0 +1,53 @@
+/*
+ * Inside the vault only: a running night. night.c keeps its transactions,
+ * night_store.c is the store that the phone's commands work on.
+ *
+ * Rows wait in one open transaction; a checkpoint first makes the staged
+ * files durable and then commits it, so that the catalogue never names a file
+ * that a power cut took (V1). What a checkpoint covers is what the next night
+ * goes on with.
+ */
+#ifndef NIGHT_H
+#define NIGHT_H
+
+#include <stdbool.h>
+
+#include "store.h"
+#include "view.h"
+#include "vphone.h"
+
+struct vault_night {
+	struct vault_phone *p;
+	struct view *view;
+	struct store store;
+	uint64_t reserve;
+	int64_t checkpoint_ms; /* mono_ms() of the last one */
+	int64_t verify_ms; /* when verification began */
+	bool verified; /* and nothing has changed since */
+	bool encrypted; /* as verification found */
+	/* The folder that was last seen to be one: files come in runs. */
+	char parent[LIMIT_DL_PATH + 1];
+	bool parent_known;
+};
+
+extern const struct store_ops night_store_ops;
+
+/* To be called before a change: a broken night refuses, else a transaction is
+ * open afterwards. */
+MUST_CHECK enum rc night_change(struct vault_night *n);
+/* After it: a checkpoint when it is time for one. */
+MUST_CHECK enum rc night_changed(struct vault_night *n);
+/* A change failed half way: all further ones get `rc`. Returns it. */
+enum rc night_poison(struct vault_night *n, enum rc rc);
+
+/* Everything so far is on the medium and will be there after a cut. */
+MUST_CHECK enum rc night_checkpoint(struct vault_night *n);
+
+/* Opens what the view shows at `rel` for reading. */
+MUST_CHECK enum rc night_open_file(struct vault_night *n,
+    const struct view_node *node, const char *rel, int *fd);
+/* Its path below the phone's folder. */
+void night_path_of(struct vault_night *n, const struct view_node *node,
+    const char *rel, char out[LAYOUT_PATH]);
+
+#endif

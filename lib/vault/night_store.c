@@ -1,0 +1,644 @@
+#include "night.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "relpath.h"
+
+#define LOG_MODULE "vault"
+#include "log.h"
+
+#define COPY_BUFFER (256u << 10)
+#define MOVE_PAGE   64 /* nodes of a moved folder that are held at a time */
+
+struct store_file {
+	struct vault_night *n;
+	bool writing;
+	struct staging_file st;
+	int fd;
+	char rel[]; /* of a file that is written */
+};
+
+/* The part below the UDID; all paths were checked before they came here. */
+static enum rc rel_of(struct vault_night *n, const char *path, const char **rel)
+{
+	size_t len = strlen(n->p->udid);
+
+	if (strncmp(path, n->p->udid, len) != 0)
+		return RC_REFUSED;
+	if (path[len] == '\0')
+		*rel = path + len;
+	else if (path[len] == '/' && path[len + 1] != '\0')
+		*rel = path + len + 1;
+	else
+		return RC_REFUSED;
+	return RC_OK;
+}
+
+/* --- looking ---------------------------------------------------------------- */
+
+static void node_stat(const struct view_node *node, struct store_stat *st)
+{
+	st->kind = node->kind;
+	st->size = node->kind == STORE_FILE ? node->size : 0;
+	st->mtime = node->mtime;
+}
+
+static enum rc get(
+    struct vault_night *n, const char *path, struct view_node *node)
+{
+	const char *rel;
+	enum rc rc = rel_of(n, path, &rel);
+
+	return rc ? rc : view_get(n->view, rel, node);
+}
+
+static enum rc night_stat(void *ctx, const char *path, struct store_stat *out)
+{
+	struct view_node node;
+	enum rc rc = get(ctx, path, &node);
+
+	if (!rc)
+		node_stat(&node, out);
+	return rc;
+}
+
+struct list_arg {
+	store_list_fn fn;
+	void *arg;
+};
+
+static enum rc list_one(
+    void *arg, const char *path, const struct view_node *node)
+{
+	struct list_arg *a = arg;
+	const char *slash = strrchr(path, '/');
+	struct store_stat st;
+
+	node_stat(node, &st);
+	return a->fn(a->arg, slash ? slash + 1 : path, &st);
+}
+
+static enum rc night_list(
+    void *ctx, const char *path, store_list_fn fn, void *arg)
+{
+	struct vault_night *n = ctx;
+	struct list_arg a = { .fn = fn, .arg = arg };
+	struct view_walk walk = { .after = "", .children = true };
+	struct view_node node;
+	enum rc rc = rel_of(n, path, &walk.rel);
+
+	if (!rc)
+		rc = view_get(n->view, walk.rel, &node);
+	if (!rc && node.kind != STORE_DIR)
+		rc = RC_NOTDIR;
+	return rc ? rc : view_each(n->view, &walk, list_one, &a);
+}
+
+static enum rc night_open(
+    void *ctx, const char *path, struct store_file **out, uint64_t *size)
+{
+	struct vault_night *n = ctx;
+	struct view_node node;
+	struct store_file *f;
+	const char *rel;
+	enum rc rc = rel_of(n, path, &rel);
+	int fd = -1;
+
+	if (!rc)
+		rc = view_get(n->view, rel, &node);
+	if (!rc)
+		rc = night_open_file(n, &node, rel, &fd);
+	if (rc)
+		return rc;
+	f = calloc(1, sizeof(*f));
+	if (!f) {
+		n->p->ops->close(n->p->ops->ctx, fd);
+		return RC_NOMEM;
+	}
+	f->n = n;
+	f->fd = fd;
+	*size = node.size;
+	*out = f;
+	return RC_OK;
+}
+
+static enum rc night_read(
+    struct store_file *f, void *buf, size_t cap, size_t *len)
+{
+	const struct fileops *ops = f->n->p->ops;
+	ssize_t got = ops->read(ops->ctx, f->fd, buf, cap);
+
+	*len = got > 0 ? (size_t)got : 0;
+	return fileops_rc(got);
+}
+
+static void night_close(struct store_file *f)
+{
+	if (!f)
+		return;
+	f->n->p->ops->close(f->n->p->ops->ctx, f->fd);
+	free(f);
+}
+
+/* --- changing: first all checks, then the rows ------------------------------ */
+
+static bool parent_of(const char *rel, char out[LIMIT_DL_PATH + 1])
+{
+	const char *slash = strrchr(rel, '/');
+	size_t len = slash ? (size_t)(slash - rel) : 0;
+
+	if (rel[0] == '\0')
+		return false; /* the top has none */
+	memcpy(out, rel, len);
+	out[len] = '\0';
+	return true;
+}
+
+static enum rc put_dir(struct vault_night *n, const char *rel)
+{
+	return night_poison(n, view_put_dir(n->view, rel, time(NULL)));
+}
+
+/* Makes what is missing between the top and `rel`. RC_NOTDIR: a file is in
+ * the way. */
+static enum rc ensure_parents(struct vault_night *n, const char *rel)
+{
+	char parent[LIMIT_DL_PATH + 1];
+	struct view_node node;
+	enum rc rc;
+
+	if (!parent_of(rel, parent))
+		return RC_OK;
+	if (n->parent_known && strcmp(parent, n->parent) == 0)
+		return RC_OK;
+	rc = view_get(n->view, parent, &node);
+	if (!rc && node.kind != STORE_DIR)
+		return RC_NOTDIR;
+	if (rc == RC_NOTFOUND) {
+		/* As deep as the path has slashes: a few hundred at most. */
+		rc = ensure_parents(n, parent);
+		if (!rc)
+			rc = put_dir(n, parent);
+	}
+	if (rc)
+		return rc;
+	memcpy(n->parent, parent, strlen(parent) + 1);
+	n->parent_known = true;
+	return RC_OK;
+}
+
+/* Shows staged `num` at `rel`. */
+static enum rc put_file(struct vault_night *n, const char *rel, uint32_t num)
+{
+	uint32_t replaced;
+	enum rc rc = view_put_file(n->view, rel, num, &replaced);
+
+	if (!rc && replaced != VIEW_NONE)
+		rc = staging_doom(&n->p->staging, replaced);
+	return night_poison(n, rc);
+}
+
+/* May a file come to `rel`? */
+static enum rc check_target(struct vault_night *n, const char *rel)
+{
+	struct view_node node;
+	enum rc rc = view_get(n->view, rel, &node);
+
+	if (rc == RC_NOTFOUND)
+		return ensure_parents(n, rel);
+	if (rc)
+		return rc;
+	return node.kind == STORE_DIR ? RC_ISDIR : RC_OK;
+}
+
+static enum rc night_make_dir(void *ctx, const char *path)
+{
+	struct vault_night *n = ctx;
+	struct view_node node;
+	const char *rel;
+	enum rc rc = rel_of(n, path, &rel);
+
+	if (!rc)
+		rc = night_change(n);
+	if (rc)
+		return rc;
+	rc = view_get(n->view, rel, &node);
+	if (!rc)
+		return RC_EXISTS;
+	if (rc != RC_NOTFOUND)
+		return night_poison(n, rc);
+	rc = ensure_parents(n, rel);
+	if (!rc)
+		rc = put_dir(n, rel);
+	return rc ? rc : night_changed(n);
+}
+
+/* A device that fails while it takes data is not trusted any further; a full
+ * one is, because nothing is lost. */
+static enum rc staging_failed(struct vault_night *n, enum rc rc)
+{
+	return rc == RC_NOSPC ? rc : night_poison(n, rc);
+}
+
+static enum rc night_create(
+    void *ctx, const char *path, struct store_file **out)
+{
+	struct vault_night *n = ctx;
+	struct store_file *f;
+	const char *rel;
+	enum rc rc = rel_of(n, path, &rel);
+
+	if (!rc && rel[0] == '\0')
+		rc = RC_ISDIR;
+	if (!rc)
+		rc = night_change(n);
+	if (!rc)
+		rc = ensure_parents(n, rel);
+	if (rc)
+		return rc;
+	f = malloc(sizeof(*f) + strlen(rel) + 1);
+	if (!f)
+		return RC_NOMEM;
+	f->n = n;
+	f->writing = true;
+	f->fd = -1;
+	memcpy(f->rel, rel, strlen(rel) + 1);
+	rc = staging_create(&n->p->staging, &f->st);
+	if (rc) {
+		free(f);
+		return staging_failed(n, rc);
+	}
+	*out = f;
+	return RC_OK;
+}
+
+static enum rc night_write(struct store_file *f, const void *data, size_t len)
+{
+	enum rc rc = staging_write(&f->st, data, len);
+
+	return rc ? staging_failed(f->n, rc) : RC_OK;
+}
+
+static enum rc add_row(struct vault_night *n, const struct staging_file *st)
+{
+	return night_poison(n, view_add_staged(n->view, st->num, st->size,
+				   time(NULL), st->sha256));
+}
+
+static void night_discard(struct store_file *f)
+{
+	if (!f)
+		return;
+	staging_discard(&f->st);
+	free(f);
+}
+
+static enum rc night_finish(struct store_file *f)
+{
+	struct vault_night *n = f->n;
+	enum rc rc = staging_close(&f->st);
+
+	if (rc)
+		rc = staging_failed(n, rc);
+	else
+		rc = night_change(n);
+	if (!rc) /* again: other commands may have come in between */
+		rc = check_target(n, f->rel);
+	if (rc) {
+		night_discard(f);
+		return rc;
+	}
+	rc = add_row(n, &f->st);
+	if (!rc)
+		rc = put_file(n, f->rel, f->st.num);
+	free(f);
+	return rc ? rc : night_changed(n);
+}
+
+static enum rc copy_bytes(
+    struct vault_night *n, int fd, struct staging_file *to)
+{
+	const struct fileops *ops = n->p->ops;
+	char *buf = malloc(COPY_BUFFER);
+	enum rc rc = RC_OK;
+	ssize_t got = 1;
+
+	if (!buf)
+		return RC_NOMEM;
+	while (!rc && got > 0) {
+		got = ops->read(ops->ctx, fd, buf, COPY_BUFFER);
+		rc = fileops_rc(got);
+		if (!rc && got > 0)
+			rc = staging_write(to, buf, (size_t)got);
+	}
+	free(buf);
+	return rc;
+}
+
+/* A new staged file with the bytes of `node`, and its row. */
+static enum rc copy_to_staged(struct vault_night *n,
+    const struct view_node *node, const char *rel, uint32_t *num)
+{
+	struct staging_file to;
+	int fd = -1;
+	enum rc rc = night_open_file(n, node, rel, &fd);
+
+	if (rc)
+		return rc;
+	rc = staging_create(&n->p->staging, &to);
+	if (rc)
+		goto out;
+	rc = copy_bytes(n, fd, &to);
+	if (!rc)
+		rc = staging_close(&to);
+	/* The copy must not spread what rotted on the disk. */
+	if (!rc && memcmp(to.sha256, node->sha256, SHA256_LEN) != 0)
+		rc = RC_CORRUPT;
+	if (rc) {
+		staging_discard(&to);
+		goto out;
+	}
+	rc = add_row(n, &to);
+	*num = to.num;
+out:
+	n->p->ops->close(n->p->ops->ctx, fd);
+	return rc;
+}
+
+/*
+ * A file of this night changes its path; one of the base is copied, because
+ * the older snapshot still needs its bytes where they are (V1). Phones move
+ * only what they have just sent.
+ */
+static enum rc move_file(struct vault_night *n, const char *from,
+    const struct view_node *node, const char *to)
+{
+	uint32_t num = node->num;
+	enum rc rc = check_target(n, to);
+
+	if (!rc && !node->staged)
+		rc = copy_to_staged(n, node, from, &num);
+	if (rc)
+		return rc;
+	rc = night_poison(n, view_hide(n->view, from));
+	return rc ? rc : put_file(n, to, num);
+}
+
+/* --- folders ----------------------------------------------------------------- */
+
+struct move_page {
+	struct {
+		struct view_node node;
+		char *path;
+	} rows[MOVE_PAGE];
+	unsigned n;
+};
+
+static enum rc page_add(
+    void *arg, const char *path, const struct view_node *node)
+{
+	struct move_page *pg = arg;
+
+	pg->rows[pg->n].node = *node;
+	pg->rows[pg->n].path = strdup(path);
+	if (!pg->rows[pg->n].path)
+		return RC_NOMEM;
+	pg->n++;
+	return RC_OK;
+}
+
+static enum rc move_row(struct vault_night *n, const char *path,
+    const struct view_node *node, const char *from, const char *to)
+{
+	char dest[2 * LIMIT_DL_PATH + 4];
+	size_t skip = from[0] ? strlen(from) + 1 : 0;
+	int len = snprintf(dest, sizeof(dest), "%s/%s", to, path + skip);
+
+	if (len < 0 || len > LIMIT_DL_PATH)
+		return RC_LIMIT;
+	if (node->kind == STORE_DIR)
+		return put_dir(n, dest);
+	return move_file(n, path, node, dest);
+}
+
+/* A page at a time: the walk must not see its own changes. */
+static enum rc move_rows(
+    struct vault_night *n, const char *from, const char *to)
+{
+	char after[LIMIT_DL_PATH + 1] = "";
+	struct move_page *pg = calloc(1, sizeof(*pg));
+	unsigned got;
+	enum rc rc;
+
+	if (!pg)
+		return RC_NOMEM;
+	do {
+		struct view_walk walk = {
+			.rel = from, .after = after, .max = MOVE_PAGE
+		};
+
+		rc = view_each(n->view, &walk, page_add, pg);
+		got = pg->n;
+		for (unsigned i = 0; i < got; i++) {
+			if (!rc)
+				rc = move_row(n, pg->rows[i].path,
+				    &pg->rows[i].node, from, to);
+			if (i == got - 1)
+				snprintf(after, sizeof(after), "%s",
+				    pg->rows[i].path);
+			free(pg->rows[i].path);
+		}
+		pg->n = 0;
+	} while (!rc && got == MOVE_PAGE);
+	free(pg);
+	return rc;
+}
+
+static enum rc doom_one(void *arg, uint32_t num)
+{
+	return staging_doom(arg, num);
+}
+
+static enum rc remove_tree(struct vault_night *n, const char *rel)
+{
+	n->parent_known = false;
+	return night_poison(
+	    n, view_hide_tree(n->view, rel, doom_one, &n->p->staging));
+}
+
+static bool is_inside(const char *rel, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return len == 0 || (strncmp(rel, dir, len) == 0 &&
+			       (rel[len] == '/' || rel[len] == '\0'));
+}
+
+static enum rc move_dir(struct vault_night *n, const char *from, const char *to)
+{
+	struct view_node node;
+	enum rc rc;
+
+	if (is_inside(to, from))
+		return RC_REFUSED;
+	rc = view_get(n->view, to, &node);
+	if (!rc)
+		return RC_EXISTS;
+	if (rc != RC_NOTFOUND)
+		return rc;
+	rc = ensure_parents(n, to);
+	if (!rc)
+		rc = put_dir(n, to);
+	if (!rc)
+		rc = move_rows(n, from, to);
+	/* Half of a folder is moved: nobody can go on from that. */
+	if (rc)
+		return night_poison(n, rc);
+	return remove_tree(n, from);
+}
+
+static enum rc night_move(void *ctx, const char *from, const char *to)
+{
+	struct vault_night *n = ctx;
+	struct view_node node;
+	const char *rfrom, *rto;
+	enum rc rc = rel_of(n, from, &rfrom);
+
+	if (!rc)
+		rc = rel_of(n, to, &rto);
+	if (!rc)
+		rc = night_change(n);
+	if (!rc)
+		rc = view_get(n->view, rfrom, &node);
+	if (rc)
+		return rc;
+	if (strcmp(rfrom, rto) == 0)
+		return RC_OK;
+	if (node.kind == STORE_DIR)
+		rc = move_dir(n, rfrom, rto);
+	else
+		rc = move_file(n, rfrom, &node, rto);
+	return rc ? rc : night_changed(n);
+}
+
+static enum rc remove_file(
+    struct vault_night *n, const char *rel, const struct view_node *node)
+{
+	enum rc rc = RC_OK;
+
+	if (node->staged) {
+		rc = view_drop_staged(n->view, node->num);
+		if (!rc)
+			rc = staging_doom(&n->p->staging, node->num);
+	}
+	if (!rc)
+		rc = view_hide(n->view, rel);
+	return night_poison(n, rc);
+}
+
+static enum rc night_remove(void *ctx, const char *path)
+{
+	struct vault_night *n = ctx;
+	struct view_node node;
+	const char *rel;
+	enum rc rc = rel_of(n, path, &rel);
+
+	if (!rc)
+		rc = night_change(n);
+	if (!rc)
+		rc = view_get(n->view, rel, &node);
+	if (rc)
+		return rc;
+	if (node.kind == STORE_DIR)
+		rc = remove_tree(n, rel);
+	else
+		rc = remove_file(n, rel, &node);
+	return rc ? rc : night_changed(n);
+}
+
+static enum rc night_copy(void *ctx, const char *from, const char *to)
+{
+	struct vault_night *n = ctx;
+	struct view_node node;
+	const char *rfrom, *rto;
+	uint32_t num = 0;
+	enum rc rc = rel_of(n, from, &rfrom);
+
+	if (!rc)
+		rc = rel_of(n, to, &rto);
+	if (!rc)
+		rc = night_change(n);
+	if (!rc)
+		rc = view_get(n->view, rfrom, &node);
+	if (!rc && node.kind != STORE_FILE)
+		rc = RC_ISDIR;
+	if (rc)
+		return rc;
+	if (strcmp(rfrom, rto) == 0)
+		return RC_OK;
+	rc = check_target(n, rto);
+	if (!rc)
+		rc = copy_to_staged(n, &node, rfrom, &num);
+	if (!rc)
+		rc = put_file(n, rto, num);
+	return rc ? rc : night_changed(n);
+}
+
+/* --- room -------------------------------------------------------------------- */
+
+static enum rc night_free_space(void *ctx, uint64_t *out)
+{
+	struct vault_night *n = ctx;
+	struct statvfs sv;
+	uint64_t room;
+
+	if (fstatvfs(n->p->root, &sv) < 0)
+		return RC_IO;
+	room = (uint64_t)sv.f_bavail * sv.f_frsize;
+	*out = room > n->reserve ? room - n->reserve : 0;
+	return RC_OK;
+}
+
+/* Only what this night itself has thrown away: good snapshots are not given
+ * up for a running one. */
+static enum rc night_purge(void *ctx, uint64_t want, uint64_t *freed)
+{
+	struct vault_night *n = ctx;
+	uint64_t before = 0, after = 0;
+	enum rc rc;
+
+	(void)want;
+	*freed = 0;
+	if (n->p->staging.n_doomed == 0)
+		return RC_OK;
+	rc = night_free_space(n, &before);
+	if (!rc)
+		rc = night_checkpoint(n);
+	if (!rc)
+		rc = night_free_space(n, &after);
+	if (!rc && after > before)
+		*freed = after - before;
+	return rc;
+}
+
+const struct store_ops night_store_ops = {
+	.stat = night_stat,
+	.list = night_list,
+	.make_dir = night_make_dir,
+	.move = night_move,
+	.remove = night_remove,
+	.copy = night_copy,
+	.create = night_create,
+	.write = night_write,
+	.finish = night_finish,
+	.discard = night_discard,
+	.open = night_open,
+	.read = night_read,
+	.close = night_close,
+	.free_space = night_free_space,
+	.purge = night_purge,
+};

@@ -1,0 +1,69 @@
+/*
+ * Files of the running night: incoming/, by number. A file is hashed while it
+ * is written; it counts only once a row of the catalogue names it, so what a
+ * power cut leaves without a row is swept on the next open.
+ *
+ * Nothing is synced file by file: staging_sync() makes all that was written
+ * durable at once, before the transaction that names it (V1, V5).
+ */
+#ifndef STAGING_H
+#define STAGING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fileops.h"
+#include "rc.h"
+#include "sha256.h"
+
+struct db;
+
+struct staging {
+	const struct fileops *ops;
+	int root; /* the phone's folder, lent */
+	uint32_t next;
+	bool dir_made; /* the subfolder of next - 1 is there */
+	uint64_t bytes_dirty; /* written since the last sync */
+	uint64_t files_dirty;
+	struct sha256 *spare; /* a hash context that nobody uses now */
+	uint32_t *doomed; /* unlinked once no durable row names them */
+	size_t n_doomed, cap_doomed;
+};
+
+struct staging_file {
+	struct staging *st;
+	int fd;
+	uint32_t num;
+	uint64_t size;
+	struct sha256 *hash;
+	uint8_t sha256[SHA256_LEN]; /* valid after staging_close() */
+};
+
+void staging_init(struct staging *st, const struct fileops *ops, int root);
+void staging_free(struct staging *st);
+
+MUST_CHECK enum rc staging_create(struct staging *st, struct staging_file *f);
+MUST_CHECK enum rc staging_write(
+    struct staging_file *f, const void *data, size_t len);
+/* The content is complete: f->num, size and sha256 may go into a row. */
+MUST_CHECK enum rc staging_close(struct staging_file *f);
+/* Forgets a file that no row names, open or closed. */
+void staging_discard(struct staging_file *f);
+
+/* No row will name `num` any more once the transaction is durable. */
+MUST_CHECK enum rc staging_doom(struct staging *st, uint32_t num);
+/* After the transaction: unlinks the doomed. Failure only costs space. */
+void staging_reap(struct staging *st);
+
+MUST_CHECK enum rc staging_sync(struct staging *st);
+
+/*
+ * Compares incoming/ with the catalogue's staged table: files without a row
+ * are unlinked. Sets st->next. *lost: rows whose file is missing. Names that
+ * are not ours are left alone (V7).
+ */
+MUST_CHECK enum rc staging_sweep(
+    struct staging *st, struct db *db, uint64_t *lost);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * The view of a running night = current entries of the catalogue, overlaid by
+ * the pending table. Both stay in SQLite: a phone with a million files costs
+ * the cache's 4 MB. Paths are below the UDID; "" is the top.
+ *
+ * Nothing here touches a file, and nothing touches the entry table: until the
+ * commit the newest good snapshot's rows are only read (V1).
+ */
+#ifndef VIEW_H
+#define VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "catalog.h"
+#include "db.h"
+#include "limits.h"
+#include "rc.h"
+#include "sha256.h"
+#include "store.h"
+
+struct view_node {
+	enum store_kind kind;
+	uint64_t size;
+	int64_t mtime;
+	bool staged; /* a file of this night: `num` */
+	uint32_t num;
+	uint8_t sha256[SHA256_LEN]; /* files */
+};
+
+struct view;
+
+MUST_CHECK enum rc view_new(struct db *db, struct view **out);
+void view_free(struct view *v); /* NULL is fine */
+
+MUST_CHECK enum rc view_get(
+    struct view *v, const char *rel, struct view_node *out);
+
+/* A staged number that lost its row: its file may go once that is durable. */
+#define VIEW_NONE UINT32_MAX
+
+/* Adds a staged file's facts; no path shows it yet. */
+MUST_CHECK enum rc view_add_staged(struct view *v, uint32_t num, uint64_t size,
+    int64_t mtime, const uint8_t sha256[SHA256_LEN]);
+
+/* Shows staged file `num` at `rel`; *replaced gets the one that was there. */
+MUST_CHECK enum rc view_put_file(
+    struct view *v, const char *rel, uint32_t num, uint32_t *replaced);
+MUST_CHECK enum rc view_put_dir(struct view *v, const char *rel, int64_t mtime);
+/* Shows nothing at `rel`; the staged facts stay (for a move). */
+MUST_CHECK enum rc view_hide(struct view *v, const char *rel);
+MUST_CHECK enum rc view_drop_staged(struct view *v, uint32_t num);
+
+/* Shows nothing at `rel` and below; `doomed` for each staged file there. */
+MUST_CHECK enum rc view_hide_tree(struct view *v, const char *rel,
+    enum rc (*doomed)(void *arg, uint32_t num), void *arg);
+
+/*
+ * fn for each node below `rel` (or for its direct children only), after the
+ * path `after` ("" = from the start), in byte order. `path` is below the
+ * UDID. At most `max` (0 = all). fn must not change the view when max is 0.
+ */
+struct view_walk {
+	const char *rel;
+	const char *after;
+	bool children;
+	unsigned max;
+};
+typedef enum rc (*view_fn)(
+    void *arg, const char *path, const struct view_node *node);
+MUST_CHECK enum rc view_each(
+    struct view *v, const struct view_walk *walk, view_fn fn, void *arg);
+
+/* The overlay is empty / forget all of it. */
+MUST_CHECK enum rc view_is_clean(struct view *v, bool *clean);
+MUST_CHECK enum rc view_clear(struct db *db);
+
+#endif
