@@ -2,6 +2,11 @@
  * Every bound on what a phone, a disk, a browser or a config file may ask
  * for. A number stands here once, with its reason.
  */
+/* This folder is on the include path, so <limits.h> finds this file first:
+ * hand on the C library's as well (OpenSSL's headers need it). */
+#pragma GCC system_header
+#include_next <limits.h>
+
 #ifndef LIMITS_H
 #define LIMITS_H
 
