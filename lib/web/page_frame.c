@@ -63,7 +63,7 @@ static void put_legend(struct markup *m)
 		const struct led_grammar *g = led_grammar(p);
 
 		markup_fmt(m,
-		    "<li><span class=\"led led-%s\"><i></i></span>"
+		    "<li><span class=\"lens\"><span class=\"led led-%s\"><i></i></span></span>"
 		    "<div><b>",
 		    g->id);
 		markup_text(m, g->says);
