@@ -23,33 +23,37 @@
 struct content;
 struct content_reader;
 
-enum content_kind { CONTENT_FILE = 1, CONTENT_DIR = 2, CONTENT_LINK = 4 };
+enum content_kind {
+	CONTENT_FILE = 1,
+	CONTENT_DIR = 2,
+	CONTENT_LINK = 4
+};
 
 struct content_item {
 	int64_t id;
-	char file_id[41];      /* SHA-1(domain-relativePath), hex */
+	char file_id[41]; /* SHA-1(domain-relativePath), hex */
 	const char *domain, *path; /* lent until the next step */
 	enum content_kind kind;
-	uint64_t size;         /* plain bytes */
+	uint64_t size; /* plain bytes */
 	int64_t mtime, ctime, birth;
-	uint32_t mode;         /* with S_IFMT bits */
-	int32_t uid, gid;      /* -2 occurs */
+	uint32_t mode; /* with S_IFMT bits */
+	int32_t uid, gid; /* -2 occurs */
 	uint64_t inode;
-	int pclass;            /* protection class 0..4 */
-	int flags;             /* MBFile Flags: 0, rarely 128 */
-	const char *target;    /* links; else NULL */
+	int pclass; /* protection class 0..4 */
+	int flags; /* MBFile Flags: 0, rarely 128 */
+	const char *target; /* links; else NULL */
 	uint64_t seed;
 	uint32_t version;
 };
 
 struct content_plan { /* what `create` fills a new phone with */
 	uint64_t seed;
-	uint64_t files;       /* regular files of a plain backup; those that are
+	uint64_t files; /* regular files of a plain backup; those that are
 	                       * only in encrypted ones come besides (1 in 40) */
-	uint64_t bytes;       /* in total, about; 0: sizes as on real phones */
-	uint64_t fixed_size;  /* > 0: every file has this size */
-	uint64_t big_file;    /* > 0: one file of this size besides */
-	uint64_t rows;        /* > 0: pad Manifest.db to this many rows (dirs) */
+	uint64_t bytes; /* in total, about; 0: sizes as on real phones */
+	uint64_t fixed_size; /* > 0: every file has this size */
+	uint64_t big_file; /* > 0: one file of this size besides */
+	uint64_t rows; /* > 0: pad Manifest.db to this many rows (dirs) */
 };
 
 /* Opens dir/content.db, or makes it from `plan` (may be NULL when it exists).
@@ -63,11 +67,11 @@ void content_close(struct content *c);
 int content_each(struct content *c,
     int (*fn)(void *arg, const struct content_item *it), void *arg);
 /* 1 found, 0 not, -1 error. Strings stay valid until content_item_free(). */
-int content_find(struct content *c, const char *file_id,
-    struct content_item *out);
+int content_find(
+    struct content *c, const char *file_id, struct content_item *out);
 void content_item_free(struct content_item *it);
-void content_totals(struct content *c, uint64_t *files, uint64_t *bytes,
-    uint64_t *rows);
+void content_totals(
+    struct content *c, uint64_t *files, uint64_t *bytes, uint64_t *rows);
 
 /* The plain bytes of a file. NULL: no such item. */
 struct content_reader *content_read_open(struct content *c, int64_t id);
@@ -115,8 +119,8 @@ struct manifest_facts {
 	const char *udid, *device_name, *product_type, *ios, *build, *serial;
 	bool passcode_set;
 };
-int manifest_write_plist(struct content *c, const struct manifest_facts *f,
-    const char *out_path);
+int manifest_write_plist(
+    struct content *c, const struct manifest_facts *f, const char *out_path);
 int manifest_write_db(struct content *c, const char *out_path);
 
 /*
@@ -134,7 +138,7 @@ struct manifest;
 struct manifest_row {
 	char file_id[41];
 	const char *domain, *path, *target; /* lent until the next call */
-	int flags;             /* 1 file, 2 folder, 4 link */
+	int flags; /* 1 file, 2 folder, 4 link */
 	uint64_t size;
 	int64_t mtime, ctime, birth;
 	uint32_t mode;
@@ -142,7 +146,7 @@ struct manifest_row {
 	uint64_t inode;
 	int pclass, mb_flags;
 	bool has_key;
-	uint8_t key[32];       /* unwrapped file key when has_key */
+	uint8_t key[32]; /* unwrapped file key when has_key */
 };
 int manifest_open(struct content *c, const char *plist_path,
     const char *db_path, const char *password, struct manifest **out);
@@ -164,7 +168,8 @@ struct content_writer;
 struct content_writer *content_restore_file(
     struct content *c, const struct manifest_row *row);
 int content_writer_write(struct content_writer *w, const void *d, size_t n);
-int content_writer_finish(struct content_writer *w); /* 0, -1 size/padding */
+/* 0, -1 size or padding wrong; the writer is gone in any case. */
+int content_writer_finish(struct content_writer *w);
 void content_writer_discard(struct content_writer *w);
 int content_restore_other(struct content *c, const struct manifest_row *row);
 
