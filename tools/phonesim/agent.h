@@ -56,7 +56,7 @@ struct agent {
 	char text[640];
 	bool desync; /* the host broke the protocol: no more requests */
 	bool reboot; /* a restore asked for it */
-	bool fault_done, hostile_done; /* once a connection */
+	bool hostile_done; /* once a connection */
 };
 
 /* ---- agent_error.c ---- */
@@ -78,6 +78,9 @@ int agent_point(struct agent *a, const char *name, uint64_t n);
 
 /* ---- agent_fault.c: what no phone does ---- */
 
+/* A knob's text; false and "" when it is not set, or set to - or 0. */
+bool agent_knob_text(
+    const struct agent *a, const char *name, char *out, int cap);
 /* At a point: what the knobs garbage and insane ask for. */
 int agent_fault_point(struct agent *a, const char *point);
 /* At one kind of operation: a hostile path, when hostile_where names it. */

@@ -109,12 +109,8 @@ static void agent_backup_knobs(struct agent_backup *b)
 	    b->a, "move_batch", ph->id.ios_major <= 15 ? 128 : 200);
 	b->empty_chunks = phone_knob(ph, "empty_chunks", 0) != 0;
 	b->odd_chunks = phone_knob(ph, "odd_chunks", 0) != 0;
-	if (!phone_knob_text(
-		ph, "fail_file", b->fail_file, sizeof(b->fail_file)))
-		b->fail_file[0] = 0;
-	if (!phone_knob_text(
-		ph, "fail_open", b->fail_open, sizeof(b->fail_open)))
-		b->fail_open[0] = 0;
+	agent_knob_text(b->a, "fail_file", b->fail_file, sizeof(b->fail_file));
+	agent_knob_text(b->a, "fail_open", b->fail_open, sizeof(b->fail_open));
 }
 
 int agent_backup(struct agent *a, const char *udid, bool force_full)

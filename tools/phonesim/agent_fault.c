@@ -2,7 +2,7 @@
 #include "agent.h"
 
 #include "dl_private.h"
-#include "phone.h"
+#include "phone_private.h"
 #include "pl.h"
 
 #include <stdio.h>
@@ -122,7 +122,7 @@ static const struct agent_wrong {
 	{ "dest-length", 1, { 0x80, 0, 0, 0, 'x' }, 5, 0, false },
 	{ "dest-empty", 1, { 0, 0, 0, 0 }, 4, 0, true },
 	{ "dest-nul", 1, { 0, 0, 0, 4, 'a', 0, 'b', 'c' }, 8, 0, true },
-	{ "chunk-length", 2, { 0x80, 0, 0, 1, 0x0c }, 5, 4096, false },
+	{ "chunk-length", 2, { 0xc0, 0, 0, 1, 0x0c }, 5, 4096, false },
 	{ "chunk-max", 2, { 0xff, 0xff, 0xff, 0xff, 0x0c }, 5, 4096, false },
 	{ "chunk-zero", 2, { 0, 0, 0, 0 }, 4, 0, false },
 	{ "tag", 2, { 0, 0, 0, 5, 0x77, 1, 2, 3 }, 8, 1, false },
@@ -143,17 +143,13 @@ static enum dl_result agent_wrong_names(struct agent *a, int names)
 {
 	static const char source[] = "/.ba/mobile/wrong";
 	char dest[AGENT_NAME_MAX];
-	uint8_t head[4];
-	enum dl_result r;
 
 	snprintf(dest, sizeof(dest), "%s/Snapshot/00/wrong", a->ph->id.udid);
 	if (names == 0)
 		return DL_OK;
 	if (names == 2)
 		return dl_upload_names(a->dl, source, dest);
-	dl_put32(head, sizeof(source) - 1);
-	r = dl_append(a->dl, head, sizeof(head));
-	return r == DL_OK ? dl_append(a->dl, source, sizeof(source) - 1) : r;
+	return dl_upload_name(a->dl, source, sizeof(source) - 1);
 }
 
 static int agent_wrong_stream(
@@ -202,7 +198,7 @@ static int agent_wrong_long(struct agent *a)
 
 static int agent_insane(struct agent *a, const char *kind, bool in_stream)
 {
-	static const uint8_t huge[] = { 0x7f, 0xff, 0xff, 0xff, 'b', 'p' };
+	static const uint8_t huge[] = { 0xc0, 0xff, 0xff, 0xff, 'b', 'p' };
 	static const uint8_t zero[4];
 	static const uint8_t junk[] = { 0, 0, 0, 8, 'b', 'p', 'l', 'i', 's',
 		't', '0', '0' };
@@ -231,39 +227,60 @@ static int agent_insane(struct agent *a, const char *kind, bool in_stream)
 	return agent_fault_answer(a, kind);
 }
 
+bool agent_knob_text(
+    const struct agent *a, const char *name, char *out, int cap)
+{
+	if (phone_knob_text(a->ph, name, out, cap) && strcmp(out, "-") != 0 &&
+	    strcmp(out, "0") != 0)
+		return true;
+	out[0] = 0;
+	return false;
+}
+
+/* What a point was armed with comes as a knob, and fires once. */
+static bool agent_fault_take(
+    struct agent *a, const char *name, char *out, int cap)
+{
+	return agent_knob_text(a, name, out, cap) &&
+	       phone_knob_set(a->ph, name, "0") == 0;
+}
+
+static const char *agent_oversize_kind(const char *text)
+{
+	if (strcmp(text, "name") == 0)
+		return "name-length";
+	if (strcmp(text, "chunk") == 0)
+		return "chunk-length";
+	return "plist-length";
+}
+
 int agent_fault_point(struct agent *a, const char *point)
 {
-	char kind[64];
-	int64_t n;
+	bool in_stream = strcmp(point, "upload-file") == 0;
+	char text[64];
 
-	if (a->fault_done)
-		return 0;
-	n = phone_knob(a->ph, "garbage", 0);
-	if (n != 0) {
-		a->fault_done = true;
-		return agent_garbage(a, n);
-	}
-	if (!phone_knob_text(a->ph, "insane", kind, sizeof(kind)) &&
-	    !phone_knob_text(a->ph, "oversize", kind, sizeof(kind)))
-		return 0;
-	if (strcmp(kind, "0") == 0)
-		return 0;
-	a->fault_done = true;
-	if (strcmp(kind, "1") == 0)
-		snprintf(kind, sizeof(kind), "plist-length");
-	return agent_insane(a, kind, strcmp(point, "upload-file") == 0);
+	if (agent_fault_take(a, "garbage", text, sizeof(text)))
+		return agent_garbage(a, strtol(text, NULL, 0));
+	if (agent_fault_take(a, "oversize", text, sizeof(text)))
+		return agent_insane(a, agent_oversize_kind(text), in_stream);
+	if (agent_fault_take(a, "insane", text, sizeof(text)))
+		return agent_insane(a, text, in_stream);
+	return 0;
 }
 
 /* ---- hostile paths ---- */
 
 static enum dl_result agent_hostile_upload(
-    struct agent *a, const char *path, struct dl_status *st)
+    struct agent *a, const char *path, size_t len, struct dl_status *st)
 {
+	static const char source[] = "/.ba/mobile/hostile";
 	uint8_t *room = NULL;
 	enum dl_result r = dl_upload_begin(a->dl, 1.0, 1000);
 
 	if (r == DL_OK)
-		r = dl_upload_names(a->dl, "/.ba/mobile/hostile", path);
+		r = dl_upload_name(a->dl, source, sizeof(source) - 1);
+	if (r == DL_OK)
+		r = dl_upload_name(a->dl, path, len);
 	if (r == DL_OK)
 		r = dl_upload_room(a->dl, &room);
 	if (r == DL_OK) {
@@ -320,15 +337,15 @@ static enum dl_result agent_hostile_move(
 	return dl_move(a->dl, items, 1.0, st);
 }
 
-static enum dl_result agent_hostile_do(
-    struct agent *a, const char *op, const char *path, struct dl_status *st)
+static enum dl_result agent_hostile_do(struct agent *a, const char *op,
+    const char *path, size_t len, struct dl_status *st)
 {
 	char own[AGENT_NAME_MAX];
 	plist_t list;
 
 	snprintf(own, sizeof(own), "%s/Status.plist", a->ph->id.udid);
 	if (strcmp(op, "upload") == 0)
-		return agent_hostile_upload(a, path, st);
+		return agent_hostile_upload(a, path, len, st);
 	if (strcmp(op, "download") == 0)
 		return agent_hostile_download(a, path, st);
 	if (strcmp(op, "mkdir") == 0)
@@ -352,31 +369,62 @@ static bool agent_hostile_here(const char *op, const char *where)
 	return strncmp(op, where, strlen(where)) == 0;
 }
 
+/* %U the backup's folder, %L 5,000 characters, %XX a byte, also NUL. */
+static size_t agent_hostile_expand(
+    const struct agent *a, const char *text, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	while (*text && n + 5100 < cap) {
+		char hex[3] = { 0 }, *end = NULL;
+		unsigned long v;
+
+		if (text[0] != '%' || !text[1]) {
+			out[n++] = *text++;
+			continue;
+		}
+		hex[0] = text[1];
+		hex[1] = text[2];
+		v = strtoul(hex, &end, 16);
+		if (text[1] == 'U') {
+			n += (size_t)snprintf(
+			    out + n, cap - n, "%s", a->ph->id.udid);
+		} else if (text[1] == 'L') {
+			memset(out + n, 'n', 5000);
+			n += 5000;
+		} else if (end == hex + 2) {
+			out[n++] = (char)v;
+			text++;
+		}
+		text += 2;
+	}
+	out[n] = 0;
+	return n;
+}
+
 int agent_fault_path(struct agent *a, const char *where)
 {
-	char text[512], path[600], op[32];
+	char text[512], path[12000], op[32];
 	struct dl_status st;
+	size_t n;
 	int r;
 
 	if (a->hostile_done ||
-	    !phone_knob_text(a->ph, "hostile_path", text, sizeof(text)))
+	    !agent_knob_text(a, "hostile_path", text, sizeof(text)))
 		return 0;
-	if (!phone_knob_text(a->ph, "hostile_where", op, sizeof(op)))
+	if (!agent_knob_text(a, "hostile_where", op, sizeof(op)))
 		snprintf(op, sizeof(op), "upload");
 	if (!agent_hostile_here(op, where))
 		return 0;
 	a->hostile_done = true;
-	/* @ at the beginning stands for the backup's folder. */
-	if (text[0] == '@')
-		snprintf(path, sizeof(path), "%s%s", a->ph->id.udid, text + 1);
-	else
-		snprintf(path, sizeof(path), "%s", text);
-	r = agent_check_dl(a, agent_hostile_do(a, op, path, &st));
+	n = agent_hostile_expand(a, text, path, sizeof(path));
+	phone_event(a->ph, "hostile %s", op);
+	r = agent_check_dl(a, agent_hostile_do(a, op, path, n, &st));
 	if (r != 0)
 		return r;
 	phone_event(a->ph, "hostile %s answered %d", op, st.code);
 	if (st.code != DL_CODE_OK && phone_knob(a->ph, "fault_go_on", 0) == 0)
-		r = agent_fail_host(a, "Error uploading file", path, st.code);
+		r = agent_fail_host(a, "Error uploading file", text, st.code);
 	dl_status_clear(&st);
 	return r;
 }

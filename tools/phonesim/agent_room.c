@@ -57,6 +57,8 @@ int agent_room(struct agent_backup *b)
 	if (!known || free_bytes > INT64_MAX / 2)
 		return 0;
 	deficit = need - (int64_t)free_bytes;
+	if (phone_knob(b->a->ph, "purge_rule", 1) == 0)
+		return 0;
 	if (deficit >= 0)
 		r = agent_purge(b, &deficit);
 	if (r == 0 && deficit >= 0)

@@ -115,7 +115,6 @@ static int agent_put_one(
 	if (rc == 0 && bad)
 		rc = agent_fail_code(a, AGENT_FILES_FAILED);
 	dl_status_clear(&st);
-	phone_count(a->ph, "files_uploaded", 1);
 	return rc;
 }
 

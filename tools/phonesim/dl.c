@@ -45,7 +45,9 @@ struct dl *dl_new(struct phone *ph, struct link *l)
 	d->frame_limit = (uint32_t)dl_bounded_knob(
 	    ph, "frame_limit", DL_FRAME_DEFAULT, 64, DL_FRAME_DEFAULT);
 	d->unbuffered = phone_knob(ph, "unbuffered", 0) != 0;
-	d->callbacks = phone_knob(ph, "dl_io_callbacks", DL_CALLBACKS_DEFAULT);
+	d->callbacks = phone_knob(ph, "dl_io_callbacks", 1);
+	if (d->callbacks == 1)
+		d->callbacks = DL_CALLBACKS_DEFAULT;
 	d->cap = d->chunk + 2 * (size_t)DL_FLUSH_AT;
 	d->out = malloc(d->cap);
 	d->piece = malloc(DL_PIECE);

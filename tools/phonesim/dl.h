@@ -98,6 +98,8 @@ enum dl_result dl_remove(
 enum dl_result dl_upload_begin(struct dl *d, double progress, uint64_t total);
 enum dl_result dl_upload_names(
     struct dl *d, const char *source, const char *dest);
+/* One name alone, of any bytes. */
+enum dl_result dl_upload_name(struct dl *d, const char *s, size_t n);
 /* Room for dl_chunk() bytes. After filling n of them, dl_upload_chunk(). */
 enum dl_result dl_upload_room(struct dl *d, uint8_t **room);
 enum dl_result dl_upload_chunk(struct dl *d, size_t n);

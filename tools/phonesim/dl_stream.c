@@ -24,10 +24,9 @@ enum dl_result dl_upload_begin(struct dl *d, double progress, uint64_t total)
 	return dl_send(d, msg);
 }
 
-static enum dl_result dl_put_text(struct dl *d, const char *s)
+enum dl_result dl_upload_name(struct dl *d, const char *s, size_t n)
 {
 	uint8_t head[4];
-	size_t n = strlen(s);
 	enum dl_result r;
 
 	dl_put32(head, (uint32_t)n);
@@ -38,10 +37,10 @@ static enum dl_result dl_put_text(struct dl *d, const char *s)
 enum dl_result dl_upload_names(
     struct dl *d, const char *source, const char *dest)
 {
-	enum dl_result r = dl_put_text(d, source);
+	enum dl_result r = dl_upload_name(d, source, strlen(source));
 
 	if (r == DL_OK)
-		r = dl_put_text(d, dest);
+		r = dl_upload_name(d, dest, strlen(dest));
 	return r == DL_OK ? dl_appended(d) : r;
 }
 
