@@ -17,7 +17,7 @@ struct phone;
 struct link;
 
 /* Takes `fd`. The link registers itself with the phone, so that an unplug
- * kills it. */
+ * kills it. NULL (fd closed) when the phone is gone already. */
 struct link *link_new(struct phone *phone, int fd);
 void link_free(struct link *l);
 
@@ -26,12 +26,18 @@ void link_free(struct link *l);
 int link_read(struct link *l, void *buf, size_t n);
 /* As link_read, but 1 when nothing at all arrived within ms. */
 int link_read_timeout(struct link *l, void *buf, size_t n, int ms);
+/* Waits until something may be read here, or from other_fd (-1: none), at most
+ * ms (-1: no end). A sum of the two, 0 after ms, -1 on failure. */
+#define LINK_READABLE 1
+#define LINK_OTHER    2
+int link_wait(struct link *l, int other_fd, int ms);
+
 /* Writes exactly n bytes; each call is at least one TLS record. Small
- * neighbours may be joined with link_writev. */
+ * neighbours may be joined with link_write2. */
 int link_write(struct link *l, const void *buf, size_t n);
 /* Header and body in as few records as possible. */
-int link_write2(struct link *l, const void *a, size_t na, const void *b,
-    size_t nb);
+int link_write2(
+    struct link *l, const void *a, size_t na, const void *b, size_t nb);
 
 /* Becomes a TLS server with the pair record of host_id; see tls.c.
  * 0 or -1. */

@@ -14,10 +14,10 @@ struct content;
 struct link;
 
 struct phone_identity {
-	char udid[48];         /* as lockdown says it, with the dash */
+	char udid[48]; /* as lockdown says it, with the dash */
 	char name[128];
 	char product_type[32]; /* "iPhone15,4" */
-	char ios[16];          /* "18.1" */
+	char ios[16]; /* "18.1" */
 	char build[16];
 	char serial[16];
 	/* … further lockdown values are derived from these and the seed */
@@ -27,36 +27,36 @@ struct phone_identity {
 
 /* What the passcode dialog does when it is shown. */
 enum passcode_plan {
-	PASSCODE_WAIT,    /* until `passcode entered` and the like arrive */
+	PASSCODE_WAIT, /* until `passcode entered` and the like arrive */
 	PASSCODE_ENTERED, /* entered by itself after passcode_delay_ms */
 	PASSCODE_REFUSED, /* cancelled by itself after passcode_delay_ms */
-	PASSCODE_IGNORED  /* nobody touches it: 208 after passcode_timeout_ms */
+	PASSCODE_IGNORED /* nobody touches it: 208 after passcode_timeout_ms */
 };
 
 enum passcode_answer {
 	PASSCODE_ANSWER_OK,
 	PASSCODE_ANSWER_REFUSED,
 	PASSCODE_ANSWER_TIMEOUT,
-	PASSCODE_ANSWER_GONE    /* unplugged meanwhile */
+	PASSCODE_ANSWER_GONE /* unplugged meanwhile */
 };
 
 struct phone {
 	pthread_mutex_t lock;
-	pthread_cond_t changed;   /* any (L) field changed */
+	pthread_cond_t changed; /* any (L) field changed */
 	struct phone_identity id;
-	char dir[512];            /* its state on disk; see phone.c */
-	struct content *content;  /* its files; content.h */
+	char dir[512]; /* its state on disk; see phone.c */
+	struct content *content; /* its files; content.h */
 
-	bool plugged;             /* (L) */
-	bool locked;              /* (L) lockdown says PasswordProtected */
-	bool passcode_set;        /* (L) false: no prompt for a backup */
-	int battery_pct;          /* (L) */
+	bool plugged; /* (L) */
+	bool locked; /* (L) lockdown says PasswordProtected */
+	bool passcode_set; /* (L) false: no prompt for a backup */
+	int battery_pct; /* (L) */
 	enum passcode_plan passcode_plan; /* (L) */
 	int passcode_delay_ms, passcode_timeout_ms; /* (L) */
 	uint64_t free_bytes, total_bytes; /* (L) room on the phone itself */
-	bool find_my;             /* (L) restore → 211 */
-	bool setup_done;          /* (L) false: backup → 212 */
-	bool cancel_backup;       /* (L) someone tapped Cancel; agent clears */
+	bool find_my; /* (L) restore → 211 */
+	bool setup_done; /* (L) false: backup → 212 */
+	bool cancel_backup; /* (L) someone tapped Cancel; agent clears */
 	/* … front, trust, pairing and fault fields: owned by phone.c */
 	struct phone_private *p;
 };
@@ -86,8 +86,7 @@ void phone_count(struct phone *ph, const char *name, uint64_t add);
  * dl_io_callbacks, ignore_response (1: no final Response), … */
 int64_t phone_knob(struct phone *ph, const char *name, int64_t def);
 /* Text knobs: hostile_path, fail_file (a file that can't be read), garbage … */
-bool phone_knob_text(
-    struct phone *ph, const char *name, char *out, int cap);
+bool phone_knob_text(struct phone *ph, const char *name, char *out, int cap);
 
 /* Shows the passcode dialog (posts ui.presented), waits for the answer, posts
  * ui.dismissed. Returns at once with OK when no passcode is set. */
@@ -98,6 +97,9 @@ void phone_notify(struct phone *ph, const char *name);
 
 /* Sleeps, but returns -1 at once when the phone is unplugged. */
 int phone_sleep(struct phone *ph, int ms);
+
+/* Unplugs at once; plugs again after ms (from another thread). */
+void phone_reboot(struct phone *ph, int ms);
 
 /* A line for `events` listeners of the control socket and for the log:
  * "backup begin full", "upload done 1204 files", … A line that begins with

@@ -239,8 +239,8 @@ static void xml_date(FILE *f, plist_t node)
 	t = (time_t)sec + 978307200; /* since 2001-01-01 */
 	gmtime_r(&t, &tm);
 	fprintf(f, "<date>%04d-%02d-%02dT%02d:%02d:%02dZ</date>\n",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-	    tm.tm_min, tm.tm_sec);
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+	    tm.tm_sec);
 }
 
 /* The shortest decimal that reads back as the same number. */
