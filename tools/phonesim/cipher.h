@@ -44,7 +44,8 @@ int cipher_password(
 int cipher_x25519_public(const uint8_t key[32], uint8_t out[32]);
 
 /* AES-256-CBC, IV 0. out of _step has room for n + 16 bytes, of _end for 16;
- * both return the bytes written or -1 (bad padding). in may equal out. */
+ * both return the bytes written or -1 (bad padding). in may equal out when
+ * whole blocks are encrypted. */
 struct cipher_cbc;
 struct cipher_cbc *cipher_cbc_new(const uint8_t key[CIPHER_KEY], int encrypt);
 long cipher_cbc_step(struct cipher_cbc *x, const void *in, size_t n, void *out);

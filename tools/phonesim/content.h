@@ -94,10 +94,10 @@ int content_mutate(struct content *c, const struct content_mutation *m);
 
 /*
  * One line per item, in the order of file_id, for tests to compare:
- *   sha256 size mtime mode file_id e domain-path
+ *   sha256 size mtime mode e file_id domain-path
  * sha256 of the plain bytes (- for folders and links), mode in octal with the
  * kind's bits, e is "e" for an item that is only in encrypted backups, else
- * "-". In domain-path control bytes and % are written as %XX.
+ * "-". Control bytes in domain-path are written as %XX.
  */
 int content_write_hashes(struct content *c, const char *out_path);
 

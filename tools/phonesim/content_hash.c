@@ -41,7 +41,7 @@ static void put_escaped(FILE *out, const char *s)
 	for (; *s; s++) {
 		unsigned char ch = (unsigned char)*s;
 
-		if (ch < 0x20 || ch == 0x7F || ch == '%')
+		if (ch < 0x20 || ch == 0x7F)
 			fprintf(out, "%%%02X", ch);
 		else
 			putc(ch, out);
@@ -57,7 +57,7 @@ static int put_line(struct hashing *h, const struct content_item *it,
 		return -1;
 	fprintf(h->out, "%s %llu %lld %o %s %s ", hex,
 	    (unsigned long long)it->size, (long long)it->mtime, it->mode,
-	    it->file_id, row->enc_only ? "e" : "-");
+	    row->enc_only ? "e" : "-", it->file_id);
 	put_escaped(h->out, it->domain);
 	putc('-', h->out);
 	put_escaped(h->out, it->path);

@@ -231,21 +231,20 @@ int manifest_crypt_file(const char *from, const char *to,
 {
 	FILE *in = fopen(from, "re"), *out = fopen(to, "we");
 	struct cipher_cbc *x = cipher_cbc_new(key, encrypt);
-	uint8_t *buf = malloc(PIECE + CIPHER_BLOCK);
+	uint8_t *buf = malloc(2 * PIECE + CIPHER_BLOCK), *made = buf + PIECE;
 	size_t n;
-	long made;
+	long len;
 	int rc = -1;
 
 	if (!in || !out || !x || !buf)
 		goto out;
 	while ((n = fread(buf, 1, PIECE, in)) > 0) {
-		made = cipher_cbc_step(x, buf, n, buf);
-		if (made < 0 ||
-		    fwrite(buf, 1, (size_t)made, out) != (size_t)made)
+		len = cipher_cbc_step(x, buf, n, made);
+		if (len < 0 || fwrite(made, 1, (size_t)len, out) != (size_t)len)
 			goto out;
 	}
-	made = ferror(in) ? -1 : cipher_cbc_end(x, buf);
-	if (made >= 0 && fwrite(buf, 1, (size_t)made, out) == (size_t)made)
+	len = ferror(in) ? -1 : cipher_cbc_end(x, made);
+	if (len >= 0 && fwrite(made, 1, (size_t)len, out) == (size_t)len)
 		rc = 0;
 out:
 	if (in)
