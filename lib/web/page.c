@@ -12,7 +12,8 @@
 #include "api.h"
 #include "words.h"
 
-#define NIGHTS_SHOWN 7
+#define NIGHTS_SHOWN 5 /* the rest is folded */
+#define NIGHTS_STRIP 14
 
 static const char svg_check[] =
     "<svg viewBox=\"0 0 12 12\"><path d=\"M2.5 6.5 5 9l4.5-6\"/></svg>";
@@ -146,6 +147,13 @@ static void put_progress(struct markup *m, const struct status_phone *p)
 	markup_raw(m, "</div>");
 }
 
+/* Something moves by itself; who waits for a person has no bar. */
+static bool moves(enum status_state s)
+{
+	return s == STATE_PREPARING || s == STATE_RECEIVING ||
+	       s == STATE_CHECKING;
+}
+
 static const struct status_phone *phone_in_view(const struct status *st)
 {
 	if (st->phone < 0 || (uint32_t)st->phone >= st->n_phones)
@@ -160,7 +168,7 @@ static void put_light(struct markup *m, const struct status *st)
 	markup_raw(m, "<div class=\"light\"><div class=\"box\" "
 		      "aria-hidden=\"true\"><div class=\"body\"></div>");
 	put_led(m, st->led);
-	markup_raw(m, "</div><p><span class=\"vh\">The light: </span>");
+	markup_raw(m, "</div><p>The light: ");
 	markup_text(m, g->rhythm);
 	markup_raw(m, ", ");
 	markup_text(m, g->colour);
@@ -181,7 +189,7 @@ static void put_glance(
 	markup_raw(m, "</h1><p class=\"sentence\">");
 	markup_text(m, w->sentence);
 	markup_raw(m, "</p>");
-	if (p && status_is_busy(p->state))
+	if (p && moves(p->state))
 		put_progress(m, p);
 	if (w->small[0]) {
 		markup_raw(m, "<p class=\"small\">");
@@ -234,25 +242,102 @@ static void put_age_card(struct markup *m, const struct status *st)
 	markup_raw(m, "</span></div>");
 }
 
-static void put_versions_card(struct markup *m, const struct status *st)
+static bool is_bad_night(enum status_state s)
 {
-	uint64_t versions = 0;
+	static const bool bad[STATE_COUNT_] = {
+		[STATE_TRUST_REFUSED] = true,
+		[STATE_PHONE_FAILED] = true,
+		[STATE_PHONE_FULL] = true,
+		[STATE_DISK_FULL] = true,
+		[STATE_NO_DISK] = true,
+		[STATE_DISK_UNFIT] = true,
+		[STATE_DISK_READONLY] = true,
+		[STATE_DISK_FAILING] = true,
+		[STATE_CHECK_FAILED] = true,
+		[STATE_BOX_FAULT] = true,
+	};
 
-	for (unsigned i = 0; i < st->n_phones; i++)
-		versions += st->phones[i].versions;
-	markup_raw(m, "<div class=\"card\"><h2>Versions kept</h2><b>");
-	put_count(m, versions);
-	markup_fmt(m, "</b><span class=\"dim\">of %u phone%s</span></div>",
-	    st->n_phones, st->n_phones == 1 ? "" : "s");
+	return (unsigned)s < STATE_COUNT_ && bad[s];
+}
+
+/* A night goes from noon to noon and is called by the day of its evening. */
+static void night_of(int64_t at, struct tm *out)
+{
+	time_t t = (time_t)(at - 12 * 3600);
+
+	memset(out, 0, sizeof(*out));
+	localtime_r(&t, out);
+}
+
+/* How the night that was `back` nights ago ended: "good" when there was a
+ * backup, else what kept it from being made, "" when nothing is known. */
+static const char *night_ended(const struct status *st, unsigned back)
+{
+	const char *ended = "";
+	struct tm want, tm;
+
+	night_of(st->now_at - (int64_t)back * 86400, &want);
+	for (unsigned i = 0; i < st->n_nights; i++) {
+		const struct status_night *n = &st->nights[i];
+
+		night_of(n->at, &tm);
+		if (tm.tm_year != want.tm_year || tm.tm_yday != want.tm_yday)
+			continue;
+		if (n->state == STATE_SAFE)
+			return "good";
+		if (is_bad_night(n->state))
+			ended = "bad";
+		else if (!ended[0])
+			ended = "act";
+	}
+	return ended;
+}
+
+static void put_nights_card(struct markup *m, const struct status *st)
+{
+	unsigned good = 0, told = 0;
+
+	for (unsigned i = 0; i < NIGHTS_STRIP; i++) {
+		const char *ended = night_ended(st, i);
+
+		good += !strcmp(ended, "good");
+		told += ended[0] != '\0';
+	}
+	markup_fmt(
+	    m, "<div class=\"card\"><h2>Last %d nights</h2><b>", NIGHTS_STRIP);
+	if (told)
+		markup_fmt(m, "%u backed up", good);
+	else
+		markup_raw(m, "Nothing yet");
+	markup_raw(m, "</b><span class=\"strip\" aria-hidden=\"true\">");
+	for (unsigned i = NIGHTS_STRIP; i-- > 0;)
+		markup_fmt(m, "<i class=\"%s\"></i>", night_ended(st, i));
+	markup_raw(m, "</span></div>");
+}
+
+static void put_room_bar(struct markup *m, const struct status *st)
+{
+	const struct status_disk *d = &st->disk;
+	uint64_t used = 0;
+
+	if (d->free_bytes < d->total_bytes)
+		used = d->total_bytes - d->free_bytes;
+	put_bar(m, st->state == STATE_DISK_FULL ? "full" : "",
+	    (double)used * 100.0 / (double)d->total_bytes);
+	markup_raw(m, "<span class=\"dim\">");
+	put_bytes(m, used);
+	markup_raw(m, " of ");
+	put_bytes(m, d->total_bytes);
+	markup_raw(m, " used");
 }
 
 static void put_room_card(struct markup *m, const struct status *st)
 {
 	markup_raw(m, "<div class=\"card\"><h2>Free on the disk</h2><b>");
-	if (st->disk.present) {
+	if (st->disk.present && st->disk.total_bytes) {
 		put_bytes(m, st->disk.free_bytes);
-		markup_raw(m, "</b><span class=\"dim\">of ");
-		put_bytes(m, st->disk.total_bytes);
+		markup_raw(m, "</b>");
+		put_room_bar(m, st);
 	} else {
 		markup_raw(m, "No disk</b><span class=\"dim\">not plugged in");
 	}
@@ -271,6 +356,16 @@ static void row_begin(struct markup *m, const char *label)
 static void row_end(struct markup *m)
 {
 	markup_raw(m, "</dd></div>");
+}
+
+static void row_files(
+    struct markup *m, const char *label, uint64_t files, uint64_t bytes)
+{
+	row_begin(m, label);
+	put_count(m, files);
+	markup_fmt(m, " file%s, ", files == 1 ? "" : "s");
+	put_bytes(m, bytes);
+	row_end(m);
 }
 
 static void put_plug(struct markup *m, const struct status_phone *p)
@@ -330,7 +425,7 @@ static void put_phone_state(
 	markup_raw(m, "</b><span class=\"dim\">");
 	markup_text(m, w.sentence);
 	markup_raw(m, "</span>");
-	if (status_is_busy(p->state))
+	if (moves(p->state))
 		put_progress(m, p);
 	markup_raw(m, "</div></div>");
 }
@@ -339,27 +434,26 @@ static void put_phone_rows(
     struct markup *m, const struct status *st, const struct status_phone *p)
 {
 	markup_raw(m, "<dl class=\"rows\">");
-	row_begin(m, "Last safe backup");
-	if (!p->last_good_at) {
-		markup_raw(m, "none yet");
+	if (!p->last_good_at || st->n_phones > 1) {
+		row_begin(m, "Last safe backup");
+		if (p->last_good_at)
+			put_when(m, st->now_at, p->last_good_at);
+		else
+			markup_raw(m, "none yet");
 		row_end(m);
-		markup_raw(m, "</dl>");
-		return;
 	}
-	put_when(m, st->now_at, p->last_good_at);
-	row_end(m);
-	row_begin(m, "In it");
-	put_count(m, p->last_files);
-	markup_raw(m, " files, ");
-	put_bytes(m, p->last_bytes);
-	row_end(m);
-	row_begin(m, "Versions");
-	put_count(m, p->versions);
-	row_end(m);
-	row_begin(m, "Encrypted");
-	markup_raw(m, p->encrypted ? "yes, with Health and passwords"
-				   : "no: Health and passwords are not in it");
-	row_end(m);
+	if (p->last_good_at) {
+		row_files(m, "In it", p->last_files, p->last_bytes);
+		row_files(m, "New in it", p->last_new_files, p->last_new_bytes);
+		row_begin(m, "Versions kept");
+		put_count(m, p->versions);
+		row_end(m);
+		row_begin(m, "Encrypted");
+		markup_raw(m, p->encrypted
+				  ? "yes, with Health and passwords"
+				  : "no: Health and passwords are not in it");
+		row_end(m);
+	}
 	markup_raw(m, "</dl>");
 }
 
@@ -382,54 +476,7 @@ static void put_phones(struct markup *m, const struct status *st)
 	}
 }
 
-/* --- disk ------------------------------------------------------------------ */
-
-static void put_disk(struct markup *m, const struct status *st)
-{
-	const struct status_disk *d = &st->disk;
-	uint64_t used;
-
-	if (!d->present || !d->total_bytes)
-		return;
-	used =
-	    d->free_bytes < d->total_bytes ? d->total_bytes - d->free_bytes : 0;
-	markup_raw(m, "<section class=\"card\" aria-label=\"Disk\">"
-		      "<h2>Disk</h2>");
-	put_bar(m,
-	    st->box_state == STATE_DISK_FULL || st->state == STATE_DISK_FULL
-		? "full"
-		: "",
-	    (double)used * 100.0 / (double)d->total_bytes);
-	markup_raw(m, "<p class=\"facts\"><span><b>");
-	put_bytes(m, used);
-	markup_raw(m, "</b> used</span><span><b>");
-	put_bytes(m, d->free_bytes);
-	markup_raw(m, "</b> free</span><span>");
-	markup_text(m, d->fs);
-	markup_raw(m, "</span><span>");
-	markup_text(m, d->path);
-	markup_raw(m, "</span></p></section>");
-}
-
 /* --- nights ---------------------------------------------------------------- */
-
-static bool is_bad_night(enum status_state s)
-{
-	static const bool bad[STATE_COUNT_] = {
-		[STATE_TRUST_REFUSED] = true,
-		[STATE_PHONE_FAILED] = true,
-		[STATE_PHONE_FULL] = true,
-		[STATE_DISK_FULL] = true,
-		[STATE_NO_DISK] = true,
-		[STATE_DISK_UNFIT] = true,
-		[STATE_DISK_READONLY] = true,
-		[STATE_DISK_FAILING] = true,
-		[STATE_CHECK_FAILED] = true,
-		[STATE_BOX_FAULT] = true,
-	};
-
-	return (unsigned)s < STATE_COUNT_ && bad[s];
-}
 
 static void put_night(struct markup *m, const struct status *st, unsigned i)
 {
@@ -489,7 +536,7 @@ static void put_box(struct markup *m, const struct status *st)
 {
 	char text[64];
 
-	markup_raw(m, "<p class=\"small\">");
+	markup_raw(m, "<p class=\"about\">");
 	markup_text(m, st->box);
 	markup_raw(m, " ");
 	markup_text(m, st->version);
@@ -497,6 +544,12 @@ static void put_box(struct markup *m, const struct status *st)
 		words_duration(st->now_at - st->started_at, text, sizeof(text));
 		markup_raw(m, " · on for ");
 		markup_text(m, text);
+	}
+	if (st->disk.present && st->disk.path[0]) {
+		markup_raw(m, " · disk at ");
+		markup_text(m, st->disk.path);
+		markup_raw(m, st->disk.fs[0] ? ", " : "");
+		markup_text(m, st->disk.fs);
 	}
 	markup_raw(m, "</p>");
 }
@@ -516,11 +569,10 @@ void page_live(const struct status *st, struct markup *m)
 	put_glance(m, st, &w);
 	markup_raw(m, "<div class=\"stats\">");
 	put_age_card(m, st);
-	put_versions_card(m, st);
+	put_nights_card(m, st);
 	put_room_card(m, st);
 	markup_raw(m, "</div><div class=\"cols\"><div class=\"stack\">");
 	put_phones(m, st);
-	put_disk(m, st);
 	markup_raw(m, "</div><div class=\"stack\">");
 	put_nights(m, st);
 	markup_raw(m, "</div></div>");
