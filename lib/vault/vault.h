@@ -98,8 +98,8 @@ MUST_CHECK enum rc vault_each_entry(struct vault_phone *p, int64_t snapshot,
     enum rc (*fn)(void *arg, const struct vault_entry *e), void *arg);
 
 /*
- * Reads the files of one snapshot back and compares their hashes. Counts and
- * names (through `bad`, may be NULL) what differs. RC_CORRUPT when any does.
+ * Reads the files of one snapshot back and compares their hashes. Counts
+ * what differs and names the first. RC_CORRUPT when any does.
  */
 struct vault_check {
 	uint64_t files, bytes, bad;
@@ -107,6 +107,13 @@ struct vault_check {
 };
 MUST_CHECK enum rc vault_check_snapshot(
     struct vault_phone *p, int64_t snapshot, struct vault_check *out);
+
+/*
+ * A consistent copy of the phone's catalogue at `dest` (outside the vault: the
+ * box's own storage), replacing an older one at once or not at all.
+ */
+MUST_CHECK enum rc vault_phone_backup_catalog(
+    struct vault_phone *p, const char *dest);
 
 /*
  * Begins a night, or goes on with an interrupted one: *resumed tells whether

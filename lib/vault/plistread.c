@@ -1,0 +1,86 @@
+#include "plistread.h"
+
+#include <plist/plist.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The named calls, not plist_from_memory(): that one has another signature
+ * in each release. */
+static plist_t parse_dict(const void *data, size_t len)
+{
+	plist_t root = NULL;
+
+	if (len >= 8 && memcmp(data, "bplist00", 8) == 0)
+		plist_from_bin(data, (uint32_t)len, &root);
+	else if (len > 0)
+		plist_from_xml(data, (uint32_t)len, &root);
+	if (root && plist_get_node_type(root) != PLIST_DICT) {
+		plist_free(root);
+		root = NULL;
+	}
+	return root;
+}
+
+static plist_t item(plist_t dict, const char *key, plist_type type)
+{
+	plist_t node = dict ? plist_dict_get_item(dict, key) : NULL;
+
+	return node && plist_get_node_type(node) == type ? node : NULL;
+}
+
+static void take_string(plist_t dict, const char *key, char *out, size_t cap)
+{
+	plist_t node = item(dict, key, PLIST_STRING);
+	char *text = NULL;
+
+	out[0] = '\0';
+	if (!node)
+		return;
+	plist_get_string_val(node, &text);
+	if (text)
+		snprintf(out, cap, "%s", text);
+	free(text);
+}
+
+enum rc plistread_status(
+    const void *data, size_t len, struct plistread_status *out)
+{
+	plist_t root;
+
+	memset(out, 0, sizeof(*out));
+	if (len > PLISTREAD_STATUS_MAX)
+		return RC_LIMIT;
+	root = parse_dict(data, len);
+	if (!root)
+		return RC_CORRUPT;
+	take_string(root, "Version", out->version, sizeof(out->version));
+	take_string(root, "SnapshotState", out->snapshot_state,
+	    sizeof(out->snapshot_state));
+	plist_free(root);
+	return RC_OK;
+}
+
+enum rc plistread_manifest(
+    const void *data, size_t len, struct plistread_manifest *out)
+{
+	plist_t root, flag;
+	uint8_t yes = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (len > PLISTREAD_MANIFEST_MAX)
+		return RC_LIMIT;
+	root = parse_dict(data, len);
+	if (!root)
+		return RC_CORRUPT;
+	take_string(item(root, "Lockdown", PLIST_DICT), "UniqueDeviceID",
+	    out->udid, sizeof(out->udid));
+	flag = item(root, "IsEncrypted", PLIST_BOOLEAN);
+	if (flag)
+		plist_get_bool_val(flag, &yes);
+	out->encrypted = yes != 0;
+	out->has_key = item(root, "ManifestKey", PLIST_DATA) != NULL;
+	plist_free(root);
+	return RC_OK;
+}

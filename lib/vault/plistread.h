@@ -1,0 +1,35 @@
+/*
+ * The two property lists that tell whether a backup is whole: Status.plist
+ * and Manifest.plist (protocols: 6.2, 6.3; seen in real backups, see
+ * README.md). The one door of the vault to libplist.
+ */
+#ifndef PLISTREAD_H
+#define PLISTREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rc.h"
+
+#define PLISTREAD_STATUS_MAX   (64u << 10) /* real ones: 189 bytes */
+#define PLISTREAD_MANIFEST_MAX (64u << 20) /* real ones: 20 to 300 KB */
+
+struct plistread_status {
+	char version[16]; /* "3.3" */
+	char snapshot_state[32]; /* "finished" */
+};
+
+struct plistread_manifest {
+	char udid[64]; /* Lockdown/UniqueDeviceID */
+	bool encrypted;
+	bool has_key; /* ManifestKey */
+};
+
+/* RC_CORRUPT: not a property list, or no dictionary. A key that is missing
+ * leaves its field empty. */
+MUST_CHECK enum rc plistread_status(
+    const void *data, size_t len, struct plistread_status *out);
+MUST_CHECK enum rc plistread_manifest(
+    const void *data, size_t len, struct plistread_manifest *out);
+
+#endif

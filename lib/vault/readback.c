@@ -1,0 +1,160 @@
+#include "readback.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sha256.h"
+
+#define WINDOW       64
+#define WINDOW_BYTES (32ull << 20) /* read ahead at most, of all of them */
+#define AHEAD_BYTES  (4ull << 20) /* … of one */
+#define BUFFER       (1u << 20)
+/* From here on the page cache is passed by, where the file system can. */
+#define DIRECT_BYTES (64ull << 20)
+#define DIRECT_ALIGN 4096
+
+struct slot {
+	struct readback_item item;
+	int fd; /* or -errno */
+	uint64_t ahead;
+};
+
+struct readback {
+	const struct fileops *ops;
+	int dir;
+	readback_fn fn;
+	void *arg;
+	struct sha256 *hash;
+	char *buf;
+	size_t first, n; /* a ring */
+	uint64_t ahead;
+	struct slot slots[WINDOW];
+};
+
+struct readback *readback_new(
+    const struct fileops *ops, int dir, readback_fn fn, void *arg)
+{
+	struct readback *rb = calloc(1, sizeof(*rb));
+
+	if (!rb)
+		return NULL;
+	rb->ops = ops;
+	rb->dir = dir;
+	rb->fn = fn;
+	rb->arg = arg;
+	rb->hash = sha256_new();
+	rb->buf = aligned_alloc(DIRECT_ALIGN, BUFFER);
+	if (!rb->hash || !rb->buf) {
+		readback_free(rb);
+		return NULL;
+	}
+	return rb;
+}
+
+static void slot_close(struct readback *rb, struct slot *s)
+{
+	if (s->fd >= 0)
+		rb->ops->close(rb->ops->ctx, s->fd);
+	s->fd = -1;
+	rb->ahead -= s->ahead;
+	s->ahead = 0;
+}
+
+void readback_free(struct readback *rb)
+{
+	if (!rb)
+		return;
+	for (; rb->n > 0; rb->n--, rb->first = (rb->first + 1) % WINDOW)
+		slot_close(rb, &rb->slots[rb->first]);
+	sha256_free(rb->hash);
+	free(rb->buf);
+	free(rb);
+}
+
+/* Opens it and lets the kernel begin to read. */
+static void slot_open(struct readback *rb, struct slot *s)
+{
+	const struct fileops *ops = rb->ops;
+	uint64_t size = s->item.size;
+
+	s->ahead = 0;
+	s->fd = -EINVAL;
+	if (size >= DIRECT_BYTES)
+		s->fd = ops->open(
+		    ops->ctx, rb->dir, s->item.path, O_RDONLY | O_DIRECT);
+	if (s->fd != -EINVAL)
+		return;
+	s->fd = ops->open(ops->ctx, rb->dir, s->item.path, O_RDONLY);
+	if (s->fd < 0)
+		return;
+	/* Hints: what they return does not matter. */
+	posix_fadvise(s->fd, 0, 0, POSIX_FADV_DONTNEED);
+	posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (rb->ahead < WINDOW_BYTES) {
+		s->ahead = size < AHEAD_BYTES ? size : AHEAD_BYTES;
+		posix_fadvise(s->fd, 0, (off_t)s->ahead, POSIX_FADV_WILLNEED);
+		rb->ahead += s->ahead;
+	}
+}
+
+static enum rc hash_file(struct readback *rb, struct slot *s,
+    uint8_t out[SHA256_LEN], uint64_t *size)
+{
+	enum rc rc = sha256_begin(rb->hash);
+	ssize_t n = 1;
+
+	*size = 0;
+	while (!rc && n > 0) {
+		n = rb->ops->read(rb->ops->ctx, s->fd, rb->buf, BUFFER);
+		rc = fileops_rc(n);
+		if (!rc && n > 0)
+			rc = sha256_update(rb->hash, rb->buf, (size_t)n);
+		if (!rc)
+			*size += (uint64_t)n;
+	}
+	return rc ? rc : sha256_final(rb->hash, out);
+}
+
+static enum rc check_first(struct readback *rb)
+{
+	struct slot *s = &rb->slots[rb->first];
+	uint8_t sha[SHA256_LEN];
+	uint64_t size = 0;
+	enum rc rc = fileops_rc(s->fd);
+
+	if (!rc)
+		rc = hash_file(rb, s, sha, &size);
+	if (!rc && (size != s->item.size ||
+		       memcmp(sha, s->item.sha256, SHA256_LEN) != 0))
+		rc = RC_CORRUPT;
+	slot_close(rb, s);
+	rb->first = (rb->first + 1) % WINDOW;
+	rb->n--;
+	return rb->fn(rb->arg, &s->item, rc);
+}
+
+enum rc readback_add(struct readback *rb, const struct readback_item *item)
+{
+	struct slot *s;
+	enum rc rc = RC_OK;
+
+	if (rb->n == WINDOW)
+		rc = check_first(rb);
+	if (rc)
+		return rc;
+	s = &rb->slots[(rb->first + rb->n) % WINDOW];
+	s->item = *item;
+	slot_open(rb, s);
+	rb->n++;
+	return RC_OK;
+}
+
+enum rc readback_flush(struct readback *rb)
+{
+	enum rc rc = RC_OK;
+
+	while (!rc && rb->n > 0)
+		rc = check_first(rb);
+	return rc;
+}

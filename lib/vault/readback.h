@@ -1,0 +1,41 @@
+/*
+ * Reads files back from the medium and compares their SHA-256. What the page
+ * cache holds is thrown out first, else only our memory would be checked; the
+ * caller has synced the files, so it is all clean.
+ *
+ * Small files are handed to the kernel's read-ahead a window at a time, so
+ * that a disk with a head sorts them instead of seeking for each one.
+ */
+#ifndef READBACK_H
+#define READBACK_H
+
+#include <stdint.h>
+
+#include "fileops.h"
+#include "layout.h"
+#include "rc.h"
+
+struct readback;
+
+struct readback_item {
+	char path[LAYOUT_PATH]; /* below the folder given to readback_new() */
+	uint64_t size;
+	uint8_t sha256[32];
+};
+
+/* RC_OK: as it was. RC_CORRUPT: other bytes or another length. RC_NOTFOUND:
+ * gone. RC_IO: unreadable. Non-zero ends the work. */
+typedef enum rc (*readback_fn)(
+    void *arg, const struct readback_item *item, enum rc rc);
+
+struct readback *readback_new(
+    const struct fileops *ops, int dir, readback_fn fn, void *arg);
+void readback_free(struct readback *rb); /* NULL is fine */
+
+/* `item` is copied. fn is called for it now or later, in order. */
+MUST_CHECK enum rc readback_add(
+    struct readback *rb, const struct readback_item *item);
+/* The rest. */
+MUST_CHECK enum rc readback_flush(struct readback *rb);
+
+#endif

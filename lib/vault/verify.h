@@ -1,0 +1,23 @@
+/*
+ * Inside the vault only: is the view of a night a whole backup? See
+ * vault_night_verify() in vault.h and protocols 6.6.
+ */
+#ifndef VERIFY_H
+#define VERIFY_H
+
+#include "night.h"
+
+struct verify {
+	struct vault_night *n;
+	vault_progress_fn progress;
+	void *arg;
+	struct vault_verdict *out;
+	uint64_t files, bytes; /* to be read back */
+	uint64_t wrong_ids;
+};
+
+/* The first finding stands in the verdict; RC_CORRUPT. */
+enum rc verify_found(struct verify *v, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
