@@ -45,18 +45,18 @@ static const char *const led_names[] = { "none", "sysfs", "terminal", NULL };
 static const struct key keys[] = {
 { "box", "name", TEXT(box_name), "nightstand", 1, 0, NULL,
 	"what the box calls itself" },
-{ "box", "state_dir", TEXT(state_dir), "", 0, 0, NULL,
+{ "box", "vault", TEXT(vault), "", 0, 0, NULL,
+	"where the disk is mounted; backups lie in its folder Nightstand" },
+{ "box", "state", TEXT(state), "", 0, 0, NULL,
 	"folder for what must outlive a restart: the ledger of nights and "
 	"copies of the catalogues; empty: none" },
 { "box", "log", KEY_CHOICE, AT(log), 0, "note", 0, 0, log_names,
 	"how much is told on stderr" },
 { "box", "watchdog", TEXT(watchdog), "", 0, 0, NULL,
 	"the machine's watchdog, as /dev/watchdog; empty: none" },
-{ "vault", "dir", TEXT(vault_dir), "", 0, 0, NULL,
-	"where the disk is mounted; backups lie in its folder Nightstand" },
-{ "vault", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
+{ "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
-	"room that a backup leaves free on the disk" },
+	"room that a backup leaves free on the disk, at most 1/50 of it" },
 { "web", "on", KEY_FLAG, AT(web), 0, "yes", 0, 0, NULL,
 	"serve the page" },
 { "web", "listen", TEXT(listen), "127.0.0.1", 1, 0, NULL,
@@ -86,9 +86,15 @@ static const struct key keys[] = {
 	"in" },
 { "policy", "quiet_to", KEY_TIME, AT(quiet_to), 0, "06:00", 0, 0, NULL,
 	"up to here; the same time twice: no quiet hours" },
-{ "policy", "trust_wait_minutes", KEY_INT, AT(trust_wait_minutes), 0, "30", 1,
-	600, NULL, "how long the box waits for a tap on Trust" },
-{ "policy", "allow", KEY_UDIDS, AT(allow), 0, "", 0, 0, NULL,
+{ "phone", "trust_wait_s", KEY_INT, AT(trust_wait_s), 0, "1800", 1, 86400,
+	NULL, "seconds to wait for a tap on Trust" },
+{ "phone", "unlock_wait_s", KEY_INT, AT(unlock_wait_s), 0, "1800", 1, 86400,
+	NULL, "seconds to wait for a locked phone to be unlocked" },
+{ "phone", "first_wait_s", KEY_INT, AT(first_wait_s), 0, "1800", 1, 86400,
+	NULL, "seconds that a phone may think before its first command" },
+{ "phone", "next_wait_s", KEY_INT, AT(next_wait_s), 0, "600", 1, 86400, NULL,
+	"seconds that it may be silent later" },
+{ "phone", "allow", KEY_UDIDS, AT(allow), 0, "", 0, 0, NULL,
 	"UDID of a phone that may be backed up, one a line; none: every "
 	"phone" },
 };
@@ -277,9 +283,9 @@ void config_defaults(struct config *c)
 		if (keys[i].type != KEY_UDIDS)
 			set_value(c, &keys[i], keys[i].def);
 	set_value(c, find_key("box", "name"), board.name);
-	set_value(c, find_key("box", "state_dir"), board.state_dir);
+	set_value(c, find_key("box", "state"), board.state_dir);
 	set_value(c, find_key("box", "watchdog"), board.watchdog);
-	set_value(c, find_key("vault", "dir"), board.vault_dir);
+	set_value(c, find_key("box", "vault"), board.vault_dir);
 	set_value(c, find_key("web", "listen"), board.listen);
 	set_value(c, find_key("led", "backend"), board.led_backend);
 	set_value(c, find_key("led", "dir"), board.led_dir);

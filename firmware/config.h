@@ -18,11 +18,11 @@
 
 struct config {
 	char box_name[64];
-	char state_dir[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
+	char state[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
 	enum log_level log;
 	char watchdog[CONFIG_TEXT]; /* "" none */
 
-	char vault_dir[CONFIG_TEXT]; /* "" none: no disk */
+	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
 
 	bool web;
@@ -39,8 +39,8 @@ struct config {
 	int ask_again;
 	int ask_again_minutes;
 	int quiet_from, quiet_to; /* minutes of the day; equal: none */
-	int trust_wait_minutes;
 
+	int trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
 	char allow[LIMIT_PHONES][48]; /* UDIDs; none: every phone */
 	unsigned n_allow;
 };

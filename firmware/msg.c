@@ -93,6 +93,11 @@ static bool start_is_sound(const struct msg_start *s)
 		return false;
 	if (s->full > 1 || s->fresh > 1 || s->log_level > LOG_LEVEL_DEBUG)
 		return false;
+	if (s->trust_wait_s < 0 || s->trust_wait_s > 86400 ||
+	    s->unlock_wait_s < 0 || s->unlock_wait_s > 86400 ||
+	    s->first_wait_s < 0 || s->first_wait_s > 86400 ||
+	    s->next_wait_s < 0 || s->next_wait_s > 86400)
+		return false;
 	if (s->job == MSG_JOB_CENSUS)
 		return true;
 	return s->job == MSG_JOB_BACKUP && UDID(s->udid);

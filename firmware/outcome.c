@@ -23,47 +23,50 @@ static const struct outcome by_end[SESSION_END_COUNT_] = {
 	[SESSION_END_HOST_DISK]     = ROW(DISK_FAILING,   FAILED, DISK),
 	[SESSION_END_PHONE_FULL]    = ROW(PHONE_FULL,     FAILED, PHONE_FULL),
 	[SESSION_END_PHONE_FILES]   = ROW(PHONE_FAILED,   FAILED, PHONE_FILES),
-	[SESSION_END_CANCELLED]     = ROW(PHONE_FAILED,   FAILED, PHONE_CANCELLED),
+	[SESSION_END_CANCELLED]     = ROW(PHONE_FAILED,   FAILED, CANCELLED),
 	[SESSION_END_BROKEN_BACKUP] = { STATE_PHONE_FAILED, PHONE_EV_END_RETRY,
-		EXIT_BROKEN, true },
+		EXIT_BROKEN_BACKUP, true },
 	[SESSION_END_PASSWORD]      = ROW(PHONE_FAILED,   FAILED, PASSWORD),
 	[SESSION_END_SETUP]         = ROW(SETUP_UNFINISHED, MISSED, SETUP),
-	[SESSION_END_FIND_MY]       = ROW(PHONE_FAILED,   FAILED, PHONE_OTHER),
-	[SESSION_END_RESTART_PHONE] = ROW(PHONE_FAILED,   FAILED, PHONE_OTHER),
+	[SESSION_END_FIND_MY]       = ROW(PHONE_FAILED,   FAILED, FIND_MY),
+	[SESSION_END_RESTART_PHONE] = ROW(PHONE_FAILED,   FAILED, RESTART_PHONE),
 	[SESSION_END_PHONE_OTHER]   = ROW(PHONE_FAILED,   RETRY,  PHONE_OTHER),
 	[SESSION_END_PROTOCOL]      = ROW(PHONE_FAILED,   RETRY,  PROTOCOL),
 	[SESSION_END_INTERNAL]      = ROW(PHONE_FAILED,   RETRY,  FAULT),
 };
 
-static const struct { enum exit_status code; const char *says; } exits[] = {
-	{ EXIT_DONE, "done; for `backup`: committed, checked and safe" },
-	{ EXIT_FAULT, "a fault of this program" },
-	{ EXIT_USAGE, "wrong words on the command line" },
-	{ EXIT_LOCKED, "the phone stayed locked" },
-	{ EXIT_PASSCODE, "the passcode was not entered on the phone" },
-	{ EXIT_TRUST_REFUSED, "the phone was told not to trust this computer" },
-	{ EXIT_TRUST_WAIT, "nobody tapped Trust in time" },
-	{ EXIT_NO_PHONE, "no phone came" },
-	{ EXIT_UNPLUGGED, "the phone was unplugged before the end" },
-	{ EXIT_SILENT, "the phone gave no sign of life any more" },
-	{ EXIT_PHONE_FULL, "the phone has no room to prepare a backup" },
-	{ EXIT_PHONE_FILES, "the phone could not read some of its files" },
-	{ EXIT_PHONE_CANCELLED, "cancelled on the phone" },
-	{ EXIT_PASSWORD, "the backup password is wrong or missing" },
-	{ EXIT_SETUP, "the phone is still being set up" },
-	{ EXIT_PHONE_OTHER, "another error of the phone" },
-	{ EXIT_PROTOCOL, "the phone's answers made no sense" },
-	{ EXIT_BROKEN, "the phone calls its backup on the disk incomplete" },
-	{ EXIT_DISK_FULL, "the disk is full" },
-	{ EXIT_DISK, "the disk failed" },
-	{ EXIT_NO_DISK, "the folder of the vault, or the vault, is not there" },
-	{ EXIT_DISK_UNFIT, "the disk can't be written or can't hold a backup" },
-	{ EXIT_BUSY, "another program works on this phone's backups" },
-	{ EXIT_CHECK, "what arrived was not a whole backup; nothing changed" },
-	{ EXIT_DAMAGED, "`verify`: files on the disk are damaged" },
-	{ EXIT_NOT_RUNNING, "`status`: no box runs and there is no vault" },
-	{ EXIT_CONFIG, "the config file is wrong" },
-	{ EXIT_CANCELLED, "cancelled with Ctrl-C" },
+static const struct { enum exit_status code; const char *id, *says; } exits[] = {
+	{ EXIT_DONE, "done", "done; for `backup`: committed, checked and safe" },
+	{ EXIT_FAULT, "fault", "a fault of this program" },
+	{ EXIT_USAGE, "usage", "wrong words on the command line" },
+	{ EXIT_LOCKED, "locked", "the phone stayed locked" },
+	{ EXIT_PASSCODE, "passcode", "the passcode was not entered on the phone" },
+	{ EXIT_TRUST_REFUSED, "trust_refused", "the phone was told not to trust this computer" },
+	{ EXIT_TRUST_WAIT, "trust_wait", "nobody tapped Trust in time" },
+	{ EXIT_NO_PHONE, "no_phone", "no phone came" },
+	{ EXIT_UNPLUGGED, "unplugged", "the phone was unplugged before the end" },
+	{ EXIT_SILENT, "silent", "the phone gave no sign of life any more" },
+	{ EXIT_PHONE_FULL, "phone_full", "the phone has no room to prepare a backup" },
+	{ EXIT_PHONE_FILES, "phone_files", "the phone could not read some of its files" },
+	{ EXIT_CANCELLED, "cancelled", "cancelled on the phone" },
+	{ EXIT_PASSWORD, "password", "the backup password is wrong or missing" },
+	{ EXIT_SETUP, "setup", "the phone is still being set up" },
+	{ EXIT_RESTART_PHONE, "restart_phone",
+		"an old snapshot is stuck on the phone: restart it" },
+	{ EXIT_FIND_MY, "find_my", "Find My must be switched off first" },
+	{ EXIT_PHONE_OTHER, "phone_other", "another error of the phone" },
+	{ EXIT_PROTOCOL, "protocol", "the phone's answers made no sense" },
+	{ EXIT_BROKEN_BACKUP, "broken_backup", "the phone calls its backup on the disk incomplete" },
+	{ EXIT_DISK_FULL, "disk_full", "the disk is full" },
+	{ EXIT_DISK, "disk", "the disk failed" },
+	{ EXIT_NO_DISK, "no_disk", "the folder of the vault, or the vault, is not there" },
+	{ EXIT_DISK_UNFIT, "disk_unfit", "the disk can't be written or can't hold a backup" },
+	{ EXIT_BUSY, "busy", "another program works on this phone's backups" },
+	{ EXIT_CHECK, "check", "what arrived was not a whole backup; nothing changed" },
+	{ EXIT_DAMAGED, "damaged", "`verify`: files on the disk are damaged" },
+	{ EXIT_NOT_RUNNING, "not_running", "`status`: no box runs and there is no vault" },
+	{ EXIT_CONFIG, "config", "the config file is wrong" },
+	{ EXIT_INTERRUPTED, "interrupted", "cancelled with Ctrl-C" },
 };
 /* clang-format on */
 
@@ -109,7 +112,7 @@ struct outcome outcome_of(const struct msg_result *r)
 	if (r->end == SESSION_END_PHONE_OTHER && r->mb_code != 1)
 		o.event = PHONE_EV_END_FAILED;
 	if (r->rc == RC_CANCELLED && r->mb_code == 0)
-		o.exit = EXIT_CANCELLED;
+		o.exit = EXIT_INTERRUPTED;
 	return o;
 }
 
@@ -124,5 +127,6 @@ void outcome_no_result(struct msg_result *out, const char *why)
 void outcome_print_exits(FILE *out)
 {
 	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
-		fprintf(out, "%4d  %s\n", exits[i].code, exits[i].says);
+		fprintf(out, "%4d  %-15s %s\n", exits[i].code, exits[i].id,
+		    exits[i].says);
 }

@@ -1,0 +1,78 @@
+#include "census.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "relpath.h"
+#include "utf8.h"
+
+#define LOG_MODULE "census"
+
+static enum rc on_snapshot(void *arg, const struct vault_snapshot *s)
+{
+	struct msg_kept *k = arg;
+
+	if (s->state != VAULT_GOOD)
+		return RC_OK;
+	k->versions++;
+	if (k->at)
+		return RC_OK; /* newest first: it is taken already */
+	utf8_clean(k->name, sizeof(k->name), s->device_name);
+	utf8_clean(k->product_type, sizeof(k->product_type), s->model);
+	utf8_clean(k->ios, sizeof(k->ios), s->ios);
+	k->encrypted = s->encrypted;
+	k->at = s->finished_at > 0 ? s->finished_at : 0;
+	k->files = s->files;
+	k->bytes = s->bytes;
+	k->new_files = s->new_files;
+	k->new_bytes = s->new_bytes;
+	return RC_OK;
+}
+
+enum rc census_kept(
+    struct vault_phone *p, const char *udid, struct msg_kept *out)
+{
+	memset(out, 0, sizeof(*out));
+	snprintf(out->udid, sizeof(out->udid), "%s", udid);
+	return vault_each_snapshot(p, on_snapshot, out);
+}
+
+struct walk {
+	struct vault *vault;
+	void (*fn)(void *arg, const struct msg_kept *kept);
+	void *arg;
+};
+
+static enum rc on_phone(void *arg, const char *udid)
+{
+	struct walk *w = arg;
+	struct vault_phone *p = NULL;
+	struct msg_kept kept;
+	enum rc rc;
+
+	if (relpath_check_udid(udid))
+		return RC_OK;
+	rc = vault_phone_open(w->vault, udid, true, &p);
+	if (!rc)
+		rc = census_kept(p, udid, &kept);
+	if (rc)
+		log_warn("a phone's catalogue can't be read udid=%s: %s", udid,
+		    rc_words(rc));
+	else
+		w->fn(w->arg, &kept);
+	vault_phone_close(p);
+	return RC_OK;
+}
+
+enum rc census_each(const char *dir,
+    void (*fn)(void *arg, const struct msg_kept *kept), void *arg)
+{
+	struct walk w = { NULL, fn, arg };
+	enum rc rc = vault_open(NULL, dir, false, &w.vault);
+
+	if (!rc)
+		rc = vault_each_phone(w.vault, on_phone, &w);
+	vault_close(w.vault);
+	return rc;
+}

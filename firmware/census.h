@@ -1,0 +1,17 @@
+/* What a vault holds of each phone, read beside a running backup. */
+#ifndef CENSUS_H
+#define CENSUS_H
+
+#include "msg.h"
+#include "vault.h"
+
+/* The newest good snapshot of an open phone and how many there are. */
+MUST_CHECK enum rc census_kept(
+    struct vault_phone *p, const char *udid, struct msg_kept *out);
+
+/* Calls fn for each phone of the vault in `dir`; a phone whose catalogue can't
+ * be read is logged and left out. */
+MUST_CHECK enum rc census_each(const char *dir,
+    void (*fn)(void *arg, const struct msg_kept *kept), void *arg);
+
+#endif

@@ -1,0 +1,178 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "outcome.h"
+#include "relpath.h"
+
+struct option_row {
+	enum cli_option bit;
+	const char *name, *arg;
+	const char *key; /* of the config, or NULL */
+	const char *help;
+};
+
+/* clang-format off */
+static const struct option_row rows[] = {
+	{ CLI_CONFIG, "config", "FILE", NULL, "read this config first" },
+	{ CLI_VAULT, "vault", "DIR", "box.vault",
+		"the disk; backups lie in DIR/Nightstand" },
+	{ CLI_STATE, "state", "DIR", "box.state",
+		"folder for what outlives a restart" },
+	{ CLI_UDID, "udid", "UDID", NULL, "this phone only" },
+	{ CLI_FULL, "full", NULL, NULL,
+		"ask the phone for everything, not for what is new" },
+	{ CLI_WAIT, "wait", "SECONDS", NULL,
+		"how long to wait for a phone; default: until one comes" },
+	{ CLI_SNAPSHOT, "snapshot", "N", NULL,
+		"this one; default: the newest good one" },
+	{ CLI_JSON, "json", NULL, NULL, "for programs" },
+	{ CLI_NO_WEB, "no-web", NULL, NULL, "serve no page" },
+	{ CLI_PORT, "port", "N", "web.port", "port of the page" },
+	{ CLI_LED, "led", "KIND", "led.backend", "none, sysfs or terminal" },
+	{ CLI_LOG, "log", "LEVEL", "box.log",
+		"error, warn, note, info or debug" },
+	{ CLI_PRINT_CONFIG, "print-config", NULL, NULL,
+		"print the config as understood, and end" },
+	{ CLI_SVG, "svg", NULL, NULL, "as a picture" },
+	{ CLI_LABEL, "label", NULL, NULL, "as a label to cut out" },
+};
+/* clang-format on */
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static int usage(const struct cli_command *cmd)
+{
+	fprintf(stderr, "Try `nightstand help %s`.\n", cmd->name);
+	return EXIT_USAGE;
+}
+
+static bool to_number(const char *text, long long max, long long *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	return !errno && end != text && !*end && *out >= 0 && *out <= max;
+}
+
+/* What is no key of the config. */
+static bool take_own(
+    struct cli *c, const struct option_row *row, const char *value)
+{
+	long long n;
+
+	if (row->bit == CLI_UDID) {
+		if (relpath_check_udid(value))
+			return false;
+		snprintf(c->udid, sizeof(c->udid), "%s", value);
+	} else if (row->bit == CLI_WAIT) {
+		if (!to_number(value, 30 * 86400, &n))
+			return false;
+		c->wait_s = (int)n;
+	} else if (row->bit == CLI_SNAPSHOT) {
+		if (!to_number(value, INT64_MAX, &n) || n == 0)
+			return false;
+		c->snapshot = n;
+	} else {
+		c->full |= row->bit == CLI_FULL;
+		c->json |= row->bit == CLI_JSON;
+		c->svg |= row->bit == CLI_SVG;
+		c->label |= row->bit == CLI_LABEL;
+		c->print_config |= row->bit == CLI_PRINT_CONFIG;
+		if (row->bit == CLI_NO_WEB)
+			c->config.web = false;
+	}
+	return true;
+}
+
+static int apply(
+    struct cli *c, const struct cli_command *cmd, const char *const *values)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct option_row *row = &rows[i];
+
+		if (!values[i] || row->bit == CLI_CONFIG)
+			continue;
+		if (row->bit == CLI_LOG)
+			c->has_log = true;
+		if (row->key) {
+			if (config_set(&c->config, row->key, values[i], stderr))
+				return usage(cmd);
+		} else if (!take_own(c, row, values[i])) {
+			fprintf(stderr, "nightstand: --%s can't be %s\n",
+			    row->name, values[i]);
+			return usage(cmd);
+		}
+	}
+	return 0;
+}
+
+static int read_config(struct cli *c, const char *path)
+{
+	enum log_level before = c->config.log;
+
+	if (path && config_read(&c->config, path, stderr))
+		return EXIT_CONFIG;
+	c->has_log = c->config.log != before;
+	return 0;
+}
+
+static void fill_options(const struct cli_command *cmd, struct option *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (cmd->options & rows[i].bit)
+			out[n++] = (struct option){ rows[i].name,
+				rows[i].arg ? required_argument : no_argument,
+				NULL, (int)i + 1000 };
+	out[n] = (struct option){ 0 };
+}
+
+int cli_parse(
+    const struct cli_command *cmd, int argc, char **argv, struct cli *out)
+{
+	struct option options[N_ROWS + 1];
+	const char *values[N_ROWS] = { NULL };
+	const char *config = NULL;
+	int status;
+	int ch;
+
+	memset(out, 0, sizeof(*out));
+	out->wait_s = -1;
+	config_defaults(&out->config);
+	fill_options(cmd, options);
+	while ((ch = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (ch < 1000)
+			return usage(cmd);
+		values[ch - 1000] = optarg ? optarg : "";
+		if (rows[ch - 1000].bit == CLI_CONFIG)
+			config = optarg;
+	}
+	if (optind < argc)
+		out->word = argv[optind++];
+	if (optind < argc) {
+		fprintf(
+		    stderr, "nightstand: too many words: %s\n", argv[optind]);
+		return usage(cmd);
+	}
+	status = read_config(out, config);
+	return status ? status : apply(out, cmd, values);
+}
+
+void cli_print_options(const struct cli_command *cmd, FILE *out)
+{
+	char left[40];
+
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (!(cmd->options & rows[i].bit))
+			continue;
+		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name,
+		    rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
+		fprintf(out, "  %-18s %s\n", left, rows[i].help);
+	}
+}

@@ -1,0 +1,56 @@
+/* The command line: one table of options, one of commands. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config.h"
+
+enum cli_option {
+	CLI_CONFIG = 1 << 0,
+	CLI_VAULT = 1 << 1,
+	CLI_STATE = 1 << 2,
+	CLI_UDID = 1 << 3,
+	CLI_FULL = 1 << 4,
+	CLI_WAIT = 1 << 5,
+	CLI_SNAPSHOT = 1 << 6,
+	CLI_JSON = 1 << 7,
+	CLI_NO_WEB = 1 << 8,
+	CLI_PORT = 1 << 9,
+	CLI_PRINT_CONFIG = 1 << 10,
+	CLI_SVG = 1 << 11,
+	CLI_LABEL = 1 << 12,
+	CLI_LOG = 1 << 13,
+	CLI_LED = 1 << 14
+};
+
+struct cli {
+	struct config config; /* the file's, then the options' */
+	char udid[48]; /* "" any */
+	bool full;
+	int wait_s; /* -1: for ever */
+	int64_t snapshot; /* 0: the newest good one */
+	bool json, print_config, svg, label;
+	bool has_log; /* --log, or the file, names a level */
+	const char *word; /* the first word that is no option, or NULL */
+};
+
+/* A command: its words on the command line, what it does, what it takes. */
+struct cli_command {
+	const char *name;
+	int (*run)(const struct cli *cli);
+	unsigned options; /* of enum cli_option */
+	const char *summary;
+	const char *details; /* lines for its help, or NULL */
+};
+
+/* 0, or an exit status after a complaint on stderr. */
+int cli_parse(
+    const struct cli_command *cmd, int argc, char **argv, struct cli *out);
+
+/* The options of a command, for its help. */
+void cli_print_options(const struct cli_command *cmd, FILE *out);
+
+#endif

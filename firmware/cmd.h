@@ -1,0 +1,16 @@
+/* The commands; each returns an exit status of outcome.h. */
+#ifndef CMD_H
+#define CMD_H
+
+#include "cli.h"
+
+int cmd_run(const struct cli *cli);
+int cmd_backup(const struct cli *cli);
+int cmd_status(const struct cli *cli);
+int cmd_snapshots(const struct cli *cli);
+int cmd_verify(const struct cli *cli);
+int cmd_files(const struct cli *cli);
+int cmd_legend(const struct cli *cli);
+int cmd_states(const struct cli *cli);
+
+#endif

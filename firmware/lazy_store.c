@@ -1,0 +1,219 @@
+#include "lazy_store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "log.h"
+
+#define LOG_MODULE "store"
+
+struct lazy_store {
+	pthread_t thread;
+	bool joined;
+	atomic_bool failed;
+	char dir[512];
+	char udid[48];
+	bool fresh;
+	uint64_t reserve_bytes;
+	/* written by the thread, read after the join */
+	enum rc rc;
+	struct vault *vault;
+	struct vault_phone *phone;
+	struct vault_night *night;
+	const struct store *real;
+	bool resumed;
+	/* what the engine sees; calls on open files go straight through */
+	struct store_ops ops;
+	struct store store;
+};
+
+/* A small disk can't spare what a large one does. */
+static uint64_t reserve_of(const struct lazy_store *l)
+{
+	struct statvfs fs;
+	uint64_t most;
+
+	if (statvfs(l->dir, &fs) != 0)
+		return l->reserve_bytes;
+	most = (uint64_t)fs.f_blocks * fs.f_frsize / 50;
+	return l->reserve_bytes < most ? l->reserve_bytes : most;
+}
+
+static enum rc open_all(struct lazy_store *l)
+{
+	enum rc rc = vault_open(NULL, l->dir, true, &l->vault);
+
+	if (!rc)
+		rc = vault_phone_open(l->vault, l->udid, false, &l->phone);
+	if (!rc)
+		rc = vault_night_begin(
+		    l->phone, l->fresh, &l->night, &l->resumed);
+	if (rc)
+		return rc;
+	vault_night_set_reserve(l->night, reserve_of(l));
+	l->real = vault_night_store(l->night);
+	return RC_OK;
+}
+
+static void *run(void *arg)
+{
+	struct lazy_store *l = arg;
+
+	l->rc = open_all(l);
+	if (l->rc) {
+		log_error("the vault can't be used dir=%s: %s", l->dir,
+		    rc_words(l->rc));
+		atomic_store(&l->failed, true);
+	}
+	return NULL;
+}
+
+enum rc lazy_store_wait(struct lazy_store *l)
+{
+	if (!l->joined) {
+		pthread_join(l->thread, NULL);
+		l->joined = true;
+		if (!l->rc) {
+			l->ops.write = l->real->ops->write;
+			l->ops.finish = l->real->ops->finish;
+			l->ops.discard = l->real->ops->discard;
+			l->ops.read = l->real->ops->read;
+			l->ops.close = l->real->ops->close;
+		}
+	}
+	return l->rc;
+}
+
+/* Waits, then passes a call on to the vault's own view. */
+#define PASS(call)                                                             \
+	struct lazy_store *l = ctx;                                            \
+	enum rc rc = lazy_store_wait(l);                                       \
+                                                                               \
+	return rc ? rc : l->real->ops->call
+
+static enum rc pass_stat(void *ctx, const char *path, struct store_stat *out)
+{
+	PASS(stat)(l->real->ctx, path, out);
+}
+
+static enum rc pass_list(
+    void *ctx, const char *path, store_list_fn fn, void *arg)
+{
+	PASS(list)(l->real->ctx, path, fn, arg);
+}
+
+static enum rc pass_make_dir(void *ctx, const char *path)
+{
+	PASS(make_dir)(l->real->ctx, path);
+}
+
+static enum rc pass_move(void *ctx, const char *from, const char *to)
+{
+	PASS(move)(l->real->ctx, from, to);
+}
+
+static enum rc pass_remove(void *ctx, const char *path)
+{
+	PASS(remove)(l->real->ctx, path);
+}
+
+static enum rc pass_copy(void *ctx, const char *from, const char *to)
+{
+	PASS(copy)(l->real->ctx, from, to);
+}
+
+static enum rc pass_create(void *ctx, const char *path, struct store_file **out)
+{
+	PASS(create)(l->real->ctx, path, out);
+}
+
+static enum rc pass_open(
+    void *ctx, const char *path, struct store_file **out, uint64_t *size)
+{
+	PASS(open)(l->real->ctx, path, out, size);
+}
+
+static enum rc pass_free_space(void *ctx, uint64_t *out)
+{
+	PASS(free_space)(l->real->ctx, out);
+}
+
+static enum rc pass_purge(void *ctx, uint64_t want, uint64_t *freed)
+{
+	PASS(purge)(l->real->ctx, want, freed);
+}
+
+enum rc lazy_store_begin(
+    const struct lazy_store_opts *opts, struct lazy_store **out)
+{
+	struct lazy_store *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return RC_NOMEM;
+	snprintf(l->dir, sizeof(l->dir), "%s", opts->dir);
+	snprintf(l->udid, sizeof(l->udid), "%s", opts->udid);
+	l->fresh = opts->fresh;
+	l->reserve_bytes = opts->reserve_bytes;
+	l->ops = (struct store_ops){
+		.stat = pass_stat,
+		.list = pass_list,
+		.make_dir = pass_make_dir,
+		.move = pass_move,
+		.remove = pass_remove,
+		.copy = pass_copy,
+		.create = pass_create,
+		.open = pass_open,
+		.free_space = pass_free_space,
+		.purge = pass_purge,
+	};
+	l->store = (struct store){ &l->ops, l };
+	if (pthread_create(&l->thread, NULL, run, l) != 0) {
+		free(l);
+		return RC_NOMEM;
+	}
+	*out = l;
+	return RC_OK;
+}
+
+const struct store *lazy_store_store(struct lazy_store *l)
+{
+	return &l->store;
+}
+
+bool lazy_store_has_failed(struct lazy_store *l)
+{
+	return atomic_load(&l->failed);
+}
+
+struct vault_phone *lazy_store_phone(struct lazy_store *l)
+{
+	return l->phone;
+}
+
+struct vault_night *lazy_store_take_night(struct lazy_store *l)
+{
+	struct vault_night *n = l->night;
+
+	l->night = NULL;
+	return n;
+}
+
+bool lazy_store_resumed(const struct lazy_store *l)
+{
+	return l->resumed;
+}
+
+void lazy_store_end(struct lazy_store *l)
+{
+	if (!l)
+		return;
+	if (!l->joined)
+		pthread_join(l->thread, NULL);
+	vault_night_end(l->night, true);
+	vault_phone_close(l->phone);
+	vault_close(l->vault);
+	free(l);
+}

@@ -1,0 +1,171 @@
+/*
+ * nightstand: the firmware of a box that backs up iPhones, and the same for a
+ * PC, by hand. This file finds the command; roles are in role.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "log.h"
+#include "outcome.h"
+#include "role.h"
+
+static int cmd_version(const struct cli *cli)
+{
+	(void)cli;
+	printf("nightstand %s\n", NIGHTSTAND_VERSION);
+	return EXIT_DONE;
+}
+
+static int cmd_help(const struct cli *cli);
+
+/* clang-format off */
+static const struct cli_command commands[] = {
+{ "run", cmd_run,
+	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_NO_WEB | CLI_PORT | CLI_LOG |
+	CLI_LED | CLI_PRINT_CONFIG,
+	"be the box: wait for phones, back them up, show the light and the page",
+	"Phones come over the usbmuxd socket; USBMUXD_SOCKET_ADDRESS names "
+	"another one.\nEnds on SIGTERM or Ctrl-C; a running backup goes on "
+	"next time." },
+{ "backup", cmd_backup,
+	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_UDID | CLI_FULL | CLI_WAIT |
+	CLI_LOG,
+	"back up one iPhone, once",
+	"Waits for a phone when none is there and says what the phone wants.\n"
+	"Ends with 0 only when the backup is complete, read back from the "
+	"disk and committed;\n`nightstand help exit` lists the other "
+	"statuses. Ctrl-C cancels; nothing is lost by it." },
+{ "status", cmd_status, CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_JSON,
+	"what the box says, or what the vault holds when no box runs", NULL },
+{ "snapshots", cmd_snapshots, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_JSON,
+	"list the backups of each phone", NULL },
+{ "verify", cmd_verify, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT,
+	"read backups again and compare every file with its hash", NULL },
+{ "files", cmd_files,
+	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_JSON,
+	"list the files of a backup: SHA-256, size, path, where it lies",
+	NULL },
+{ "legend", cmd_legend, CLI_SVG | CLI_LABEL,
+	"what the light says", NULL },
+{ "states", cmd_states, 0,
+	"the box's state machine as a Mermaid diagram", NULL },
+{ "version", cmd_version, 0, "print the version", NULL },
+{ "help", cmd_help, 0, "this; help COMMAND, help exit, help config", NULL },
+};
+/* clang-format on */
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct cli_command *find_command(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static void help_all(FILE *out)
+{
+	fprintf(out, "Backs up an iPhone to a disk, whole and checked, every "
+		     "night.\n\nusage: nightstand COMMAND [OPTIONS]\n\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(
+		    out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out, "\n`nightstand help COMMAND` tells its options.\n");
+}
+
+static void help_one(const struct cli_command *cmd)
+{
+	printf("usage: nightstand %s%s\n\n%s.\n", cmd->name,
+	    cmd->options ? " [OPTIONS]" : "", cmd->summary);
+	if (cmd->details)
+		printf("%s\n", cmd->details);
+	if (cmd->options)
+		printf("\n");
+	cli_print_options(cmd, stdout);
+}
+
+static int cmd_help(const struct cli *cli)
+{
+	const struct cli_command *cmd;
+
+	if (!cli->word) {
+		help_all(stdout);
+		return EXIT_DONE;
+	}
+	if (!strcmp(cli->word, "exit")) {
+		outcome_print_exits(stdout);
+		return EXIT_DONE;
+	}
+	if (!strcmp(cli->word, "config")) {
+		config_help(stdout);
+		return EXIT_DONE;
+	}
+	cmd = find_command(cli->word);
+	if (!cmd) {
+		fprintf(stderr, "nightstand: no command %s\n", cli->word);
+		return EXIT_USAGE;
+	}
+	help_one(cmd);
+	return EXIT_DONE;
+}
+
+/* nightstand --role NAME ARGS… */
+static int run_role(int argc, char **argv)
+{
+	const char *name = argc > 2 ? argv[2] : "";
+
+	log_set_tag(name);
+	if (!strcmp(name, "session"))
+		return role_session(ROLE_FD);
+	if (!strcmp(name, "usbmux"))
+		return role_usbmux(ROLE_FD);
+	if (!strcmp(name, "web"))
+		return role_web(ROLE_FD, argc - 3, argv + 3);
+	return EXIT_USAGE;
+}
+
+static int run_command(const struct cli_command *cmd, int argc, char **argv)
+{
+	static struct cli cli;
+	int status = cli_parse(cmd, argc, argv, &cli);
+
+	if (status)
+		return status;
+	if (cli.word && cmd->run != cmd_help) {
+		fprintf(stderr, "nightstand: too many words: %s\n", cli.word);
+		return EXIT_USAGE;
+	}
+	log_set_level(cli.config.log);
+	if (cli.print_config) {
+		config_print(&cli.config, stdout);
+		return EXIT_DONE;
+	}
+	return cmd->run(&cli);
+}
+
+int main(int argc, char **argv)
+{
+	const struct cli_command *cmd;
+
+	if (argc > 1 && !strcmp(argv[1], ROLE_ARG))
+		return run_role(argc, argv);
+	if (argc < 2) {
+		help_all(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		help_all(stdout);
+		return EXIT_DONE;
+	}
+	if (!strcmp(argv[1], "--version"))
+		return cmd_version(NULL);
+	cmd = find_command(argv[1]);
+	if (!cmd) {
+		fprintf(stderr, "nightstand: no command %s\n", argv[1]);
+		help_all(stderr);
+		return EXIT_USAGE;
+	}
+	return run_command(cmd, argc - 1, argv + 1);
+}

@@ -1,0 +1,21 @@
+/*
+ * The roles that run as children of the box: each in a process of its own, a
+ * fork and exec of this very program, joined to its parent by one
+ * SOCK_SEQPACKET socket (msg.h). Their return is the process's exit status.
+ */
+#ifndef ROLE_H
+#define ROLE_H
+
+/* The argument that makes main() a role; not for people. */
+#define ROLE_ARG "--role"
+/* Where a role finds its socket. */
+#define ROLE_FD 3
+
+/* One backup of one phone, or the census of a vault. */
+int role_session(int fd);
+/* Follows who is on the cable. */
+int role_usbmux(int fd);
+/* Serves the page: argv[0] is the network port's kind, then address, port. */
+int role_web(int fd, int argc, char **argv);
+
+#endif

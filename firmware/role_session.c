@@ -1,0 +1,334 @@
+/*
+ * Role `session`: one backup from the cable to the commit, told to the parent
+ * by messages. It may be killed at any moment; the vault is made for that.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "census.h"
+#include "lazy_store.h"
+#include "log.h"
+#include "mono.h"
+#include "msg.h"
+#include "outcome.h"
+#include "role.h"
+#include "session.h"
+#include "utf8.h"
+#include "vault.h"
+
+#define LOG_MODULE "session"
+
+/* A person's eye and a small CPU both want no more than five a second. */
+#define PROGRESS_MS 200
+
+struct job {
+	int fd;
+	struct msg_start start;
+	int64_t began_ms;
+	int64_t told_ms; /* the last progress message */
+	struct session_phone phone;
+	struct lazy_store *store;
+	struct session_result got;
+	struct msg_result out;
+};
+
+/* The parent may have gone; then the box's end is ours (PDEATHSIG). */
+static void tell(const struct job *j, const struct msg *m)
+{
+	enum rc rc = msg_send(j->fd, m);
+
+	if (rc)
+		log_warn("the box was not told: %s", rc_words(rc));
+}
+
+static void tell_phase(const struct job *j, enum msg_phase phase)
+{
+	struct msg m = { .type = MSG_PHASE };
+
+	m.u.step.phase = (uint8_t)phase;
+	tell(j, &m);
+}
+
+static void on_phone(void *ctx, const struct session_phone *p)
+{
+	struct job *j = ctx;
+	struct msg m = { .type = MSG_PHONE };
+
+	j->phone = *p;
+	snprintf(m.u.phone.udid, sizeof(m.u.phone.udid), "%s", j->start.udid);
+	utf8_clean(m.u.phone.name, sizeof(m.u.phone.name), p->name);
+	utf8_clean(m.u.phone.product_type, sizeof(m.u.phone.product_type),
+	    p->product_type);
+	utf8_clean(m.u.phone.ios, sizeof(m.u.phone.ios), p->ios);
+	m.u.phone.battery_pct =
+	    p->battery_pct < 0 || p->battery_pct > 100 ? -1 : p->battery_pct;
+	m.u.phone.encrypted = p->will_encrypt;
+	tell(j, &m);
+}
+
+static void on_phase(void *ctx, enum session_phase phase)
+{
+	/* The first seven are the engine's own, in its order. */
+	_Static_assert((int)MSG_PHASE_FINISHING == (int)SESSION_FINISHING,
+	    "msg.h follows session.h");
+	tell_phase(ctx, (enum msg_phase)phase);
+}
+
+static void on_requested(void *ctx, int64_t ms)
+{
+	struct job *j = ctx;
+	struct msg m = { .type = MSG_REQUESTED };
+
+	/* From the start of this process, not of the engine. */
+	(void)ms;
+	m.u.requested.ms = mono_ms() - j->began_ms;
+	tell(j, &m);
+}
+
+static uint32_t pct_x100(double pct)
+{
+	if (!(pct > 0))
+		return 0;
+	return pct >= 100 ? 10000 : (uint32_t)(pct * 100);
+}
+
+static void on_progress(void *ctx, const struct session_progress *p)
+{
+	struct job *j = ctx;
+	struct msg m = { .type = MSG_PROGRESS };
+	int64_t now = mono_ms();
+
+	if (now - j->told_ms < PROGRESS_MS && p->pct < 100)
+		return;
+	j->told_ms = now;
+	m.u.progress.phase = MSG_PHASE_RECEIVING;
+	m.u.progress.pct_x100 = pct_x100(p->pct);
+	m.u.progress.bytes_done = p->bytes_done;
+	m.u.progress.files_done = p->files_done;
+	tell(j, &m);
+}
+
+static bool is_cancelled(void *ctx)
+{
+	struct job *j = ctx;
+	struct pollfd pfd = { .fd = j->fd, .events = POLLIN };
+	struct msg m;
+	enum rc rc;
+
+	if (lazy_store_has_failed(j->store))
+		return true;
+	if (poll(&pfd, 1, 0) <= 0)
+		return false;
+	rc = msg_recv(j->fd, &m);
+	return rc == RC_GONE || (!rc && m.type == MSG_CANCEL);
+}
+
+static void on_verified(void *arg, uint64_t files_done, uint64_t files_total,
+    uint64_t bytes_done, uint64_t bytes_total)
+{
+	struct job *j = arg;
+	struct msg m = { .type = MSG_PROGRESS };
+	int64_t now = mono_ms();
+
+	if (now - j->told_ms < PROGRESS_MS)
+		return;
+	j->told_ms = now;
+	m.u.progress.phase = MSG_PHASE_VERIFYING;
+	if (bytes_total)
+		m.u.progress.pct_x100 =
+		    pct_x100(100.0 * (double)bytes_done / (double)bytes_total);
+	m.u.progress.bytes_done = bytes_done;
+	m.u.progress.bytes_total = bytes_total;
+	m.u.progress.files_done = files_done;
+	m.u.progress.files_total = files_total;
+	tell(j, &m);
+}
+
+static void backup_catalog(struct job *j, struct vault_phone *p)
+{
+	char path[640];
+	enum rc rc;
+
+	if (!j->start.state_dir[0])
+		return;
+	snprintf(path, sizeof(path), "%s/%s.catalog.db", j->start.state_dir,
+	    j->start.udid);
+	rc = vault_phone_backup_catalog(p, path);
+	if (rc)
+		log_warn(
+		    "no copy of the catalogue path=%s: %s", path, rc_words(rc));
+}
+
+static void set_text(struct msg_result *out, const char *text)
+{
+	utf8_clean(out->text, sizeof(out->text), text);
+}
+
+/* Reads back, then commits. The night is taken in any case. */
+static void store_night(struct job *j, struct vault_night *n)
+{
+	struct vault_verdict verdict = { .rc = RC_OK };
+	struct vault_snapshot snap;
+	struct vault_facts facts = {
+		.device_name = j->phone.name,
+		.model = j->phone.product_type,
+		.ios = j->phone.ios,
+		.started_at =
+		    (int64_t)time(NULL) - (mono_ms() - j->began_ms) / 1000,
+		.phone_seconds = j->got.phone_ms / 1000,
+	};
+	enum rc rc;
+
+	tell_phase(j, MSG_PHASE_VERIFYING);
+	rc = vault_night_verify(n, on_verified, j, &verdict);
+	j->out.size_warnings = verdict.size_warnings;
+	if (rc) {
+		log_error("not committed: %s %s", rc_words(rc), verdict.why);
+		set_text(&j->out, verdict.why[0] ? verdict.why : rc_words(rc));
+		j->out.rc = (uint8_t)rc;
+		/* What is known to be broken must not be built upon. */
+		j->out.dropped = rc == RC_CORRUPT;
+		vault_night_end(n, rc != RC_CORRUPT);
+		return;
+	}
+	tell_phase(j, MSG_PHASE_COMMITTING);
+	rc = vault_night_commit(n, &facts, &snap);
+	j->out.rc = (uint8_t)rc;
+	if (rc) {
+		log_error("the commit failed: %s", rc_words(rc));
+		set_text(&j->out, rc_words(rc));
+		return;
+	}
+	j->out.verified = 1;
+	j->out.snapshot = snap.id;
+	log_note("backup is safe snapshot=%lld files=%llu new_files=%llu "
+		 "new_bytes=%llu",
+	    (long long)snap.id, (unsigned long long)snap.files,
+	    (unsigned long long)snap.new_files,
+	    (unsigned long long)snap.new_bytes);
+}
+
+static void tell_kept(struct job *j)
+{
+	struct msg m = { .type = MSG_KEPT };
+
+	if (census_kept(lazy_store_phone(j->store), j->start.udid, &m.u.kept))
+		return;
+	tell(j, &m);
+}
+
+static bool phone_is_done(enum session_end end)
+{
+	return end == SESSION_END_DONE || end == SESSION_END_NO_LAST_WORD;
+}
+
+/* The engine's result, and the vault's where that could not be used. */
+static void take_result(struct job *j, enum rc opened)
+{
+	j->out.end = (uint8_t)j->got.end;
+	j->out.rc = (uint8_t)j->got.rc;
+	j->out.mb_code = j->got.mb_code;
+	j->out.missing_bytes = j->got.missing_bytes;
+	j->out.files = j->got.files;
+	j->out.bytes = j->got.bytes;
+	j->out.phone_ms = j->got.phone_ms;
+	j->out.box_ms = j->got.box_ms;
+	set_text(&j->out, j->got.text);
+	if (!opened)
+		return;
+	j->out.end = SESSION_END_HOST_DISK;
+	j->out.rc = (uint8_t)opened;
+	j->out.mb_code = 0;
+	set_text(&j->out, rc_words(opened));
+}
+
+static void finish(struct job *j)
+{
+	enum rc opened = lazy_store_wait(j->store);
+	struct vault_night *n;
+
+	take_result(j, opened);
+	if (opened)
+		return;
+	j->out.resumed = lazy_store_resumed(j->store);
+	n = lazy_store_take_night(j->store);
+	if (phone_is_done(j->got.end)) {
+		store_night(j, n);
+	} else {
+		j->out.dropped = j->got.end == SESSION_END_BROKEN_BACKUP;
+		vault_night_end(n, !j->out.dropped);
+	}
+	if (j->out.verified)
+		tell_kept(j);
+}
+
+static int run_backup(struct job *j)
+{
+	struct lazy_store_opts opts = {
+		.dir = j->start.vault_dir,
+		.udid = j->start.udid,
+		.fresh = j->start.fresh,
+		.reserve_bytes = j->start.reserve_bytes,
+	};
+	struct session_opts so = {
+		.udid = j->start.udid,
+		.force_full = j->start.full,
+		.trust_wait_ms = j->start.trust_wait_s * 1000,
+		.unlock_wait_ms = j->start.unlock_wait_s * 1000,
+		.first_wait_ms = j->start.first_wait_s * 1000,
+		.next_wait_ms = j->start.next_wait_s * 1000,
+	};
+	struct session_events ev = {
+		.ctx = j,
+		.phone = on_phone,
+		.phase = on_phase,
+		.progress = on_progress,
+		.requested = on_requested,
+		.cancelled = is_cancelled,
+	};
+	struct msg m = { .type = MSG_RESULT };
+	enum rc rc;
+
+	if (lazy_store_begin(&opts, &j->store))
+		return 1;
+	rc = session_backup(&so, lazy_store_store(j->store), &ev, &j->got);
+	log_info("the phone is done end=%s rc=%d", session_end_id(j->got.end),
+	    (int)rc);
+	finish(j);
+	m.u.result = j->out;
+	tell(j, &m);
+	/* The person has the news; copies may take their time. */
+	if (j->out.verified)
+		backup_catalog(j, lazy_store_phone(j->store));
+	lazy_store_end(j->store);
+	return 0;
+}
+
+static void on_kept(void *arg, const struct msg_kept *kept)
+{
+	struct msg m = { .type = MSG_KEPT };
+
+	m.u.kept = *kept;
+	tell(arg, &m);
+}
+
+int role_session(int fd)
+{
+	struct job j = { .fd = fd, .began_ms = mono_ms() };
+	struct msg m;
+	enum rc rc = msg_recv(fd, &m);
+
+	if (rc || m.type != MSG_START)
+		return 1;
+	j.start = m.u.start;
+	log_set_level((enum log_level)j.start.log_level);
+	if (j.start.job == MSG_JOB_BACKUP) {
+		log_set_tag(j.start.udid + strlen(j.start.udid) - 4);
+		return run_backup(&j);
+	}
+	rc = census_each(j.start.vault_dir, on_kept, &j);
+	return rc && rc != RC_NOTFOUND;
+}

@@ -1,0 +1,59 @@
+/*
+ * Role `usbmux`: reports the phones on the cable. In this version it follows
+ * a usbmuxd that runs elsewhere.
+ */
+#include <poll.h>
+#include <stdio.h>
+
+#include "log.h"
+#include "msg.h"
+#include "role.h"
+#include "usbmux.h"
+
+#define LOG_MODULE "usbmux"
+
+#define RETRY_MS 1000 /* nobody answers yet */
+#define LOOK_MS  5000 /* does somebody still? */
+
+static void on_event(void *ctx, const struct usbmux_event *ev)
+{
+	const int *fd = ctx;
+	struct msg m = { .type = ev->attached ? MSG_ATTACHED : MSG_DETACHED };
+	enum rc rc;
+
+	snprintf(m.u.device.udid, sizeof(m.u.device.udid), "%s", ev->udid);
+	rc = msg_send(*fd, &m);
+	if (rc)
+		log_warn("the box was not told: %s", rc_words(rc));
+}
+
+/* False: the parent is gone. */
+static bool rest(int fd, int ms)
+{
+	struct pollfd pfd = { .fd = fd };
+
+	return poll(&pfd, 1, ms) == 0;
+}
+
+int role_usbmux(int fd)
+{
+	struct usbmux *m = NULL;
+	bool said = false;
+
+	while (usbmux_open(on_event, &fd, &m)) {
+		if (!said)
+			log_note("waiting for somebody to answer at the "
+				 "usbmuxd socket");
+		said = true;
+		if (!rest(fd, RETRY_MS))
+			return 0;
+	}
+	log_info("following the usbmuxd socket");
+	while (usbmux_is_there() && rest(fd, LOOK_MS)) {
+		/* Events come on the driver's own thread. */
+	}
+	/* Whoever ended took the phones along; the box starts us anew. */
+	log_note("no longer following the usbmuxd socket");
+	usbmux_close(m);
+	return 0;
+}

@@ -1,0 +1,64 @@
+/*
+ * Role `web`: serves the last status that the box sent. It has no disk, no
+ * phone, and its end stops no backup.
+ */
+#include <stdlib.h>
+
+#include "log.h"
+#include "msg.h"
+#include "nic.h"
+#include "role.h"
+#include "web.h"
+
+#define LOG_MODULE "web"
+
+static enum rc open_web(int argc, char **argv, int *port, struct web **out)
+{
+	struct nic_opts opts = { 0 };
+	struct web_nic nic;
+	struct web_opts web = { .nic = &nic };
+	enum rc rc;
+
+	if (argc != 3)
+		return RC_BUG;
+	opts.kind = argv[0];
+	opts.listen = argv[1];
+	opts.port = atoi(argv[2]);
+	*port = opts.port;
+	rc = nic_open(&opts, &nic);
+	return rc ? rc : web_open(&web, out);
+}
+
+/* Takes what the box has sent; a burst is one news. */
+static enum rc take(int fd, struct web *w)
+{
+	static struct msg m;
+	enum rc rc = msg_recv(fd, &m);
+
+	if (!rc && m.type == MSG_STATUS)
+		web_set_status(w, &m.u.status);
+	return rc;
+}
+
+int role_web(int fd, int argc, char **argv)
+{
+	struct web *w = NULL;
+	struct msg up = { .type = MSG_SERVING };
+	bool ready = false;
+	int port = 0;
+	enum rc rc = open_web(argc, argv, &port, &w);
+
+	if (rc) {
+		log_error("no page port=%d: %s", port, rc_words(rc));
+		return 1;
+	}
+	up.u.serving.port = port;
+	rc = msg_send(fd, &up);
+	while (!rc) {
+		rc = web_turn(w, fd, 60 * 1000, &ready);
+		if (!rc && ready)
+			rc = take(fd, w);
+	}
+	web_close(w);
+	return rc != RC_GONE;
+}
