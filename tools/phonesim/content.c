@@ -297,14 +297,13 @@ void content_row_of(
 	row->stored = sqlite3_column_int(s, 19) != 0;
 }
 
-int content_each(struct content *c,
-    int (*fn)(void *arg, const struct content_item *it), void *arg)
+int content_each_row(struct content *c, content_row_fn fn, void *arg)
 {
 	sqlite3 *db = content_snapshot(c);
 	sqlite3_stmt *s = NULL;
 	struct content_item it;
 	struct content_row row;
-	int rc = -1, step;
+	int rc = -1, step = SQLITE_DONE;
 
 	if (!db || content_prepare(db,
 		       "SELECT " CONTENT_COLUMNS CONTENT_FROM
@@ -315,7 +314,7 @@ int content_each(struct content *c,
 	rc = 0;
 	while (!rc && (step = sqlite3_step(s)) == SQLITE_ROW) {
 		content_row_of(s, &it, &row);
-		rc = fn(arg, &it);
+		rc = fn(arg, &it, &row);
 	}
 	if (!rc && step != SQLITE_DONE) {
 		content_complain(db, "each");
@@ -325,6 +324,28 @@ out:
 	sqlite3_finalize(s);
 	sqlite3_close(db);
 	return rc;
+}
+
+struct each { /* the caller of content_each */
+	int (*fn)(void *arg, const struct content_item *it);
+	void *arg;
+};
+
+static int each_item(
+    void *arg, const struct content_item *it, const struct content_row *row)
+{
+	const struct each *e = arg;
+
+	(void)row;
+	return e->fn(e->arg, it);
+}
+
+int content_each(struct content *c,
+    int (*fn)(void *arg, const struct content_item *it), void *arg)
+{
+	struct each e = { .fn = fn, .arg = arg };
+
+	return content_each_row(c, each_item, &e);
 }
 
 /* domain, path and target into one block, which starts with domain. */

@@ -12,6 +12,7 @@
 #include "content_names.h"
 
 #define RUN          8 /* files of a kind in a row */
+#define FIRST_PHOTOS 6 /* every phone has some */
 #define SEEN         4096 /* folders remembered; a power of two */
 #define SMALL        4096 /* files up to here are not scaled */
 #define EPOCH_FIRST  1546300800 /* 2019 */
@@ -67,7 +68,9 @@ static void name_file(struct fill *f, uint64_t i, struct content_name *o)
 		content_single(0, i, o);
 		return;
 	}
-	s = shape_of(f->plan->seed, i);
+	s = i < content_single_count(0) + FIRST_PHOTOS
+		? SHAPE_PHOTO
+		: shape_of(f->plan->seed, i);
 	content_name_of(s, f->counters[s]++, &f->scope, &r, o);
 }
 

@@ -43,6 +43,11 @@ struct content_row { /* what content_item does not say */
 void content_row_of(
     sqlite3_stmt *s, struct content_item *it, struct content_row *row);
 
+/* content_each with all of the row. */
+typedef int (*content_row_fn)(
+    void *arg, const struct content_item *it, const struct content_row *row);
+int content_each_row(struct content *c, content_row_fn fn, void *arg);
+
 int content_exec(sqlite3 *db, const char *sql); /* 0 or -1, said on stderr */
 int content_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
 void content_complain(sqlite3 *db, const char *what);

@@ -58,31 +58,32 @@ static bool has_digest(const struct content_item *it)
 	return false;
 }
 
-static int make_digest(
-    struct writing *w, const struct content_item *it, uint8_t *out)
+/* A restored file that was changed meanwhile is gone: then no digest. */
+static const uint8_t *make_digest(struct writing *w,
+    const struct content_item *it, const struct content_row *row,
+    const uint8_t *key, uint8_t *out)
 {
-	struct content_reader *r = content_backup_open(w->c, it->id);
+	struct content_reader *r = content_reader_new(w->c, it, row, key);
 	long n;
 
 	if (!r)
-		return -1;
+		return NULL;
 	while ((n = content_reader_read(r, w->piece, PIECE)) > 0)
 		if (cipher_hash_add(w->sha1, w->piece, (size_t)n)) {
 			n = -1;
 			break;
 		}
 	content_reader_close(r);
-	return n < 0 ? -1 : cipher_hash_end(w->sha1, out);
+	return cipher_hash_end(w->sha1, out) || n < 0 ? NULL : out;
 }
 
-static int make_key(
-    struct writing *w, const struct content_item *it, uint8_t *out)
+/* The file's key, and as it stands in the row. */
+static int make_key(struct writing *w, const struct content_item *it,
+    uint8_t key[CIPHER_KEY], uint8_t *wrapped)
 {
-	uint8_t key[CIPHER_KEY];
-
 	if (content_secret(w->c, "file key", it->seed, it->version, key))
 		return -1;
-	return keybag_wrap(&w->bag, content_key_class(it), key, out);
+	return keybag_wrap(&w->bag, content_key_class(it), key, wrapped);
 }
 
 static int insert(
@@ -103,35 +104,41 @@ static int insert(
 	return rc;
 }
 
-static int write_row(void *arg, const struct content_item *it)
+static void describe(const struct content_item *it, struct mbfile *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->path = it->path;
+	m->target = it->target;
+	m->size = it->size;
+	m->inode = it->inode;
+	m->mtime = it->mtime;
+	m->ctime = it->ctime;
+	m->birth = it->birth;
+	m->uid = it->uid;
+	m->gid = it->gid;
+	m->mode = it->mode;
+	m->pclass = it->pclass;
+	m->flags = it->flags;
+}
+
+static int write_row(
+    void *arg, const struct content_item *it, const struct content_row *row)
 {
 	struct writing *w = arg;
-	uint8_t digest[MBFILE_DIGEST], key[MBFILE_KEY], xattrs[2048];
-	struct mbfile m = { .path = it->path,
-		.target = it->target,
-		.size = it->size,
-		.inode = it->inode,
-		.mtime = it->mtime,
-		.ctime = it->ctime,
-		.birth = it->birth,
-		.uid = it->uid,
-		.gid = it->gid,
-		.mode = it->mode,
-		.pclass = it->pclass,
-		.flags = it->flags };
+	uint8_t key[CIPHER_KEY], wrapped[MBFILE_KEY];
+	uint8_t digest[MBFILE_DIGEST], xattrs[2048];
+	struct mbfile m;
 	size_t n;
 
-	if (has_digest(it)) {
-		if (make_digest(w, it, digest))
-			return -1;
-		m.digest = digest;
-	}
+	describe(it, &m);
 	if (w->encrypted && it->kind == CONTENT_FILE) {
 		m.pclass = (int)content_key_class(it);
-		if (make_key(w, it, key))
+		if (make_key(w, it, key, wrapped))
 			return -1;
-		m.key = key;
+		m.key = wrapped;
 	}
+	if (has_digest(it))
+		m.digest = make_digest(w, it, row, m.key ? key : NULL, digest);
 	n = manifest_photo_attributes(it, xattrs, sizeof(xattrs));
 	if (n) {
 		m.xattrs = xattrs;
@@ -152,7 +159,7 @@ static int write_tables(struct writing *w)
 		"relativePath TEXT, flags INTEGER, file BLOB)") ||
 	    content_prepare(
 		w->db, "INSERT INTO Files VALUES(?,?,?,?,?)", &w->put) ||
-	    content_each(w->c, write_row, w))
+	    content_each_row(w->c, write_row, w))
 		return -1;
 	return content_exec(w->db,
 	    "CREATE INDEX FilesDomainIdx ON Files(domain);"
