@@ -35,12 +35,12 @@ static const struct {
 	enum content_shape shape;
 	unsigned share;
 } mix[] = {
-	{ SHAPE_PHOTO, 12 },
-	{ SHAPE_THUMB, 10 },
-	{ SHAPE_ATTACHMENT, 4 },
+	{ SHAPE_PHOTO, 10 },
+	{ SHAPE_THUMB, 9 },
+	{ SHAPE_ATTACHMENT, 3 },
 	{ SHAPE_PREFERENCE, 17 },
 	{ SHAPE_HOME, 16 },
-	{ SHAPE_APP, 27 },
+	{ SHAPE_APP, 31 },
 	{ SHAPE_CHAT, 3 },
 	{ SHAPE_GROUP, 8 },
 	{ SHAPE_PLUGIN, 3 },

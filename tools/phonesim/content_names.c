@@ -125,7 +125,7 @@ static void preference(
     uint64_t n, struct content_rng *r, struct content_name *o)
 {
 	domain(o, "HomeDomain");
-	o->size = between(r, 42, 4000);
+	o->size = 42 + spread(r, 11);
 	o->pclass = 4;
 	snprintf(o->path, sizeof(o->path),
 	    "Library/Preferences/com.apple.%s%llu.plist", words[n % WORDS],
@@ -140,7 +140,7 @@ static void home(uint64_t n, struct content_rng *r, struct content_name *o)
 	const char *place = places[n / 12 % 8];
 
 	domain(o, "HomeDomain");
-	o->size = content_rng_below(r, 20) ? spread(r, 15) : 0;
+	o->size = content_rng_below(r, 20) ? spread(r, 14) : 0;
 	o->pclass = 4;
 	snprintf(o->path, sizeof(o->path), "Library/%s/%s-%llu/%s-%llu.%s",
 	    place, words[n / 12 % WORDS], (unsigned long long)(n / 12),
@@ -159,7 +159,7 @@ static void app(uint64_t n, const struct content_scope *s,
 
 	content_bundle(n / 12 % s->apps, bundle, sizeof(bundle));
 	snprintf(o->domain, sizeof(o->domain), "AppDomain-%s", bundle);
-	o->size = content_rng_below(r, 33) ? spread(r, 19) : 0;
+	o->size = content_rng_below(r, 33) ? spread(r, 17) : 0;
 	snprintf(o->path, sizeof(o->path), "%s/%s/%s %llu.%s", places[n % 7],
 	    titles[n / 12 % TITLES], titles[n % TITLES], (unsigned long long)n,
 	    extensions[n % EXTENSIONS]);
@@ -186,7 +186,7 @@ static void group(uint64_t n, const struct content_scope *s,
 	content_bundle(n / 6 % s->apps, bundle, sizeof(bundle));
 	snprintf(
 	    o->domain, sizeof(o->domain), "AppDomainGroup-group.%s", bundle);
-	o->size = spread(r, 16);
+	o->size = spread(r, 13);
 	snprintf(o->path, sizeof(o->path), "Library/%s/%s.%llu.%s",
 	    n % 2 ? "Application Support" : "Preferences", bundle,
 	    (unsigned long long)n, extensions[n % EXTENSIONS]);

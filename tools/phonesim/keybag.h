@@ -17,7 +17,7 @@
 #define KEYBAG_DPIC      10000000u
 #define KEYBAG_ITER      10000u
 #define KEYBAG_MAX_SALT  64
-#define KEYBAG_MAX_ITERS 100000000u /* a host must not keep the phone busy */
+#define KEYBAG_MAX_ITERS 20000000u /* a host must not keep the phone busy */
 
 struct keybag_class {
 	uint32_t clas, wrap, ktyp;
