@@ -6,6 +6,9 @@
  * The engine talks to a `struct store`, not to the vault; it never touches
  * the disk itself. It does not commit: a good result says that the phone has
  * finished, the caller verifies and commits.
+ *
+ * Facts of the protocols: protocols.md 4 to 7 (sources um, limd, ADL, ABA
+ * there); what was guessed stands in this folder's README.md.
  */
 #ifndef SESSION_H
 #define SESSION_H
@@ -73,6 +76,7 @@ struct session_opts {
 	int unlock_wait_ms; /* likewise for an unlock; 0 = 180,000 */
 	int first_wait_ms; /* first command after Backup; 0 = 1,800,000 */
 	int next_wait_ms; /* between later commands; 0 = 600,000 */
+	int last_wait_ms; /* Response after `finished`; 0 = 60,000 */
 	int ping_ms; /* liveness check while silent; 0 = 60,000 */
 };
 
@@ -110,6 +114,7 @@ struct session_result {
 	char text[512]; /* the phone's own text, or the first detail */
 	uint64_t missing_bytes; /* HOST_FULL: how much more room is needed */
 	uint64_t files, bytes; /* received (Status.plist included) */
+	uint64_t incomplete; /* files that the phone could not read */
 	bool was_full; /* IsFullBackup of the last Status.plist */
 	char status_state[16]; /* last SnapshotState that the phone wrote */
 	int64_t phone_ms, box_ms; /* waiting for the phone / working */
@@ -118,6 +123,8 @@ struct session_result {
 /*
  * Runs a backup. `out` is always filled; returns out->rc.
  * Also writes <UDID>/Info.plist into the store (protocols.md 6.5).
+ * Sets SIGPIPE to be ignored in the whole process: the libraries write to
+ * sockets that a phone may have closed.
  */
 enum rc session_backup(const struct session_opts *opts,
     const struct store *store, const struct session_events *ev,

@@ -1,0 +1,133 @@
+/*
+ * A backup with our engine into nothing (or, with a folder as argument, into
+ * that folder), and how fast it was:
+ *
+ *	bench_sink [--udid UDID] [--full] [--verbose] [FOLDER]
+ *
+ * The phone is reached as USBMUXD_SOCKET_ADDRESS says. Prints one line
+ * "bytes=… files=… seconds=… MB/s=… cpu=… wait=… requested_ms=…"; exit status
+ * 0 when the phone ended the backup well.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "log.h"
+#include "mono.h"
+#include "plain_store.h"
+#include "session.h"
+
+struct bench {
+	int64_t requested_ms;
+	int64_t first_data_at;
+	bool verbose;
+	double pct;
+};
+
+static void on_phase(void *ctx, enum session_phase phase)
+{
+	static const char *const names[SESSION_PHASE_COUNT_] = { "connecting",
+		"wants trust", "wants unlock", "wants passcode", "preparing",
+		"receiving", "finishing" };
+	struct bench *b = ctx;
+
+	if (phase == SESSION_RECEIVING)
+		b->first_data_at = mono_ms();
+	if (b->verbose)
+		fprintf(stderr, "phase: %s\n", names[phase]);
+}
+
+static void on_requested(void *ctx, int64_t ms)
+{
+	struct bench *b = ctx;
+
+	b->requested_ms = ms;
+}
+
+static void on_progress(void *ctx, const struct session_progress *p)
+{
+	struct bench *b = ctx;
+
+	if (p->pct < b->pct)
+		fprintf(stderr, "progress went back!\n");
+	if (b->verbose && (int)p->pct / 10 != (int)b->pct / 10)
+		fprintf(stderr, "%.1f %% files=%llu\n", p->pct,
+		    (unsigned long long)p->files_done);
+	b->pct = p->pct;
+}
+
+static void on_phone(void *ctx, const struct session_phone *p)
+{
+	struct bench *b = ctx;
+
+	if (b->verbose)
+		fprintf(stderr, "phone: %s %s iOS %s free=%llu paired=%d\n",
+		    p->name, p->product_type, p->ios,
+		    (unsigned long long)p->phone_free_bytes, p->is_paired);
+}
+
+static double cpu_seconds(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void report(const struct bench *b, const struct session_result *r,
+    int64_t began, int64_t ended)
+{
+	double s = (double)(ended - began) / 1000;
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	printf("end=%s bytes=%llu files=%llu seconds=%.2f MB/s=%.0f cpu=%.2f "
+	       "wait=%.2f requested_ms=%lld peak_kb=%ld\n",
+	    session_end_id(r->end), (unsigned long long)r->bytes,
+	    (unsigned long long)r->files, s,
+	    s > 0 ? (double)r->bytes / 1e6 / s : 0.0, cpu_seconds(),
+	    (double)r->phone_ms / 1000, (long long)b->requested_ms,
+	    u.ru_maxrss);
+	if (r->text[0])
+		printf("text: %s (%d)\n", r->text, r->mb_code);
+}
+
+int main(int argc, char **argv)
+{
+	struct plain_store plain = { 0 };
+	struct bench bench = { .requested_ms = -1 };
+	struct session_opts opts = { 0 };
+	struct session_events ev = { .ctx = &bench,
+		.phone = on_phone,
+		.phase = on_phase,
+		.progress = on_progress,
+		.requested = on_requested };
+	struct session_result res;
+	struct store store;
+	int64_t began, ended;
+	enum rc rc;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--udid") == 0 && i + 1 < argc)
+			opts.udid = argv[++i];
+		else if (strcmp(argv[i], "--full") == 0)
+			opts.force_full = true;
+		else if (strcmp(argv[i], "--verbose") == 0)
+			bench.verbose = true;
+		else
+			plain.root = argv[i];
+	}
+	log_set_level(bench.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARN);
+	if (getenv("BENCH_DEBUG"))
+		log_set_level(LOG_LEVEL_DEBUG);
+	store = plain_store_of(&plain);
+	began = mono_ms();
+	rc = session_backup(&opts, &store, &ev, &res);
+	ended = mono_ms();
+	if (res.end == SESSION_END_DONE && bench.first_data_at)
+		began = plain.root ? began : bench.first_data_at;
+	report(&bench, &res, began, ended);
+	return rc ? 1 : 0;
+}
