@@ -221,6 +221,8 @@ int content_mutate(struct content *c, const struct content_mutation *what)
 	sqlite3_finalize(m.alter);
 	sqlite3_finalize(m.rename);
 	sqlite3_finalize(m.remove);
+	if (rc) /* a domain of the cache may be rolled back */
+		c->last_domain = 0;
 	if (content_exec(c->db, rc ? "ROLLBACK" : "COMMIT"))
 		rc = -1;
 unlock:
