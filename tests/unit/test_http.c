@@ -1,0 +1,584 @@
+/*
+ * The HTTP side without a network: bytes in, bytes out, a clock by hand.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "http_conn.h"
+#include "http_request.h"
+#include "site.h"
+
+/* --- a request ------------------------------------------------------------- */
+
+/* Feeds `text` in pieces of `step` bytes; what the last piece led to. */
+static enum http_request_step feed(
+    struct http_request *r, const char *text, size_t step)
+{
+	enum http_request_step got = HTTP_REQUEST_MORE;
+	size_t len = strlen(text), at = 0, used;
+
+	http_request_init(r);
+	while (at < len && got == HTTP_REQUEST_MORE) {
+		size_t n = len - at < step ? len - at : step;
+
+		got = http_request_feed(r, text + at, n, &used);
+		assert_true(used > 0 && used <= n);
+		at += used;
+	}
+	return got;
+}
+
+static const char good[] = "GET /api/status?x=1 HTTP/1.1\r\n"
+			   "User-Agent: test\r\n"
+			   "Host: 127.0.0.1:8080\r\n"
+			   "Accept: */*\r\n\r\n";
+
+static void request_is_read_however_it_is_cut(void **state)
+{
+	struct http_request r;
+
+	(void)state;
+	for (size_t step = 1; step <= sizeof(good); step++) {
+		assert_int_equal(feed(&r, good, step), HTTP_REQUEST_DONE);
+		assert_string_equal(r.path, "/api/status");
+		assert_string_equal(r.host, "127.0.0.1:8080");
+		assert_false(r.head);
+		assert_true(r.keep_alive);
+	}
+}
+
+static void head_and_http_1_0_are_understood(void **state)
+{
+	struct http_request r;
+
+	(void)state;
+	assert_int_equal(
+	    feed(&r, "HEAD / HTTP/1.0\r\n\r\n", 99), HTTP_REQUEST_DONE);
+	assert_true(r.head);
+	assert_false(r.keep_alive);
+	assert_int_equal(feed(&r,
+			     "GET / HTTP/1.1\r\nHost: a\r\n"
+			     "Connection: close\r\n\r\n",
+			     99),
+	    HTTP_REQUEST_DONE);
+	assert_false(r.keep_alive);
+}
+
+static void bad_requests_are_refused_with_their_status(void **state)
+{
+	static const struct {
+		const char *text;
+		int status;
+	} cases[] = {
+		{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+		    405 },
+		{ "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", 405 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+		    413 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\n"
+		  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		    413 },
+		{ "GET / HTTP/1.1\r\n\r\n", 400 }, /* no Host */
+		{ "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n", 400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\tfolded\r\n\r\n",
+		    400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
+		  "Content-Length: 0\r\n\r\n",
+		    400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
+		  "Transfer-Encoding: chunked\r\n\r\n",
+		    400 },
+		{ "GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400 },
+		{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400 },
+		{ "\x16\x03\x01\x02\x00\x01", 400 }, /* TLS on a plain port */
+		{ "hello\r\n", 400 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (size_t step = 1; step < 64; step += 31) {
+			struct http_request r;
+			enum http_request_step got =
+			    feed(&r, cases[i].text, step);
+
+			if (got != HTTP_REQUEST_BAD ||
+			    r.status != cases[i].status)
+				fail_msg("case %zu: step %d, status %d, not %d",
+				    i, got, r.status, cases[i].status);
+		}
+	}
+}
+
+static void long_requests_are_bounded(void **state)
+{
+	struct http_request r;
+	char text[HTTP_REQUEST_HEAD_MAX + 200];
+	size_t n;
+
+	(void)state;
+	n = (size_t)snprintf(text, sizeof(text), "GET /");
+	memset(text + n, 'a', HTTP_REQUEST_PATH_MAX);
+	snprintf(text + n + HTTP_REQUEST_PATH_MAX, 40,
+	    " HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_int_equal(feed(&r, text, 7), HTTP_REQUEST_BAD);
+	assert_int_equal(r.status, 414);
+
+	n = (size_t)snprintf(
+	    text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\nX: ");
+	memset(text + n, 'a', sizeof(text) - n - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(feed(&r, text, 1000), HTTP_REQUEST_BAD);
+	assert_int_equal(r.status, 431);
+
+	n = (size_t)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: ");
+	memset(text + n, 'a', HTTP_REQUEST_HOST_MAX + 1);
+	snprintf(text + n + HTTP_REQUEST_HOST_MAX + 1, 10, "\r\n\r\n");
+	assert_int_equal(feed(&r, text, 1000), HTTP_REQUEST_BAD);
+	assert_int_equal(r.status, 400);
+}
+
+static void every_single_byte_flip_is_survived(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) - 1; i++) {
+		for (int bit = 0; bit < 8; bit++) {
+			char text[sizeof(good)];
+			struct http_request r;
+			size_t used;
+
+			memcpy(text, good, sizeof(good));
+			text[i] = (char)(text[i] ^ (1 << bit));
+			http_request_init(&r);
+			http_request_feed(&r, text, sizeof(good) - 1, &used);
+			assert_true(used <= sizeof(good) - 1);
+			assert_true(strlen(r.path) <= HTTP_REQUEST_PATH_MAX);
+		}
+	}
+}
+
+/* --- a connection ---------------------------------------------------------- */
+
+static char doc_bytes[3000];
+static struct fake {
+	unsigned held; /* documents out */
+	uint64_t version; /* of the stream */
+	unsigned answered;
+} fake;
+
+static void fake_answer(
+    void *ctx, const struct http_request *req, struct http_answer *a)
+{
+	(void)ctx;
+	fake.answered++;
+	a->status = req->status ? req->status : 200;
+	a->type = "text/plain";
+	if (!strcmp(req->path, "/stream")) {
+		a->stream = 1;
+		return;
+	}
+	if (a->status == 200) {
+		a->doc = (struct http_doc *)doc_bytes;
+		fake.held++;
+	}
+	a->body[0] = (struct http_piece){ "abc", 3 };
+	a->body[1] = (struct http_piece){ doc_bytes, sizeof(doc_bytes) };
+	a->n_body = 2;
+}
+
+static bool fake_event(
+    void *ctx, int stream, uint64_t *version, struct http_answer *a)
+{
+	(void)ctx;
+	assert_int_equal(stream, 1);
+	if (*version == fake.version)
+		return false;
+	*version = fake.version;
+	a->doc = (struct http_doc *)doc_bytes;
+	fake.held++;
+	a->body[0] = (struct http_piece){ "data: x\n\n", 9 };
+	a->n_body = 1;
+	return true;
+}
+
+static void fake_release(void *ctx, struct http_doc *doc)
+{
+	(void)ctx;
+	assert_ptr_equal(doc, doc_bytes);
+	assert_true(fake.held > 0);
+	fake.held--;
+}
+
+static const struct http_site fake_site = {
+	.answer = fake_answer,
+	.event = fake_event,
+	.release = fake_release,
+};
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(doc_bytes, 'd', sizeof(doc_bytes));
+	memset(&fake, 0, sizeof(fake));
+	fake.version = 1;
+	return 0;
+}
+
+/* Sends and acknowledges up to `most` bytes, into `out`. */
+static size_t drain(
+    struct http_conn *c, char *out, size_t cap, size_t most, int64_t now)
+{
+	struct http_piece piece;
+	bool lasting;
+	size_t n = 0;
+
+	while (n < most && http_conn_peek(c, &piece, &lasting)) {
+		size_t len = piece.len < most - n ? piece.len : most - n;
+
+		assert_true(n + len < cap);
+		memcpy(out + n, piece.data, len);
+		http_conn_queued(c, len);
+		n += len;
+		out[n] = '\0';
+		http_conn_acked(c, len, now);
+	}
+	out[n] = '\0';
+	return n;
+}
+
+static void send_text(struct http_conn *c, const char *text, int64_t now)
+{
+	size_t len = strlen(text);
+
+	assert_int_equal(http_conn_feed(c, text, len, now), len);
+}
+
+static void an_answer_goes_out_and_gives_its_document_back(void **state)
+{
+	struct http_conn c;
+	char out[8192];
+
+	(void)state;
+	http_conn_init(&c, &fake_site, 0);
+	send_text(&c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1);
+	assert_int_equal(fake.held, 1);
+	while (drain(&c, out, sizeof(out), 100, 2) == 100)
+		assert_true(c.state == HTTP_CONN_REPLY ? fake.held == 1
+						       : fake.held == 0);
+	assert_int_equal(fake.held, 0);
+	assert_int_equal(c.state, HTTP_CONN_IDLE);
+	http_conn_fini(&c);
+}
+
+static void the_head_says_how_long_the_body_is(void **state)
+{
+	struct http_conn c;
+	char out[8192];
+	const char *body;
+
+	(void)state;
+	http_conn_init(&c, &fake_site, 0);
+	send_text(&c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1);
+	drain(&c, out, sizeof(out), sizeof(out), 2);
+	assert_non_null(strstr(out, "HTTP/1.1 200 OK\r\n"));
+	assert_non_null(strstr(out, "Content-Length: 3003\r\n"));
+	assert_non_null(strstr(out, "X-Content-Type-Options: nosniff\r\n"));
+	body = strstr(out, "\r\n\r\n");
+	assert_int_equal(strlen(body + 4), 3003);
+
+	send_text(&c, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", 3);
+	assert_int_equal(fake.held, 0);
+	drain(&c, out, sizeof(out), sizeof(out), 4);
+	assert_non_null(strstr(out, "Content-Length: 3003\r\n"));
+	assert_string_equal(strstr(out, "\r\n\r\n"), "\r\n\r\n");
+	http_conn_fini(&c);
+}
+
+static void pipelined_requests_wait_for_their_turn(void **state)
+{
+	static const char two[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+				  "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct http_conn c;
+	char out[8192];
+	size_t used;
+
+	(void)state;
+	http_conn_init(&c, &fake_site, 0);
+	used = http_conn_feed(&c, two, sizeof(two) - 1, 1);
+	assert_int_equal(used, (sizeof(two) - 1) / 2);
+	assert_int_equal(http_conn_feed(&c, two + used, used, 1), 0);
+	drain(&c, out, sizeof(out), sizeof(out), 2);
+	assert_int_equal(http_conn_feed(&c, two + used, used, 3), used);
+	assert_int_equal(fake.answered, 2);
+	http_conn_fini(&c);
+	assert_int_equal(fake.held, 0);
+}
+
+static void a_bad_request_is_answered_then_closed(void **state)
+{
+	struct http_conn c;
+	char out[8192];
+
+	(void)state;
+	http_conn_init(&c, &fake_site, 0);
+	http_conn_feed(&c, "nonsense\r\n\r\n", 12, 1);
+	drain(&c, out, sizeof(out), sizeof(out), 2);
+	assert_non_null(strstr(out, "HTTP/1.1 400 "));
+	assert_non_null(strstr(out, "Connection: close\r\n"));
+	assert_int_equal(http_conn_tick(&c, 3), HTTP_CONN_CLOSE);
+	http_conn_fini(&c);
+}
+
+static void slow_heads_get_408(void **state)
+{
+	struct http_conn c;
+	char out[8192];
+
+	(void)state;
+	http_conn_init(&c, &fake_site, 0);
+	/* one byte a second does not prolong the deadline */
+	for (int64_t t = 0; t <= HTTP_CONN_HEAD_MS; t += 1000) {
+		http_conn_feed(&c, &"GET /aaaaaaa"[t / 1000], 1, t);
+		assert_int_equal(http_conn_tick(&c, t), HTTP_CONN_KEEP);
+		assert_int_equal(c.state, HTTP_CONN_HEAD);
+	}
+	http_conn_tick(&c, HTTP_CONN_HEAD_MS + 1);
+	drain(&c, out, sizeof(out), sizeof(out), HTTP_CONN_HEAD_MS + 2);
+	assert_non_null(strstr(out, "HTTP/1.1 408 "));
+	assert_int_equal(c.state, HTTP_CONN_OVER);
+	http_conn_fini(&c);
+}
+
+static void idle_and_stalled_connections_end(void **state)
+{
+	struct http_conn c;
+	char out[8192];
+
+	(void)state;
+	http_conn_init(&c, &fake_site, 0);
+	assert_int_equal(http_conn_tick(&c, HTTP_CONN_IDLE_MS), HTTP_CONN_KEEP);
+	assert_int_equal(
+	    http_conn_tick(&c, HTTP_CONN_IDLE_MS + 1), HTTP_CONN_CLOSE);
+
+	http_conn_init(&c, &fake_site, 0);
+	send_text(&c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+	drain(&c, out, sizeof(out), 10, 5000);
+	assert_int_equal(
+	    http_conn_tick(&c, 5000 + HTTP_CONN_ACK_MS), HTTP_CONN_KEEP);
+	assert_int_equal(
+	    http_conn_tick(&c, 5001 + HTTP_CONN_ACK_MS), HTTP_CONN_ABORT);
+	http_conn_fini(&c);
+	assert_int_equal(fake.held, 0);
+
+	/* who takes one byte a second does not hold a place for ever */
+	http_conn_init(&c, &fake_site, 0);
+	send_text(&c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+	for (int64_t t = 0; t <= HTTP_CONN_REPLY_MS; t += 1000) {
+		assert_int_equal(http_conn_tick(&c, t), HTTP_CONN_KEEP);
+		drain(&c, out, sizeof(out), 1, t);
+	}
+	assert_int_equal(
+	    http_conn_tick(&c, HTTP_CONN_REPLY_MS + 1), HTTP_CONN_ABORT);
+	http_conn_fini(&c);
+}
+
+static void streams_coalesce_and_pulse(void **state)
+{
+	struct http_conn c;
+	char out[8192];
+
+	(void)state;
+	http_conn_init(&c, &fake_site, 1000);
+	send_text(&c, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", 1000);
+	drain(&c, out, sizeof(out), sizeof(out), 1000);
+	assert_null(strstr(out, "Content-Length"));
+	assert_int_equal(c.state, HTTP_CONN_STREAM);
+
+	http_conn_tick(&c, 1000); /* the first event comes at once */
+	assert_int_equal(drain(&c, out, sizeof(out), 5, 1000), 5);
+	fake.version = 7; /* changes while the last one is on its way */
+	http_conn_tick(&c, 1300);
+	assert_int_equal(drain(&c, out, sizeof(out), 99, 1300), 4);
+	http_conn_tick(&c, 1301);
+	assert_int_equal(drain(&c, out, sizeof(out), 99, 1301), 9);
+
+	fake.version = 8; /* not more than four a second */
+	http_conn_tick(&c, 1301 + HTTP_CONN_EVENT_MS - 1);
+	assert_int_equal(drain(&c, out, sizeof(out), 99, 1550), 0);
+	assert_int_equal(
+	    http_conn_sleep(&c, 1301 + HTTP_CONN_EVENT_MS - 1, 900), 1);
+	http_conn_tick(&c, 1301 + HTTP_CONN_EVENT_MS);
+	assert_int_equal(drain(&c, out, sizeof(out), 99, 1551), 9);
+
+	http_conn_tick(&c, 1551 + HTTP_CONN_PULSE_MS);
+	drain(&c, out, sizeof(out), 99, 1551 + HTTP_CONN_PULSE_MS);
+	assert_string_equal(out, ":\n\n");
+	assert_int_equal(http_conn_tick(&c, 999999), HTTP_CONN_KEEP);
+	http_conn_tick(&c, 999999 + HTTP_CONN_ACK_MS);
+	assert_int_equal(
+	    http_conn_tick(&c, 1000000 + HTTP_CONN_ACK_MS), HTTP_CONN_ABORT);
+	http_conn_fini(&c);
+	assert_int_equal(fake.held, 0);
+}
+
+/* --- who the box goes by --------------------------------------------------- */
+
+static void strangers_names_are_refused(void **state)
+{
+	static const char *const ours[] = { "localhost", "localhost:8080",
+		"127.0.0.1", "192.168.1.7:80", "[::1]", "[fe80::1]:8080",
+		"nightstand.local", "NightStand.local.:80", "box.home" };
+	static const char *const theirs[] = { "", "evil.example",
+		"localhost.evil.example", "127.0.0.1.evil.example", "[::1",
+		"::1", "localhost:80:80", "localhost:x", "nightstand",
+		"evil.example:80", "1.2.3", "[127.0.0.1]" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		if (!site_host_is_ours(ours[i], "box.home"))
+			fail_msg("%s is ours", ours[i]);
+	}
+	for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
+		if (site_host_is_ours(theirs[i], "box.home"))
+			fail_msg("%s is not ours", theirs[i]);
+	}
+	assert_false(site_host_is_ours("box.home", NULL));
+}
+
+/* --- the routes ------------------------------------------------------------ */
+
+static int status_of(struct site *s, const char *request, char *out, size_t cap)
+{
+	const struct http_site *http = site_http(s);
+	struct http_conn c;
+	int status = 0;
+
+	http_conn_init(&c, http, 0);
+	send_text(&c, request, 0);
+	drain(&c, out, cap, cap - 1, 0);
+	http_conn_fini(&c);
+	assert_int_equal(sscanf(out, "HTTP/1.1 %d", &status), 1);
+	return status;
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+static void every_route_answers(void **state)
+{
+	static char out[200000];
+	struct site *s;
+
+	(void)state;
+	assert_int_equal(site_new(NULL, &s), RC_OK);
+	assert_int_equal(status_of(s, GET("/"), out, sizeof(out)), 200);
+	assert_non_null(strstr(out, "Content-Security-Policy: default-src "
+				    "'none'; style-src 'sha256-"));
+	assert_non_null(strstr(out, "no-store"));
+	assert_non_null(strstr(out, "</html>"));
+	assert_int_equal(
+	    status_of(s, GET("/api/status"), out, sizeof(out)), 200);
+	assert_non_null(strstr(out, "application/json"));
+	assert_int_equal(status_of(s, GET("/events"), out, sizeof(out)), 200);
+	assert_non_null(strstr(out, "text/event-stream"));
+	assert_int_equal(
+	    status_of(s, GET("/favicon.svg"), out, sizeof(out)), 200);
+	assert_int_equal(status_of(s, GET("/nothing"), out, sizeof(out)), 404);
+	assert_int_equal(
+	    status_of(s, GET("/../etc/passwd"), out, sizeof(out)), 404);
+	assert_int_equal(
+	    status_of(s, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", out,
+		sizeof(out)),
+	    421);
+	assert_int_equal(
+	    status_of(s, "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", out,
+		sizeof(out)),
+	    405);
+	assert_non_null(strstr(out, "Allow: GET, HEAD\r\n"));
+	site_free(s);
+}
+
+/* Slow readers hold old documents; a new one needs a place. */
+static void a_crowd_of_old_documents_is_told(void **state)
+{
+	static struct http_conn conns[16];
+	const struct http_site *http;
+	struct status st = { 0 };
+	struct site *s;
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(site_new(NULL, &s), RC_OK);
+	http = site_http(s);
+	while (n < 16 && !http->crowded(http->ctx)) {
+		http_conn_init(&conns[n], http, 0);
+		send_text(&conns[n++], GET("/"), 0);
+		site_set_status(s, &st);
+	}
+	assert_true(n > 2 && n < 16);
+	assert_ptr_equal(http->crowded(http->ctx), conns[0].doc);
+	http_conn_fini(&conns[0]);
+	assert_null(http->crowded(http->ctx));
+	for (unsigned i = 1; i < n; i++)
+		http_conn_fini(&conns[i]);
+	site_free(s);
+}
+
+static void a_minute_makes_a_new_version(void **state)
+{
+	const struct http_site *http;
+	struct http_answer a = { 0 };
+	struct status st = { 0 };
+	uint64_t version = 0;
+	struct site *s;
+
+	(void)state;
+	assert_int_equal(site_new(NULL, &s), RC_OK);
+	http = site_http(s);
+	st.now_at = 1700000000;
+	site_set_status(s, &st);
+	assert_true(http->event(http->ctx, 1, &version, &a));
+	http->release(http->ctx, a.doc);
+	site_clock(s, 1700000001);
+	assert_false(http->event(http->ctx, 1, &version, &a));
+	site_clock(s, 1700000060);
+	memset(&a, 0, sizeof(a));
+	assert_true(http->event(http->ctx, 1, &version, &a));
+	http->release(http->ctx, a.doc);
+	site_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(request_is_read_however_it_is_cut),
+		cmocka_unit_test(head_and_http_1_0_are_understood),
+		cmocka_unit_test(bad_requests_are_refused_with_their_status),
+		cmocka_unit_test(long_requests_are_bounded),
+		cmocka_unit_test(every_single_byte_flip_is_survived),
+		cmocka_unit_test_setup(
+		    an_answer_goes_out_and_gives_its_document_back, set_up),
+		cmocka_unit_test_setup(
+		    the_head_says_how_long_the_body_is, set_up),
+		cmocka_unit_test_setup(
+		    pipelined_requests_wait_for_their_turn, set_up),
+		cmocka_unit_test_setup(
+		    a_bad_request_is_answered_then_closed, set_up),
+		cmocka_unit_test_setup(slow_heads_get_408, set_up),
+		cmocka_unit_test_setup(
+		    idle_and_stalled_connections_end, set_up),
+		cmocka_unit_test_setup(streams_coalesce_and_pulse, set_up),
+		cmocka_unit_test(strangers_names_are_refused),
+		cmocka_unit_test(every_route_answers),
+		cmocka_unit_test(a_crowd_of_old_documents_is_told),
+		cmocka_unit_test(a_minute_makes_a_new_version),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
