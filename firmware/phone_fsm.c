@@ -50,6 +50,7 @@ static const char *const event_names[PHONE_EV_COUNT_] = {
 GUARD(may_start, f->may_start)
 GUARD(may_ask, f->may_ask)
 GUARD(may_retry, f->may_retry)
+GUARD(may_retry_now, f->may_retry_now)
 GUARD(is_detached, !f->attached)
 GUARD(is_replugged, f->replugged && f->may_start)
 GUARD(has_no_disk, !f->disk_fit)
@@ -108,7 +109,7 @@ static const struct fsm_row rows[] = {
 	ROW(RUNNING,    E(TIMER), NULL,      KILL,  PHONE_LEAVING),
 	ROW(B(LEAVING), E(TIMER), NULL,      KILL,  FSM_SAME),
 	ROW(B(MISSED),  E(TIMER), may_ask,   START, PHONE_SEEN),
-	ROW(B(RETRY),   E(TIMER), may_retry, START, PHONE_SEEN),
+	ROW(B(RETRY),   E(TIMER), may_retry_now, START, PHONE_SEEN),
 	ROW(B(WAITING)|B(SAFE)|B(FAILED), E(TIMER), may_start, START, PHONE_SEEN),
 	/* a session that was being ended has */
 	ROW(B(LEAVING), ENDS,        is_detached,  NONE,  PHONE_GONE),

@@ -64,7 +64,8 @@ struct phone_facts {
 	bool replugged; /* came back while its session was ending */
 	bool may_start; /* policy, an allowed phone, a fit disk */
 	bool may_ask; /* likewise, after nobody answered */
-	bool may_retry; /* likewise, after a failure that may pass */
+	bool may_retry; /* a failure that may pass, and not too many of them */
+	bool may_retry_now;
 	bool disk_fit;
 };
 

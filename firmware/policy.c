@@ -37,6 +37,10 @@ static bool is_due(const struct policy *p, const struct policy_phone *ph,
 {
 	int64_t age = good_age_ms(ph, now);
 
+	/* What has failed for good is tried once a day, not once a minute. */
+	if (ph->tried_ms && (!p->again_hours || now->ms - ph->tried_ms <
+						    p->again_hours * HOUR_MS))
+		return false;
 	if (age == INT64_MAX)
 		return true;
 	return p->again_hours > 0 && age >= p->again_hours * HOUR_MS;
@@ -66,6 +70,13 @@ bool policy_may_retry(const struct policy_phone *ph)
 	return ph->retries <= POLICY_RETRIES && ph->broken <= POLICY_BROKEN;
 }
 
+bool policy_may_retry_now(const struct policy *p, const struct policy_phone *ph,
+    const struct policy_now *now)
+{
+	return !policy_is_quiet(p, now) ||
+	       now->ms - ph->plugged_ms < POLICY_AWAKE_MS;
+}
+
 int64_t policy_retry_ms(const struct policy_phone *ph)
 {
 	static const int64_t steps_ms[POLICY_RETRIES] = { 5000, 30000, 120000,
@@ -79,13 +90,14 @@ int64_t policy_again_ms(const struct policy *p, const struct policy_phone *ph,
     const struct policy_now *now)
 {
 	int64_t age = good_age_ms(ph, now);
+	int64_t since = now->ms - ph->tried_ms;
 	int64_t left;
 
 	if (p->again_hours <= 0)
 		return 0;
-	if (age == INT64_MAX)
-		return p->again_hours * HOUR_MS;
-	left = p->again_hours * HOUR_MS - age;
+	if (!ph->tried_ms || (age < since))
+		since = age;
+	left = p->again_hours * HOUR_MS - since;
 	/* Due but not yet begun (quiet hours): look again soon. */
 	return left > 60000 ? left : 60000;
 }

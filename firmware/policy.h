@@ -59,13 +59,19 @@ bool policy_may_start(const struct policy *p, const struct policy_phone *ph,
 bool policy_may_ask(const struct policy *p, const struct policy_phone *ph,
     const struct policy_now *now);
 
-/* A transient failure may be tried again. */
+/* A transient failure may be tried again, some time. */
 bool policy_may_retry(const struct policy_phone *ph);
+
+/* And now: in the quiet hours only while whoever plugged it in is awake. */
+#define POLICY_AWAKE_MS (10 * 60 * 1000)
+bool policy_may_retry_now(const struct policy *p, const struct policy_phone *ph,
+    const struct policy_now *now);
 
 /* Ms to wait before that: 5 s, 30 s, 2 min, 10 min. */
 int64_t policy_retry_ms(const struct policy_phone *ph);
 
-/* Ms until a phone that is safe and stays is due; 0: never. */
+/* Ms until a phone that stays is due again, counted from the last backup or
+ * the last try; 0: never. */
 int64_t policy_again_ms(const struct policy *p, const struct policy_phone *ph,
     const struct policy_now *now);
 

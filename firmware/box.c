@@ -1,0 +1,554 @@
+#include "box.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "box_int.h"
+#include "log.h"
+#include "mono.h"
+
+#define LOG_MODULE "box"
+
+#define TICK_MS       5000 /* disk, watchdog, the hour */
+#define WDOG_S        60
+#define CRASHES       3 /* then the box says so */
+#define PEACE_MS      (10 * 60 * 1000)
+#define CENSUS_MAX_MS (30 * 1000) /* a vault this slow is read later */
+#define CONFIRM_MS    3000
+
+/* --- the socket for `nightstand status` -------------------------------------- */
+
+static bool socket_address(const char *state_dir, struct sockaddr_un *out)
+{
+	int n;
+
+	memset(out, 0, sizeof(*out));
+	out->sun_family = AF_UNIX;
+	n = snprintf(
+	    out->sun_path, sizeof(out->sun_path), "%s/box.sock", state_dir);
+	return state_dir[0] && n > 0 && (size_t)n < sizeof(out->sun_path);
+}
+
+static int connect_box(const char *state_dir)
+{
+	struct sockaddr_un a;
+	int fd;
+
+	if (!socket_address(state_dir, &a))
+		return -1;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+enum rc box_ask(const char *state_dir, struct status *out)
+{
+	static struct msg m;
+	int fd = connect_box(state_dir);
+	enum rc rc;
+
+	if (fd < 0)
+		return RC_NOTFOUND;
+	rc = msg_recv(fd, &m);
+	if (!rc && m.type == MSG_STATUS)
+		*out = m.u.status;
+	else if (!rc)
+		rc = RC_PROTO;
+	close(fd);
+	return rc;
+}
+
+/* RC_BUSY: another box runs on this state folder. */
+static enum rc open_socket(struct box *b)
+{
+	struct sockaddr_un a;
+	int fd = connect_box(b->config->state);
+
+	if (fd >= 0) {
+		close(fd);
+		return RC_BUSY;
+	}
+	if (!socket_address(b->config->state, &a))
+		return RC_OK; /* there is none to listen at */
+	unlink(a.sun_path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return RC_IO;
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
+	    chmod(a.sun_path, 0600) != 0 || listen(fd, 8) != 0) {
+		log_warn("no socket for `nightstand status` path=%s: %s",
+		    a.sun_path, strerror(errno));
+		close(fd);
+		return RC_OK;
+	}
+	b->listen = fd;
+	return RC_OK;
+}
+
+static void answer(struct box *b)
+{
+	static struct msg m;
+	int fd = accept4(b->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	m.type = MSG_STATUS;
+	m.u.status = b->status;
+	if (msg_send(fd, &m))
+		log_warn("a reader of the status was gone");
+	close(fd);
+}
+
+/* --- parts ------------------------------------------------------------------- */
+
+static void start_part(struct box *b, struct box_part *part)
+{
+	char port[16];
+	const char *args[] = { "slirp", b->config->listen, port, NULL };
+	bool is_web = part == &b->web;
+
+	snprintf(port, sizeof(port), "%d", b->config->port);
+	part->start_ms = 0;
+	if (child_start(&part->child, part->role, is_web ? args : NULL, false))
+		part->start_ms = mono_ms() + 5000;
+	else if (is_web)
+		b->web_behind = true;
+}
+
+static void start_census(struct box *b)
+{
+	struct msg m = { .type = MSG_START };
+
+	m.u.start.job = MSG_JOB_CENSUS;
+	m.u.start.log_level = (uint8_t)log_get_level();
+	snprintf(m.u.start.vault_dir, sizeof(m.u.start.vault_dir), "%s",
+	    b->config->vault);
+	start_part(b, &b->census);
+	if (b->census.child.fd >= 0 && msg_send(b->census.child.fd, &m))
+		child_kill(&b->census.child);
+}
+
+static void count_crash(struct box *b, struct box_part *part)
+{
+	char words[64];
+
+	if (mono_ms() - part->crash_ms > PEACE_MS)
+		part->crashes = 0;
+	part->crash_ms = mono_ms();
+	part->crashes++;
+	child_words(&part->child, words, sizeof(words));
+	log_error(
+	    "the part %s ended: %s times=%u", part->role, words, part->crashes);
+	if (part->crashes >= CRASHES)
+		snprintf(b->fault, sizeof(b->fault),
+		    "The part %s ended %u times (%s).", part->role,
+		    part->crashes, words);
+}
+
+/* 1, 2, 4 … 64 s. */
+static int64_t back_off_ms(const struct box_part *part)
+{
+	unsigned n = part->crashes < 7 ? part->crashes : 7;
+
+	return n ? 500LL << n : 500;
+}
+
+static void part_ended(struct box *b, struct box_part *part)
+{
+	bool clean = WIFEXITED(part->child.status) &&
+		     WEXITSTATUS(part->child.status) == 0;
+
+	if (!clean && !b->stop)
+		count_crash(b, part);
+	child_close(&part->child);
+	if (part == &b->census) {
+		b->has_census = true;
+		return;
+	}
+	part->start_ms = mono_ms() + back_off_ms(part);
+	if (part == &b->usbmux && !b->usbmux_lost_ms) {
+		b->usbmux_lost_ms = mono_ms();
+		for (unsigned i = 0; i < b->n_phones; i++)
+			b->phones[i].unconfirmed = b->phones[i].attached;
+	}
+}
+
+/* Phones that a new usbmux does not name are gone. */
+static void drop_unconfirmed(struct box *b, int64_t now_ms)
+{
+	if (!b->usbmux_lost_ms || now_ms - b->usbmux_lost_ms < CONFIRM_MS)
+		return;
+	b->usbmux_lost_ms = 0;
+	for (unsigned i = 0; i < b->n_phones; i++)
+		if (b->phones[i].unconfirmed) {
+			b->phones[i].unconfirmed = false;
+			box_phone_detached(b, b->phones[i].udid);
+		}
+}
+
+static bool part_message(
+    struct box *b, struct box_part *part, const struct msg *m)
+{
+	if (part == &b->usbmux && m->type == MSG_ATTACHED) {
+		box_phone_attached(b, m->u.device.udid);
+		return true;
+	}
+	if (part == &b->usbmux && m->type == MSG_DETACHED) {
+		box_phone_detached(b, m->u.device.udid);
+		return true;
+	}
+	if (part == &b->census && m->type == MSG_KEPT) {
+		box_phone_kept(b, &m->u.kept);
+		return true;
+	}
+	if (part == &b->web && m->type == MSG_SERVING) {
+		log_note("the page: http://%s:%d/", b->config->listen,
+		    m->u.serving.port);
+		return true;
+	}
+	return false;
+}
+
+/* --- children's messages ------------------------------------------------------ */
+
+/* Takes all that is there; a child that sends what it may not is killed. */
+static void drain(
+    struct box *b, struct child *c, struct box_part *part, struct box_phone *p)
+{
+	static struct msg m;
+	enum rc rc;
+
+	do {
+		rc = msg_recv(c->fd, &m);
+		if (!rc && !(part ? part_message(b, part, &m)
+				  : box_phone_message(b, p, &m)))
+			rc = RC_PROTO;
+	} while (!rc);
+	if (rc == RC_BUSY)
+		return;
+	if (rc != RC_GONE) {
+		log_error("a child's message makes no sense pid=%d: %s",
+		    (int)c->pid, rc_words(rc));
+		child_kill(c);
+	}
+	close(c->fd);
+	c->fd = -1;
+}
+
+static struct box_part *part_at(struct box *b, unsigned i)
+{
+	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census };
+
+	return i < 3 ? parts[i] : NULL;
+}
+
+static void reap(struct box *b)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (unsigned i = 0; part_at(b, i); i++)
+			child_note_exit(&part_at(b, i)->child, pid, status);
+		for (unsigned i = 0; i < b->n_phones; i++)
+			child_note_exit(&b->phones[i].session, pid, status);
+	}
+}
+
+static void settle_children(struct box *b)
+{
+	for (unsigned i = 0; part_at(b, i); i++)
+		if (child_is_over(&part_at(b, i)->child))
+			part_ended(b, part_at(b, i));
+	for (unsigned i = 0; i < b->n_phones; i++) {
+		struct box_phone *p = &b->phones[i];
+
+		/* Over, or it could not even be started. */
+		if (child_is_over(&p->session) ||
+		    (phone_fsm_has_session(p->state) &&
+			!child_is_running(&p->session)))
+			box_phone_ended(b, p);
+	}
+}
+
+/* --- the disk ------------------------------------------------------------------ */
+
+static void disk_changed(struct box *b, bool was_fit)
+{
+	bool is_fit = b->disk.state == DISK_FIT;
+	struct policy_now now = box_now();
+
+	log_note("disk %s state=%d fs=%s free=%llu %s", b->config->vault,
+	    (int)b->disk.state, b->disk.fs,
+	    (unsigned long long)b->disk.free_bytes, b->disk.why);
+	if (is_fit == was_fit)
+		return;
+	if (is_fit && b->census.child.pid == 0)
+		start_census(b);
+	for (unsigned i = 0; i < b->n_phones; i++) {
+		struct box_phone *p = &b->phones[i];
+
+		/* Whoever plugs a disk in is awake. */
+		if (is_fit && p->attached)
+			p->policy.is_fresh |=
+			    policy_is_fresh(&b->policy, &now, 0, false);
+		box_phone_post(
+		    b, p, is_fit ? PHONE_EV_DISK_READY : PHONE_EV_DISK_LOST);
+	}
+}
+
+static void look_at_disk(struct box *b)
+{
+	enum disk_state before = b->disk.state;
+
+	disk_probe(b->config->vault, &b->disk);
+	if (b->disk.state != before)
+		disk_changed(b, before == DISK_FIT);
+}
+
+/* --- the loop ------------------------------------------------------------------- */
+
+static void tick(struct box *b, int64_t now_ms)
+{
+	if (now_ms < b->tick_ms)
+		return;
+	b->tick_ms = now_ms + TICK_MS;
+	wdog_kick(b->wdog);
+	look_at_disk(b);
+	box_status_night(b);
+	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
+	    now_ms - b->usbmux.crash_ms > PEACE_MS)
+		b->fault[0] = '\0';
+	if (!b->has_census && now_ms - b->began_ms > CENSUS_MAX_MS)
+		b->has_census = true;
+}
+
+static void timers(struct box *b)
+{
+	int64_t now_ms = mono_ms();
+
+	tick(b, now_ms);
+	drop_unconfirmed(b, now_ms);
+	/* Phones are looked for once it is known which of them are due. */
+	for (unsigned i = 0; part_at(b, i); i++) {
+		struct box_part *part = part_at(b, i);
+
+		if (part == &b->usbmux && !b->has_census)
+			continue;
+		if (part->start_ms && now_ms >= part->start_ms)
+			start_part(b, part);
+	}
+	for (unsigned i = 0; i < b->n_phones; i++)
+		box_phone_turn(b, &b->phones[i], now_ms);
+}
+
+static void sooner(int64_t *best, int64_t at)
+{
+	if (at && at < *best)
+		*best = at;
+}
+
+static int time_left(const struct box *b, int led_ms)
+{
+	int64_t now_ms = mono_ms();
+	int64_t best = b->tick_ms;
+
+	sooner(&best, b->web.start_ms);
+	if (b->has_census)
+		sooner(&best, b->usbmux.start_ms);
+	if (b->usbmux_lost_ms)
+		sooner(&best, b->usbmux_lost_ms + CONFIRM_MS);
+	for (unsigned i = 0; i < b->n_phones; i++)
+		sooner(&best, b->phones[i].deadline_ms);
+	if (led_ms >= 0)
+		sooner(&best, now_ms + led_ms);
+	return best > now_ms ? (int)(best - now_ms) : 0;
+}
+
+static void on_signal(struct box *b)
+{
+	struct signalfd_siginfo si;
+
+	while (read(b->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo == SIGCHLD)
+			reap(b);
+		else
+			b->stop = true;
+	}
+}
+
+#define FDS_MAX (5 + LIMIT_PHONES)
+
+static void turn(struct box *b)
+{
+	struct pollfd fds[FDS_MAX];
+	struct box_phone *phones[FDS_MAX] = { NULL };
+	struct box_part *parts[FDS_MAX] = { NULL };
+	int led_ms = led_turn(b->led, mono_ms());
+	nfds_t n = 0;
+
+	fds[n++] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = b->listen, .events = POLLIN };
+	for (unsigned i = 0; part_at(b, i); i++) {
+		short out =
+		    part_at(b, i) == &b->web && b->web_behind ? POLLOUT : 0;
+
+		parts[n] = part_at(b, i);
+		fds[n++] = (struct pollfd){ .fd = part_at(b, i)->child.fd,
+			.events = (short)(POLLIN | out) };
+	}
+	for (unsigned i = 0; i < b->n_phones; i++) {
+		phones[n] = &b->phones[i];
+		fds[n++] = (struct pollfd){ .fd = b->phones[i].session.fd,
+			.events = POLLIN };
+	}
+	if (poll(fds, n, time_left(b, led_ms)) < 0)
+		return;
+	if (fds[0].revents)
+		on_signal(b);
+	if (fds[1].revents)
+		answer(b);
+	for (nfds_t i = 2; i < n; i++) {
+		struct child *c =
+		    parts[i] ? &parts[i]->child : &phones[i]->session;
+
+		if ((fds[i].revents & ~POLLOUT) && c->fd == fds[i].fd)
+			drain(b, c, parts[i], phones[i]);
+	}
+	settle_children(b);
+	timers(b);
+	box_status_update(b);
+	box_status_send(b);
+}
+
+/* --- begin and end ---------------------------------------------------------------- */
+
+static enum rc open_signals(struct box *b)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return RC_BUG;
+	signal(SIGPIPE, SIG_IGN);
+	b->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return b->signals < 0 ? RC_BUG : RC_OK;
+}
+
+static enum rc open_led(struct box *b)
+{
+	const struct config *c = b->config;
+	struct led_opts opts = {
+		.backend = c->led,
+		.dir = c->led_dir,
+		.ok = c->led_ok,
+		.alert = c->led_alert,
+		.fd = STDOUT_FILENO,
+	};
+
+	return led_open(&opts, &b->led);
+}
+
+static int box_open(struct box *b, const struct config *config)
+{
+	enum rc rc;
+
+	b->config = config;
+	b->signals = b->listen = -1;
+	b->began_ms = mono_ms();
+	b->policy = (struct policy){ config->again_hours, config->ask_again,
+		config->ask_again_minutes, config->quiet_from,
+		config->quiet_to };
+	b->usbmux = (struct box_part){ .role = "usbmux", .child = CHILD_NONE };
+	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
+	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
+	b->status.started_at = time(NULL);
+	if (ledger_open(config->state, &b->ledger))
+		return EXIT_CONFIG;
+	rc = open_socket(b);
+	if (rc == RC_BUSY) {
+		fprintf(stderr, "nightstand: another box runs on %s\n",
+		    config->state);
+		return EXIT_BUSY;
+	}
+	if (rc || open_signals(b))
+		return EXIT_FAULT;
+	if (open_led(b))
+		return EXIT_CONFIG;
+	/* A box without its watchdog is better than none. */
+	if (config->watchdog[0] &&
+	    wdog_open(config->watchdog, WDOG_S, &b->wdog))
+		b->wdog = NULL;
+	return 0;
+}
+
+static void box_begin(struct box *b)
+{
+	disk_probe(b->config->vault, &b->disk);
+	b->tick_ms = mono_ms() + TICK_MS;
+	box_status_night(b);
+	b->usbmux.start_ms = mono_ms();
+	if (b->config->web)
+		b->web.start_ms = mono_ms();
+	if (b->disk.state == DISK_FIT)
+		start_census(b);
+	else
+		b->has_census = true;
+	timers(b);
+	box_status_update(b);
+}
+
+static void box_close(struct box *b)
+{
+	struct sockaddr_un a;
+
+	/* As in a power cut, but for the log; the vault is made for it. */
+	for (unsigned i = 0; i < b->n_phones; i++)
+		child_close(&b->phones[i].session);
+	for (unsigned i = 0; part_at(b, i); i++)
+		child_close(&part_at(b, i)->child);
+	led_close(b->led);
+	wdog_close(b->wdog);
+	ledger_close(b->ledger);
+	if (b->listen >= 0) {
+		close(b->listen);
+		if (socket_address(b->config->state, &a))
+			unlink(a.sun_path);
+	}
+	if (b->signals >= 0)
+		close(b->signals);
+}
+
+int box_run(const struct config *config)
+{
+	static struct box b;
+	int status = box_open(&b, config);
+
+	if (!status) {
+		log_note("nightstand %s begins vault=%s", NIGHTSTAND_VERSION,
+		    config->vault[0] ? config->vault : "none");
+		box_begin(&b);
+		while (!b.stop)
+			turn(&b);
+		log_note("nightstand ends");
+	}
+	box_close(&b);
+	return status;
+}

@@ -1,0 +1,101 @@
+/* What the box's files share; not for use outside of box*.c. */
+#ifndef BOX_INT_H
+#define BOX_INT_H
+
+#include "child.h"
+#include "config.h"
+#include "disk.h"
+#include "led.h"
+#include "ledger.h"
+#include "meter.h"
+#include "outcome.h"
+#include "phone_fsm.h"
+#include "policy.h"
+#include "status.h"
+#include "wdog.h"
+
+struct box_phone {
+	char udid[48];
+	enum phone_state state;
+	int64_t state_ms; /* since when */
+	int64_t deadline_ms; /* 0: none */
+	bool attached;
+	bool replugged; /* came back while its session was ending */
+	bool unconfirmed; /* usbmux began anew and has not named it yet */
+	int64_t unplugged_ms;
+	struct policy_phone policy;
+	struct child session;
+	int64_t session_ms; /* when it began */
+	bool asked; /* the request reached the phone */
+	bool has_result;
+	struct msg_result result;
+	const char *killed; /* why, or NULL */
+	bool next_fresh, next_full;
+	struct meter meter;
+	struct status_phone shown;
+};
+
+/* A role that runs all the time, or is started again. */
+struct box_part {
+	const char *role;
+	struct child child;
+	int64_t start_ms; /* not before; 0: never */
+	unsigned crashes; /* since the last peace */
+	int64_t crash_ms;
+};
+
+struct box {
+	const struct config *config;
+	struct policy policy;
+	struct ledger *ledger;
+	struct led *led;
+	struct wdog *wdog;
+	int signals, listen; /* -1: none */
+	bool stop;
+	int64_t began_ms, tick_ms, kick_ms;
+	struct box_part usbmux, web, census;
+	bool has_census; /* what the vault holds is known */
+	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
+	bool web_behind; /* the newest status was not sent yet */
+	struct disk disk;
+	int64_t night; /* wall_night_number() of the last turn */
+	char fault[200];
+	unsigned n_phones;
+	struct box_phone phones[LIMIT_PHONES];
+	struct status status, sent;
+};
+
+/* --- box_phone.c: one phone ------------------------------------------------- */
+
+/* NULL when there is no room for one more. */
+struct box_phone *box_phone_get(struct box *b, const char *udid);
+
+void box_phone_post(struct box *b, struct box_phone *p, enum phone_event ev);
+void box_phone_attached(struct box *b, const char *udid);
+void box_phone_detached(struct box *b, const char *udid);
+
+/* A message of its session; false: not one that a session may send. */
+bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m);
+
+/* Its session's process has ended. */
+void box_phone_ended(struct box *b, struct box_phone *p);
+
+/* Fires the deadline when it has passed. */
+void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
+
+void box_phone_kept(struct box *b, const struct msg_kept *kept);
+
+/* --- box_status.c ------------------------------------------------------------ */
+
+/* Fills b->status and shows it: LED, page. */
+void box_status_update(struct box *b);
+
+/* Sends what the page's role has not got yet. */
+void box_status_send(struct box *b);
+
+/* Once a turn of the night: the phones that nobody brought. */
+void box_status_night(struct box *b);
+
+struct policy_now box_now(void);
+
+#endif
