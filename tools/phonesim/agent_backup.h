@@ -28,6 +28,8 @@ struct agent_backup {
 
 	char dir[AGENT_PATH_MAX - 64]; /* the journal's folder */
 	struct agent_journal *journal;
+	/* as listed at the start: is the manifest still to be moved? */
+	bool plist_staged, db_staged;
 	struct manifest *base; /* the host's finished backup, or NULL */
 	char aside[80]; /* an old backup that was moved away, or "" */
 

@@ -210,6 +210,8 @@ int agent_see_all(struct agent_backup *b, bool snapshot)
 		return agent_fail_local(b->a);
 	snprintf(path, sizeof(path), "%s/Snapshot", b->u);
 	r = agent_list(b->a, path, &in_snapshot);
+	b->plist_staged = agent_names_has(&in_snapshot, "Manifest.plist");
+	b->db_staged = agent_names_has(&in_snapshot, "Manifest.db");
 	if (r == 0)
 		r = agent_list(b->a, b->u, &in_backup);
 	if (r == 0 && snapshot)

@@ -171,9 +171,10 @@ static int agent_resume_move(struct agent_backup *b)
 
 int agent_move(struct agent_backup *b)
 {
+	bool fresh = b->from == AGENT_SNAPSHOT_UPLOADING;
 	int r = 0;
 
-	if (b->from == AGENT_SNAPSHOT_MOVING)
+	if (!fresh)
 		r = agent_resume_move(b);
 	if (r == 0)
 		r = agent_fault_path(b->a, "move");
@@ -181,9 +182,11 @@ int agent_move(struct agent_backup *b)
 		r = agent_move_files(b);
 	if (r == 0)
 		r = agent_point(b->a, "move-manifest", 0);
-	if (r == 0)
+	/* Hosts were seen to remove the target before they miss the source:
+	 * what was moved before the cut is left alone. */
+	if (r == 0 && (fresh || b->plist_staged))
 		r = agent_move_manifest(b, "Manifest.plist");
-	if (r == 0)
+	if (r == 0 && (fresh || b->db_staged))
 		r = agent_move_manifest(b, "Manifest.db");
 	return r;
 }
