@@ -35,7 +35,12 @@ CFLAGS_ALL = $(CSTD) $(OPT) $(HARD) $(WARN) -ffunction-sections -fdata-sections 
 	-DNIGHTSTAND_VERSION='"$(VERSION)"' -MMD -MP $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections $(LDSAN) $(LDFLAGS)
 
-PKG = $(shell pkg-config --libs $(1) 2>/dev/null)
+# One short line a step; V=1 shows the commands.
+ifeq ($(V),1)
+say =
+else
+say = @printf '  %-5s %s\n' $(1) '$(patsubst $(B)/%,%,$(2))';
+endif
 
 # --- layers -----------------------------------------------------------------
 UTIL_SRC  := $(wildcard lib/util/*.c)
@@ -71,10 +76,10 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 all: $(B)/nightstand $(B)/phonesim ## the program and the simulated iPhone
 
 $(B)/nightstand: $(call obj,$(FW_SRC)) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $(call obj,$(FW_SRC)) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(call obj,$(FW_SRC)) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 
 $(B)/phonesim: $(call obj,$(SIM_SRC)) $(B)/libutil.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_sim)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_sim)
 
 $(B)/libutil.a: $(call obj,$(UTIL_SRC))
 $(B)/libphone.a: $(call obj,$(PHONE_SRC))
@@ -83,7 +88,7 @@ $(B)/libweb.a: $(call obj,$(WEB_SRC)) $(B)/src/llhttp/llhttp.o $(B)/src/llhttp/a
 $(B)/libdrv.a: $(call obj,$(DRV_SRC))
 $(B)/lib%.a:
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)ar rcs $@ $^
 
 $(B)/lib/util/%.o: INC = $(INC_util)
 $(B)/lib/phone/%.o: INC = $(INC_phone)
@@ -97,12 +102,12 @@ $(B)/tests/%.o: INC = $(INC_tests)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(INC) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CFLAGS_ALL) $(INC) -c -o $@ $<
 
 # --- unit tests: one program a file, linked against the archives -------------
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
@@ -140,7 +145,7 @@ bench-phonesim: deps-check ## what the simulated phone streams to a client that 
 	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench.py --only phonesim
 
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libphone.a $(B)/libutil.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_phone) $(LIBS_util) -lpthread
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_phone) $(LIBS_util) -lpthread
 
 .PHONY: format clean help
 format: ## clang-format over all C files
@@ -184,10 +189,10 @@ THIRD = $(CSTD) $(OPT) $(HARD) -w -ffunction-sections -fdata-sections -MMD -MP \
 $(B)/liblwip.a: $(LWIP_SRC:%=$(B)/lwip/%.o)
 $(B)/lwip/%.o: $(B)/src/.lwip lib/web/lwip/lwipopts.h lib/web/lwip/arch/cc.h
 	@mkdir -p $(@D)
-	$(CC) $(THIRD) $(INC_lwip) -c -o $@ $(LWIP_SRCDIR)/src/$*.c
+	$(call say,CC,$@)$(CC) $(THIRD) $(INC_lwip) -c -o $@ $(LWIP_SRCDIR)/src/$*.c
 $(B)/src/llhttp/%.o: $(B)/src/.llhttp
 	@mkdir -p $(@D)
-	$(CC) $(THIRD) -I$(LLHTTP_DIR) -c -o $@ $(LLHTTP_DIR)/$*.c
+	$(call say,CC,$@)$(CC) $(THIRD) -I$(LLHTTP_DIR) -c -o $@ $(LLHTTP_DIR)/$*.c
 
 # Dependency files come with the objects; no built-in rule is to make them.
 $(B)/%.d: ;

@@ -120,10 +120,19 @@ class Phone:
         self.udid = udid
 
     def ctl(self, *words, check_ok=True):
-        return self.sim.ctl(self.udid, *words, check_ok=check_ok)
+        return self.sim.ctl(f"@{self.udid}", *words, check_ok=check_ok)
 
     def status(self):
-        return self.sim.phone_status(self.udid)
+        """Its state; counters of the agent stand beside the rest."""
+        st = json.loads(self.ctl("status"))
+        return {"files_uploaded": 0, **st, **st.pop("counters")}
+
+    def wait_event(self, text, ms=20000):
+        """A line that phonesim logged since the last mark()."""
+        return self.sim.ctl("wait-event", text, ms)
+
+    def mark(self):
+        self.sim.ctl("mark")
 
     def hashes(self):
         """{domain-path: Item} of all that the phone holds now."""
@@ -207,17 +216,11 @@ class Sim:
             check(text.startswith("ok"), f"phonesim {line.strip()}: {text}")
         return text[3:] if text.startswith("ok") else text
 
-    def status(self):
-        return json.loads(self.ctl("status"))
-
-    def phone_status(self, udid):
-        for p in self.status()["phones"]:
-            if p["udid"] == udid:
-                return p
-        raise Failed(f"no phone {udid}")
+    def phones(self):
+        return [Phone(self, u) for u in self.ctl("list").split()]
 
     def phone(self, index=0):
-        return Phone(self, self.status()["phones"][index]["udid"])
+        return self.phones()[index]
 
     def stop(self):
         code = self.process.stop()
@@ -280,8 +283,7 @@ class Rig:
                     "trusted": "yes"}
         wanted = [{**defaults, **p} for p in (phones or ({},))]
         sim = Sim(self, name, wanted, options)
-        for p in sim.status()["phones"]:
-            who = Phone(sim, p["udid"])
+        for who in sim.phones():
             who.ctl("set", "dpic", 1000)
             who.ctl("set", "tls_delay_ms", 0)
             who.ctl("set", "scan_ms", 0)

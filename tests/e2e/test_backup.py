@@ -2,9 +2,10 @@
 afterwards is compared with what the phone says it holds."""
 
 import json
+import signal
 
 import mbformat
-from harness import Failed, check, equal, wait_until
+from harness import check, equal, wait_until
 
 # Every named point of the protocol at which a backup is cut, in the order in
 # which they pass: tools/phonesim/README.md.
@@ -272,7 +273,7 @@ def test_cut_at_many_byte_counts(t):
             equal(t.tree(t.latest(t.dir, phone)), before,
                   f"the earlier night after a cut at byte {n}")
             tried += 1
-        phone.ctl("cut", 0)
+        phone.ctl("cut", "off")
         phone.ctl("plug")
         good_backup(t, sim, phone, t.dir)
     check(tried >= 3, f"only {tried} cuts happened")
@@ -284,11 +285,11 @@ def test_killed_session_loses_nothing(t):
     good_backup(t, sim, phone, t.dir)
     before = t.tree(t.latest(t.dir, phone))
     phone.ctl("mutate", "change=150", "seed=5")
+    phone.mark()
     phone.ctl("at", "upload-file:100", "pause", 4000)
     p = t.start_nightstand("backup", "--vault", t.dir, "--udid", phone.udid,
                            sim=sim)
-    wait_until("the upload", lambda: phone.status()["last_point"]
-               .startswith("upload-file"))
+    phone.wait_event("point upload-file")
     p.p.kill()
     p.p.wait()
     equal(t.tree(t.latest(t.dir, phone)), before, "the earlier night")
@@ -299,12 +300,11 @@ def test_killed_session_loses_nothing(t):
 def test_ctrl_c_cancels_cleanly(t):
     sim = t.sim({"files": 200, "bytes": "8M"})
     phone = sim.phone()
+    phone.mark()
     phone.ctl("at", "upload:1", "pause", 3000)
     p = t.start_nightstand("backup", "--vault", t.dir, "--udid", phone.udid,
                            sim=sim)
-    wait_until("the upload", lambda: phone.status()["last_point"]
-               .startswith("upload"))
-    import signal
+    phone.wait_event("point upload")
     code = p.stop(signal.SIGINT)
     check(code not in (0, None) and code > 0, f"exit status {code}")
     good_backup(t, sim, phone, t.dir)
@@ -313,16 +313,12 @@ def test_ctrl_c_cancels_cleanly(t):
 def test_second_backup_of_the_same_phone_is_told_who_is_busy(t):
     sim = t.sim({"files": 100})
     phone = sim.phone()
+    phone.mark()
     phone.ctl("at", "upload:1", "pause", 3000)
     p = t.start_nightstand("backup", "--vault", t.dir, "--udid", phone.udid,
                            sim=sim)
-    wait_until("the upload", lambda: phone.status()["last_point"]
-               .startswith("upload"))
+    phone.wait_event("point upload")
     r = t.backup(sim, phone, t.dir, ok=False)
     check(r.returncode != 0, "two backups of one phone at once")
     check("use" in r.stderr or "busy" in r.stderr, r.stderr)
     equal(p.wait(), 0, "the first one's exit status")
-
-
-if __name__ == "__main__":
-    raise Failed("run tests/e2e/run.py instead")

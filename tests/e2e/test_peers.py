@@ -30,8 +30,8 @@ def compare_decoded(files, items, encrypted):
 def test_idevice_id_lists_plugged_phones_only(t):
     sim = t.sim({"seed": 1}, {"seed": 2, "plugged": "no"})
     out = t.run("idevice_id", "-l", env=sim.env).stdout.split()
-    phones = sim.status()["phones"]
-    equal(out, [p["udid"] for p in phones if p["plugged"]], "idevice_id -l")
+    equal(out, [p.udid for p in sim.phones() if p.status()["plugged"]],
+          "idevice_id -l")
 
 
 def test_ideviceinfo_reads_values_in_a_session(t):
@@ -72,6 +72,7 @@ def test_idevicepair_asks_for_trust(t):
     check("SUCCESS" in r.stdout, r.stdout)
     r = t.run("idevicepair", "-u", phone.udid, "unpair", env=sim.env)
     check("SUCCESS" in r.stdout, r.stdout)
+    t.run("idevicepair", "-u", phone.udid, "pair", env=sim.env, ok=False)
     phone.ctl("deny")
     r = t.run("idevicepair", "-u", phone.udid, "pair", env=sim.env, ok=False)
     check("denied" in r.stdout + r.stderr, r.stdout + r.stderr)
