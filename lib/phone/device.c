@@ -156,7 +156,8 @@ enum rc device_buid(char *buf, size_t cap)
 	return rc;
 }
 
-enum rc device_lockdown_open(struct device *dev, struct device_lockdown **out)
+static enum rc lockdown_new(
+    struct device *dev, bool trusted, struct device_lockdown **out)
 {
 	struct device_lockdown *l = calloc(1, sizeof(*l));
 	enum rc rc;
@@ -165,14 +166,31 @@ enum rc device_lockdown_open(struct device *dev, struct device_lockdown **out)
 	if (!l)
 		return RC_NOMEM;
 	l->device = dev;
-	rc =
-	    device_rc(lockdownd_client_new(dev->dev, &l->client, DEVICE_LABEL));
+	if (trusted)
+		rc = device_rc(lockdownd_client_new_with_handshake(
+		    dev->dev, &l->client, DEVICE_LABEL));
+	else
+		rc = device_rc(
+		    lockdownd_client_new(dev->dev, &l->client, DEVICE_LABEL));
 	if (rc) {
 		free(l);
 		return rc;
 	}
 	*out = l;
 	return RC_OK;
+}
+
+enum rc device_lockdown_open(struct device *dev, struct device_lockdown **out)
+{
+	return lockdown_new(dev, false, out);
+}
+
+/* Not by lockdownd_start_session(): only the "handshake" asks for the phone's
+ * version first, and without it the library speaks nothing above TLS 1.0. */
+enum rc device_lockdown_open_trusted(
+    struct device *dev, struct device_lockdown **out)
+{
+	return lockdown_new(dev, true, out);
 }
 
 void device_lockdown_close(struct device_lockdown *l)
@@ -190,12 +208,6 @@ enum rc device_lockdown_ping(struct device_lockdown *l)
 
 	free(type);
 	return rc;
-}
-
-enum rc device_lockdown_session(struct device_lockdown *l, const char *host_id)
-{
-	return device_rc(
-	    lockdownd_start_session(l->client, host_id, NULL, NULL));
 }
 
 enum rc device_lockdown_value(struct device_lockdown *l, const char *domain,

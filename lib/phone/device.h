@@ -52,9 +52,10 @@ void device_lockdown_close(struct device_lockdown *l); /* NULL is fine */
 /* QueryType: is somebody there? */
 MUST_CHECK enum rc device_lockdown_ping(struct device_lockdown *l);
 
-/* StartSession and TLS; the library takes the record from the mux. */
-MUST_CHECK enum rc device_lockdown_session(
-    struct device_lockdown *l, const char *host_id);
+/* As open, and then StartSession and TLS with the record that the mux holds.
+ * Only when it holds one: without, the library would pair by itself. */
+MUST_CHECK enum rc device_lockdown_open_trusted(
+    struct device *dev, struct device_lockdown **out);
 
 /* domain and key may be NULL. Gives. */
 MUST_CHECK enum rc device_lockdown_value(struct device_lockdown *l,

@@ -18,34 +18,14 @@
 #define RETRY_MS   300
 #define LINK_TRIES 5
 
-/* One try: connection, StartSession, TLS. */
-static enum rc try_session(struct session *s, const struct pl *record)
-{
-	struct device_lockdown *l = NULL;
-	const char *host_id;
-	enum rc rc;
-
-	if (pl_str(pl_get(record, "HostID"), &host_id))
-		return RC_CORRUPT;
-	rc = device_lockdown_open(s->dev, &l);
-	if (!rc)
-		rc = device_lockdown_session(l, host_id);
-	if (rc) {
-		device_lockdown_close(l);
-		return rc;
-	}
-	s->lockdown = l;
-	return RC_OK;
-}
-
 /* A single failed handshake says nothing (a phone that is just waking up):
  * only the third one makes a record useless. */
-static enum rc open_session(struct session *s, const struct pl *record)
+static enum rc open_session(struct session *s)
 {
 	enum rc rc = RC_OK;
 
 	for (int i = 0; i < LINK_TRIES; i++) {
-		rc = try_session(s, record);
+		rc = device_lockdown_open_trusted(s->dev, &s->lockdown);
 		if (rc != RC_CORRUPT && rc != RC_GONE && rc != RC_TIMEOUT)
 			return rc;
 		if (rc == RC_CORRUPT && i + 1 >= TLS_TRIES)
@@ -58,13 +38,12 @@ static enum rc open_session(struct session *s, const struct pl *record)
 }
 
 /* As above; waits while the phone says that it is locked. */
-static enum rc open_when_unlocked(
-    struct session *s, const struct pl *record, enum session_end *why)
+static enum rc open_when_unlocked(struct session *s, enum session_end *why)
 {
 	int64_t deadline = mono_ms() + s->opts.unlock_wait_ms;
 
 	for (;;) {
-		enum rc rc = open_session(s, record);
+		enum rc rc = open_session(s);
 
 		if (rc != RC_LOCKED)
 			return rc;
@@ -143,7 +122,8 @@ static bool other_record_works(struct dialog *d)
 		return false;
 	if (pl_str(pl_get(found, "HostID"), &id) == RC_OK &&
 	    !pl_is_str(pl_get(d->old, "HostID"), id))
-		works = try_session(s, found) == RC_OK;
+		works =
+		    device_lockdown_open_trusted(s->dev, &s->lockdown) == RC_OK;
 	if (works) {
 		log_note("paired by another program");
 		pl_free(s->record);
@@ -257,7 +237,7 @@ static enum rc pair(
 	pl_free(d.public_part);
 	pl_free(d.record);
 	if (!rc && !s->lockdown)
-		rc = open_when_unlocked(s, s->record, why);
+		rc = open_when_unlocked(s, why);
 	return rc;
 }
 
@@ -267,7 +247,7 @@ enum rc trust_open(struct session *s, enum session_end *why)
 	enum rc rc = stored_record(s, &old);
 
 	if (!rc) {
-		rc = open_when_unlocked(s, old, why);
+		rc = open_when_unlocked(s, why);
 		if (!rc) {
 			s->record = old;
 			s->phone.is_paired = true;
