@@ -363,10 +363,12 @@ enum rc vault_night_verify(struct vault_night *n, vault_progress_fn progress,
 
 	memset(out, 0, sizeof(*out));
 	n->verify_ms = mono_ms();
-	rc =
-	    night_checkpoint(n); /* all on the medium, so that it can be read */
+	rc = night_checkpoint(n); /* what is on the medium can be read back */
+	if (!rc) /* one lock for all the questions, not one for each */
+		rc = db_exec(n->p->cat.db, "BEGIN");
 	for (size_t i = 0; !rc && i < sizeof(checks) / sizeof(checks[0]); i++)
 		rc = checks[i](&v);
+	db_rollback(n->p->cat.db); /* nothing was written */
 	if (rc && out->why[0] == '\0')
 		snprintf(out->why, sizeof(out->why),
 		    "The check could not be done: %s.", rc_words(rc));

@@ -46,7 +46,7 @@ struct rig_world {
 	bool encrypted;
 };
 
-static void rig_hex(const uint8_t *raw, size_t n, char *out)
+static RIG_UNUSED void rig_hex(const uint8_t *raw, size_t n, char *out)
 {
 	for (size_t i = 0; i < n; i++)
 		snprintf(out + 2 * i, 3, "%02x", raw[i]);
@@ -54,7 +54,7 @@ static void rig_hex(const uint8_t *raw, size_t n, char *out)
 
 /* --- content ------------------------------------------------------------- */
 
-static void rig_fill(const struct rig_file *f, char *buf)
+static RIG_UNUSED void rig_fill(const struct rig_file *f, char *buf)
 {
 	uint64_t x = 88172645463325252ull + f->version * 7919u;
 
@@ -68,13 +68,13 @@ static void rig_fill(const struct rig_file *f, char *buf)
 	}
 }
 
-static plist_t rig_uid(uint64_t n)
+static RIG_UNUSED plist_t rig_uid(uint64_t n)
 {
 	return plist_new_uid(n);
 }
 
 /* An MBFile as a phone archives it. */
-static char *rig_mbfile(const struct rig_file *f, uint32_t *len)
+static RIG_UNUSED char *rig_mbfile(const struct rig_file *f, uint32_t *len)
 {
 	plist_t root = plist_new_dict(), objs = plist_new_array();
 	plist_t file = plist_new_dict(), cls = plist_new_dict();
@@ -108,7 +108,7 @@ static char *rig_mbfile(const struct rig_file *f, uint32_t *len)
 	return bin;
 }
 
-static char *rig_slurp(const char *path, size_t *len)
+static RIG_UNUSED char *rig_slurp(const char *path, size_t *len)
 {
 	FILE *f = fopen(path, "rb");
 	struct stat st;
@@ -124,7 +124,7 @@ static char *rig_slurp(const char *path, size_t *len)
 	return buf;
 }
 
-static void rig_db_row(sqlite3 *h, const struct rig_file *f)
+static RIG_UNUSED void rig_db_row(sqlite3 *h, const struct rig_file *f)
 {
 	sqlite3_stmt *s;
 	uint32_t len;
@@ -144,7 +144,7 @@ static void rig_db_row(sqlite3 *h, const struct rig_file *f)
 }
 
 /* Manifest.db of this world, as bytes. */
-static void rig_make_db(struct rig_world *w)
+static RIG_UNUSED void rig_make_db(struct rig_world *w)
 {
 	char path[] = "/tmp/rig-db-XXXXXX";
 	int fd = mkstemp(path);
@@ -174,7 +174,7 @@ static void rig_make_db(struct rig_world *w)
 
 /* --- worlds --------------------------------------------------------------- */
 
-static void rig_first_world(struct rig_world *w, unsigned files)
+static RIG_UNUSED void rig_first_world(struct rig_world *w, unsigned files)
 {
 	memset(w, 0, sizeof(*w));
 	for (unsigned i = 0; i < RIG_FILES; i++) {
@@ -211,7 +211,7 @@ static RIG_UNUSED void rig_next_world(
 	rig_make_db(w);
 }
 
-static void rig_free_world(struct rig_world *w)
+static RIG_UNUSED void rig_free_world(struct rig_world *w)
 {
 	free(w->db);
 	w->db = NULL;
@@ -230,7 +230,7 @@ struct rig {
 };
 
 /* In memory where there is such a place: tests should not wait for syncs. */
-static void rig_new(struct rig *r)
+static RIG_UNUSED void rig_new(struct rig *r)
 {
 	memset(r, 0, sizeof(*r));
 	snprintf(r->dir, sizeof(r->dir), "%s/rig-XXXXXX",
@@ -238,7 +238,7 @@ static void rig_new(struct rig *r)
 	assert_non_null(mkdtemp(r->dir));
 }
 
-static enum rc rig_open(struct rig *r)
+static RIG_UNUSED enum rc rig_open(struct rig *r)
 {
 	enum rc rc = vault_open(r->ops, r->dir, true, &r->v);
 
@@ -247,7 +247,7 @@ static enum rc rig_open(struct rig *r)
 	return rc;
 }
 
-static void rig_close(struct rig *r)
+static RIG_UNUSED void rig_close(struct rig *r)
 {
 	vault_phone_close(r->p);
 	vault_close(r->v);
@@ -256,7 +256,7 @@ static void rig_close(struct rig *r)
 	r->n = NULL;
 }
 
-static void rig_remove(const char *path)
+static RIG_UNUSED void rig_remove(const char *path)
 {
 	char sub[4096];
 	DIR *d = opendir(path);
@@ -275,13 +275,13 @@ static void rig_remove(const char *path)
 	rmdir(path);
 }
 
-static void rig_free(struct rig *r)
+static RIG_UNUSED void rig_free(struct rig *r)
 {
 	rig_close(r);
 	rig_remove(r->dir);
 }
 
-static enum rc rig_begin(struct rig *r, bool fresh)
+static RIG_UNUSED enum rc rig_begin(struct rig *r, bool fresh)
 {
 	enum rc rc = vault_night_begin(r->p, fresh, &r->n, &r->resumed);
 
@@ -292,7 +292,7 @@ static enum rc rig_begin(struct rig *r, bool fresh)
 
 /* --- the phone's side of a night ------------------------------------------- */
 
-static enum rc rig_put(
+static RIG_UNUSED enum rc rig_put(
     struct rig *r, const char *rel, const void *data, size_t len)
 {
 	const struct store_ops *ops = r->s->ops;
@@ -315,7 +315,7 @@ static enum rc rig_put(
 	return ops->finish(f);
 }
 
-static enum rc rig_status(struct rig *r, const char *state)
+static RIG_UNUSED enum rc rig_status(struct rig *r, const char *state)
 {
 	char text[512];
 
@@ -327,7 +327,7 @@ static enum rc rig_status(struct rig *r, const char *state)
 	return rig_put(r, "Status.plist", text, strlen(text));
 }
 
-static enum rc rig_manifest(struct rig *r, const struct rig_world *w)
+static RIG_UNUSED enum rc rig_manifest(struct rig *r, const struct rig_world *w)
 {
 	char text[1024];
 
@@ -341,7 +341,7 @@ static enum rc rig_manifest(struct rig *r, const struct rig_world *w)
 	return rig_put(r, "Snapshot/Manifest.plist", text, strlen(text));
 }
 
-static enum rc rig_dir(struct rig *r, const char *rel)
+static RIG_UNUSED enum rc rig_dir(struct rig *r, const char *rel)
 {
 	char path[256];
 	enum rc rc;
@@ -351,7 +351,8 @@ static enum rc rig_dir(struct rig *r, const char *rel)
 	return rc == RC_EXISTS ? RC_OK : rc;
 }
 
-static enum rc rig_move(struct rig *r, const char *from, const char *to)
+static RIG_UNUSED enum rc rig_move(
+    struct rig *r, const char *from, const char *to)
 {
 	char a[256], b[256];
 
@@ -360,7 +361,7 @@ static enum rc rig_move(struct rig *r, const char *from, const char *to)
 	return r->s->ops->move(r->s->ctx, a, b);
 }
 
-static enum rc rig_rm(struct rig *r, const char *rel)
+static RIG_UNUSED enum rc rig_rm(struct rig *r, const char *rel)
 {
 	char path[256];
 
@@ -368,12 +369,13 @@ static enum rc rig_rm(struct rig *r, const char *rel)
 	return r->s->ops->remove(r->s->ctx, path);
 }
 
-static bool rig_same(const struct rig_file *a, const struct rig_file *b)
+static RIG_UNUSED bool rig_same(
+    const struct rig_file *a, const struct rig_file *b)
 {
 	return a->version == b->version;
 }
 
-static enum rc rig_upload(
+static RIG_UNUSED enum rc rig_upload(
     struct rig *r, const struct rig_world *old, const struct rig_world *w)
 {
 	char rel[64], buf[4096];
@@ -391,7 +393,7 @@ static enum rc rig_upload(
 	return rc;
 }
 
-static enum rc rig_place(
+static RIG_UNUSED enum rc rig_place(
     struct rig *r, const struct rig_world *old, const struct rig_world *w)
 {
 	char from[80], to[64];
@@ -415,7 +417,7 @@ static enum rc rig_place(
 }
 
 /* The first half of the phone's script: all is sent, nothing is moved. */
-static enum rc rig_send(
+static RIG_UNUSED enum rc rig_send(
     struct rig *r, const struct rig_world *old, const struct rig_world *w)
 {
 	enum rc rc = rig_dir(r, "");
@@ -442,7 +444,7 @@ static enum rc rig_send(
 	return rc;
 }
 
-static enum rc rig_settle(
+static RIG_UNUSED enum rc rig_settle(
     struct rig *r, const struct rig_world *old, const struct rig_world *w)
 {
 	enum rc rc = rig_status(r, "moving");
@@ -458,7 +460,7 @@ static enum rc rig_settle(
 	return rc;
 }
 
-static enum rc rig_commit(struct rig *r, struct vault_snapshot *snap)
+static RIG_UNUSED enum rc rig_commit(struct rig *r, struct vault_snapshot *snap)
 {
 	static const struct vault_facts facts = { .device_name = "Rig",
 		.model = "iPhone12,1",
@@ -476,7 +478,7 @@ static enum rc rig_commit(struct rig *r, struct vault_snapshot *snap)
 }
 
 /* A whole night, the vault being open. On failure the night is ended, kept. */
-static enum rc rig_night(struct rig *r, const struct rig_world *old,
+static RIG_UNUSED enum rc rig_night(struct rig *r, const struct rig_world *old,
     const struct rig_world *w, struct vault_snapshot *snap)
 {
 	enum rc rc = rig_begin(r, true);
@@ -502,7 +504,7 @@ struct rig_seen {
 	bool manifest;
 };
 
-static bool rig_bytes_are(const char *file, const struct rig_file *f)
+static RIG_UNUSED bool rig_bytes_are(const char *file, const struct rig_file *f)
 {
 	char want[4096];
 	size_t len = 0;
@@ -515,7 +517,7 @@ static bool rig_bytes_are(const char *file, const struct rig_file *f)
 	return same;
 }
 
-static enum rc rig_see(void *arg, const struct vault_entry *e)
+static RIG_UNUSED enum rc rig_see(void *arg, const struct vault_entry *e)
 {
 	struct rig_seen *s = arg;
 	const char *id = strrchr(e->path, '/');
@@ -541,7 +543,7 @@ static enum rc rig_see(void *arg, const struct vault_entry *e)
 	return RC_OK;
 }
 
-static unsigned rig_count(const struct rig_world *w)
+static RIG_UNUSED unsigned rig_count(const struct rig_world *w)
 {
 	unsigned n = 0;
 
@@ -551,7 +553,8 @@ static unsigned rig_count(const struct rig_world *w)
 }
 
 /* Snapshot `id` is byte for byte world `w`, and its hashes say so, too. */
-static bool rig_holds(struct rig *r, int64_t id, const struct rig_world *w)
+static RIG_UNUSED bool rig_holds(
+    struct rig *r, int64_t id, const struct rig_world *w)
 {
 	struct rig_seen seen = { .w = w };
 	struct vault_check check;
