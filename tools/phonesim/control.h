@@ -11,7 +11,7 @@
 struct control;
 struct phone_set;
 
-#define CONTROL_LINE 4096
+#define CONTROL_LINE 32768
 
 /* NULL with a message on stderr. */
 struct control *control_new(struct phone_set *set, const char *path);
@@ -24,9 +24,10 @@ void control_close_events(struct phone_set *set);
 int control_command(
     struct phone_set *set, char *line, uint64_t *cursor, char *out, size_t cap);
 
-/* control_status.c: "ok {…}". */
+/* control_status.c: "ok {…}" of one phone, or of all (NULL). */
 struct phone;
-int control_status(struct phone *ph, char *out, size_t cap);
+int control_status(
+    struct phone_set *set, struct phone *only, char *out, size_t cap);
 
 /* `phonesim ctl SOCKET WORD…`: the exit status. */
 int control_client(const char *path, int argc, char **argv);

@@ -1,5 +1,5 @@
 /* What the control socket and scripts understand; README.md says it in full.
- * A command may begin with @UDID or @NAME when there are several phones. */
+ * A command may begin with UDID, @UDID or @NAME when there are several. */
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,7 +20,8 @@
 
 struct command {
 	struct phone_set *set;
-	struct phone *ph; /* NULL: the command needs none, or there is none */
+	struct phone *ph; /* the one meant; NULL: none, or not clear */
+	struct phone *only; /* the one that was named */
 	int argc;
 	char *argv[CONTROL_ARGS]; /* the words behind the command's name */
 	char rest[CONTROL_LINE]; /* the same as one text */
@@ -67,12 +68,12 @@ static int do_add(struct command *c)
 
 static int do_plug(struct command *c)
 {
-	return say_done(c, phone_plug(c->ph), "it is plugged in");
+	return say(c, phone_plug(c->ph) ? "ok it was plugged in" : "ok");
 }
 
 static int do_unplug(struct command *c)
 {
-	return say_done(c, phone_unplug(c->ph), "it is not plugged in");
+	return say(c, phone_unplug(c->ph) ? "ok it was not plugged in" : "ok");
 }
 
 static int do_reboot(struct command *c)
@@ -280,13 +281,9 @@ static int do_cut(struct command *c)
 {
 	uint64_t n;
 
-	if (c->argc == 1 && strcmp(c->argv[0], "off") == 0) {
-		atomic_store(&c->ph->p->cut_after, -1);
-		return say(c, "ok");
-	}
 	if (c->argc != 1 || arg_size(c, 0, 0, &n) || n > INT64_MAX)
-		return say(c, "error cut BYTES|off");
-	atomic_store(&c->ph->p->cut_after, (int64_t)n);
+		return say(c, "error cut BYTES (0: off)");
+	atomic_store(&c->ph->p->cut_after, n > 0 ? (int64_t)n : -1);
 	return say(c, "ok");
 }
 
@@ -424,7 +421,7 @@ static int do_list(struct command *c)
 
 static int do_status(struct command *c)
 {
-	return control_status(c->ph, c->out, c->cap);
+	return control_status(c->set, c->only, c->out, c->cap);
 }
 
 static int do_quit(struct command *c)
@@ -463,7 +460,7 @@ static const struct {
 	{ "reboot",     do_reboot,     true },
 	{ "set",        do_set,        true },
 	{ "silence",    do_silence,    true },
-	{ "status",     do_status,     true },
+	{ "status",     do_status,     false },
 	{ "trust",      do_trust,      true },
 	{ "unlock",     do_unlock,     true },
 	{ "unplug",     do_unplug,     true },
@@ -503,13 +500,13 @@ int control_command(
 		.set = set, .cursor = cursor, .out = out, .cap = cap
 	};
 	char *name = next_word(&line);
-	const char *selector = NULL;
 
-	if (name[0] == '@') {
-		selector = name + 1;
+	c.only = phone_set_find(set, name[0] == '@' ? name + 1 : name);
+	if (!c.only && name[0] == '@')
+		return say(&c, "error no such phone: %.60s", name + 1);
+	if (c.only)
 		name = next_word(&line);
-	}
-	c.ph = phone_set_find(set, selector);
+	c.ph = c.only ? c.only : phone_set_find(set, NULL);
 	snprintf(c.rest, sizeof(c.rest), "%s", line);
 	while (*line && c.argc < CONTROL_ARGS)
 		c.argv[c.argc++] = next_word(&line);
@@ -517,7 +514,7 @@ int control_command(
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
 		if (commands[i].needs_phone && !c.ph)
-			return say(&c, "error which phone? (@UDID %s …)", name);
+			return say(&c, "error which phone? (UDID %s …)", name);
 		return commands[i].fn(&c);
 	}
 	return say(&c, "error unknown command: %.60s", name);

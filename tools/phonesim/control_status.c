@@ -1,4 +1,4 @@
-/* `status`: a phone's state as one line of JSON. */
+/* `status`: the phones' state as one line of JSON. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "content.h"
 #include "control.h"
 #include "phone_private.h"
+#include "phone_set.h"
 
 struct json {
 	char *out;
@@ -95,36 +96,45 @@ static void status_counters(struct json *j, struct phone *ph)
 
 	pthread_mutex_lock(&ph->p->stats);
 	json_str(j, "last", ph->p->outcome);
-	json_key(j, "counters");
-	json_put(j, "{");
-	j->more = false;
+	json_str(j, "last_point", ph->p->last_point);
 	for (size_t i = 0; i < max && ph->p->counters[i].name[0]; i++)
 		json_int(j, ph->p->counters[i].name, ph->p->counters[i].value);
-	json_put(j, "}");
-	j->more = true;
 	pthread_mutex_unlock(&ph->p->stats);
 }
 
-int control_status(struct phone *ph, char *out, size_t cap)
+static void status_phone(struct json *j, struct phone *ph)
 {
-	struct json j = { .out = out, .cap = cap };
 	uint64_t files = 0, bytes = 0, rows = 0;
 
 	content_totals(ph->content, &files, &bytes, &rows);
-	json_put(&j, "ok {");
-	json_str(&j, "udid", ph->id.udid);
-	json_str(&j, "model", ph->id.product_type);
-	json_str(&j, "ios", ph->id.ios);
+	json_put(j, "%s{", j->more ? "," : "");
+	j->more = false;
+	json_str(j, "udid", ph->id.udid);
+	json_str(j, "model", ph->id.product_type);
+	json_str(j, "ios", ph->id.ios);
 	pthread_mutex_lock(&ph->lock);
-	json_str(&j, "name", ph->id.name);
-	status_state(&j, ph);
+	json_str(j, "name", ph->id.name);
+	status_state(j, ph);
 	pthread_mutex_unlock(&ph->lock);
-	json_int(&j, "hosts", (uint64_t)phone_hosts_count(ph));
-	json_bool(&j, "encrypted", content_is_encrypted(ph->content));
-	json_int(&j, "files", files);
-	json_int(&j, "bytes", bytes);
-	json_int(&j, "rows", rows);
-	status_counters(&j, ph);
-	json_put(&j, "}");
+	json_int(j, "hosts", (uint64_t)phone_hosts_count(ph));
+	json_bool(j, "encrypted", content_is_encrypted(ph->content));
+	json_int(j, "files", files);
+	json_int(j, "bytes", bytes);
+	json_int(j, "rows", rows);
+	status_counters(j, ph);
+	json_put(j, "}");
+}
+
+int control_status(
+    struct phone_set *set, struct phone *only, char *out, size_t cap)
+{
+	struct json j = { .out = out, .cap = cap };
+	struct phone *ph;
+
+	json_put(&j, "ok {\"phones\":[");
+	for (size_t i = 0; (ph = phone_set_at(set, i)); i++)
+		if (!only || ph == only)
+			status_phone(&j, ph);
+	json_put(&j, "]}");
 	return 0;
 }

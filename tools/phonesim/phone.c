@@ -136,7 +136,7 @@ int phone_plug(struct phone *ph)
 		ph->p->trust = TRUST_NONE; /* it asks again after a replug */
 	pthread_cond_broadcast(&ph->changed);
 	pthread_mutex_unlock(&ph->lock);
-	phone_event(ph, "plugged id=%d", id);
+	phone_event(ph, "attached id=%d", id);
 	phone_set_told(ph->p->set, ph, id, true);
 	return 0;
 }
@@ -164,7 +164,7 @@ int phone_unplug(struct phone *ph)
 		p->trust = TRUST_NONE;
 	pthread_cond_broadcast(&ph->changed);
 	pthread_mutex_unlock(&ph->lock);
-	phone_event(ph, "unplugged id=%d", id);
+	phone_event(ph, "detached id=%d", id);
 	phone_set_told(p->set, ph, id, false);
 	return 0;
 }
@@ -321,6 +321,8 @@ struct phone *phone_new(
 	atomic_init(&ph->p->cut_after, -1);
 	phone_locks_init(ph);
 	ph->p->afc = afc_tree_new();
+	phone_count(ph, "files_uploaded", 0);
+	phone_count(ph, "bytes_uploaded", 0);
 	if (!ph->p->afc || phone_fill(ph, opts, err, cap)) {
 		phone_free(ph);
 		return NULL;

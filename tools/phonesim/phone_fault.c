@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "content.h"
 #include "link.h"
 #include "mono.h"
 #include "phone_private.h"
@@ -35,6 +36,14 @@ static bool knob_field(struct phone *ph, const char *name, int64_t v)
 	return true;
 }
 
+/* The key bag's rounds are the content's to keep. */
+static int knob_rounds(struct phone *ph)
+{
+	return content_set_rounds(ph->content,
+	    (uint32_t)phone_knob(ph, "dpic", 0),
+	    (uint32_t)phone_knob(ph, "iter", 0));
+}
+
 int phone_knob_set(struct phone *ph, const char *name, const char *value)
 {
 	struct phone_knob *k;
@@ -61,6 +70,8 @@ int phone_knob_set(struct phone *ph, const char *name, const char *value)
 	}
 	pthread_cond_broadcast(&ph->changed);
 	pthread_mutex_unlock(&ph->lock);
+	if (!rc && (strcmp(name, "dpic") == 0 || strcmp(name, "iter") == 0))
+		rc = knob_rounds(ph);
 	return rc;
 }
 
@@ -188,7 +199,7 @@ static int fault_do(struct phone *ph, char *action)
 	if (strcmp(word, "silence") == 0)
 		atomic_store(&ph->p->silent_until, mono_ms() + n);
 	else if (strcmp(word, "cut") == 0)
-		atomic_store(&ph->p->cut_after, n);
+		atomic_store(&ph->p->cut_after, n > 0 ? n : -1);
 	else if (strcmp(word, "lock") == 0)
 		fault_state(ph, true, false);
 	else if (strcmp(word, "cancel") == 0)
@@ -205,6 +216,10 @@ int phone_point(struct phone *ph, const char *name, uint64_t n)
 	struct phone_fault *f;
 	int rc = 0;
 
+	pthread_mutex_lock(&ph->p->stats);
+	snprintf(ph->p->last_point, sizeof(ph->p->last_point), "%.40s:%llu",
+	    name, (unsigned long long)n);
+	pthread_mutex_unlock(&ph->p->stats);
 	while (rc == 0 && (f = fault_take(ph, name, n))) {
 		phone_event(ph, "point %s:%llu %s", name, (unsigned long long)n,
 		    f->action);

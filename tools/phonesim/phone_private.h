@@ -89,9 +89,10 @@ struct phone_private {
 	struct np_client *np; /* (L) who observes */
 	struct afc_tree *afc;
 
-	pthread_mutex_t stats; /* the two below */
+	pthread_mutex_t stats; /* those below */
 	struct phone_counter counters[32];
 	char outcome[256];
+	char last_point[64];
 };
 
 /* --- phone.c: life --- */

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "phone_private.h"
 #include "pl.h"
@@ -94,6 +95,55 @@ static int tls_profile(SSL_CTX *ctx, bool is_old)
 	return 0;
 }
 
+/* The list of extensions in a ClientHello; NULL when there is none. */
+static unsigned char *tls_extensions(unsigned char *p, size_t n, size_t *len)
+{
+	size_t at = 4 + 2 + 32; /* header, version, random */
+
+	if (n < at + 1 || p[0] != 1)
+		return NULL;
+	at += 1 + p[at]; /* session id */
+	if (n < at + 2)
+		return NULL;
+	at += 2 + ((size_t)p[at] << 8 | p[at + 1]); /* ciphers */
+	if (n < at + 1)
+		return NULL;
+	at += 1 + p[at]; /* compressions */
+	if (n < at + 2)
+		return NULL;
+	*len = (size_t)p[at] << 8 | p[at + 1];
+	return *len <= n - at - 2 ? p + at + 2 : NULL;
+}
+
+/*
+ * Phones answer with renegotiation_info and nothing else (CHECKS 32); OpenSSL
+ * would answer ec_point_formats, too, and has no switch for it. Its message
+ * callback sees the ClientHello after it was hashed and before it is read:
+ * the extension gets a type that nobody knows.
+ */
+static void tls_hide_point_formats(int is_write, int version, int type,
+    const void *buf, size_t n, SSL *ssl, void *arg)
+{
+	unsigned char *p;
+	size_t len = 0;
+
+	(void)version, (void)ssl, (void)arg;
+	if (is_write || type != SSL3_RT_HANDSHAKE)
+		return;
+	memcpy(&p, &buf, sizeof(p));
+	p = tls_extensions(p, n, &len);
+	while (p && len >= 4) {
+		size_t body = (size_t)p[2] << 8 | p[3];
+
+		if (p[0] == 0 && p[1] == 11)
+			p[0] = p[1] = 0x7a;
+		if (body > len - 4)
+			return;
+		p += 4 + body;
+		len -= 4 + body;
+	}
+}
+
 static int tls_identity(SSL_CTX *ctx, struct phone *ph, plist_t record)
 {
 	X509 *device = tls_cert(record, "DeviceCertificate");
@@ -104,6 +154,7 @@ static int tls_identity(SSL_CTX *ctx, struct phone *ph, plist_t record)
 		free(p);
 		goto out;
 	}
+	SSL_CTX_set_msg_callback(ctx, tls_hide_point_formats);
 	p->host = tls_cert(record, "HostCertificate");
 	p->root = tls_cert(record, "RootCertificate");
 	SSL_CTX_set_verify(
