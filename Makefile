@@ -144,7 +144,7 @@ bench-phonesim: deps-check ## what the simulated phone streams to a client that 
 	@$(MAKE) --no-print-directory -j2 all $(B)/tests/bench/bench_sink
 	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench.py --only phonesim
 
-$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libphone.a $(B)/libutil.a
+$(B)/tests/bench/bench_sink: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libphone.a $(B)/libutil.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_phone) $(LIBS_util) -lpthread
 
 .PHONY: format clean help
