@@ -71,28 +71,57 @@ static const struct { enum exit_status code; const char *id, *says; } exits[] = 
 /* clang-format on */
 
 /* The disk's part in a failure that began as something else. */
-static bool disk_outcome(enum rc rc, struct outcome *out)
+static void disk_outcome(enum rc rc, struct outcome *out)
 {
-	if (rc == RC_NOSPC) {
+	if (rc == RC_NOSPC)
 		*out = by_end[SESSION_END_HOST_FULL];
-		return true;
-	}
-	if (rc == RC_IO) {
+	if (rc == RC_IO)
 		*out = by_end[SESSION_END_HOST_DISK];
-		return true;
-	}
 	if (rc == RC_READONLY) {
 		*out = by_end[SESSION_END_HOST_DISK];
 		out->state = STATE_DISK_READONLY;
 		out->exit = EXIT_DISK_UNFIT;
-		return true;
 	}
 	if (rc == RC_BUSY) {
 		*out = by_end[SESSION_END_INTERNAL];
 		out->exit = EXIT_BUSY;
-		return true;
 	}
-	return false;
+}
+
+const char *outcome_text(enum session_end end)
+{
+	switch (end) {
+	case SESSION_END_SILENT:
+		return "it gave no sign of life any more";
+	case SESSION_END_PROTOCOL:
+		return "its answers made no sense";
+	case SESSION_END_INTERNAL:
+		return "a part of the box ended and was restarted";
+	case SESSION_END_BROKEN_BACKUP:
+		return "it finds the backup on the disk incomplete";
+	case SESSION_END_HOST_DISK:
+		return "the disk reports an error";
+	case SESSION_END_DONE:
+	case SESSION_END_NO_LAST_WORD:
+	case SESSION_END_NO_PHONE:
+	case SESSION_END_TRUST_REFUSED:
+	case SESSION_END_TRUST_WAIT:
+	case SESSION_END_LOCKED:
+	case SESSION_END_PASSCODE:
+	case SESSION_END_UNPLUGGED:
+	case SESSION_END_HOST_FULL:
+	case SESSION_END_PHONE_FULL:
+	case SESSION_END_PHONE_FILES:
+	case SESSION_END_CANCELLED:
+	case SESSION_END_PASSWORD:
+	case SESSION_END_SETUP:
+	case SESSION_END_FIND_MY:
+	case SESSION_END_RESTART_PHONE:
+	case SESSION_END_PHONE_OTHER:
+	case SESSION_END_COUNT_:
+		break; /* the state's own words say it */
+	}
+	return "";
 }
 
 struct outcome outcome_of(const struct msg_result *r)
@@ -108,6 +137,12 @@ struct outcome outcome_of(const struct msg_result *r)
 	if (r->end == SESSION_END_DONE || r->end == SESSION_END_NO_LAST_WORD ||
 	    r->end == SESSION_END_HOST_DISK || r->end == SESSION_END_INTERNAL)
 		disk_outcome((enum rc)r->rc, &o);
+	/* A vault that is not ours, or newer than this program. */
+	if (r->end == SESSION_END_HOST_DISK &&
+	    (r->rc == RC_CORRUPT || r->rc == RC_UNSUPPORTED)) {
+		o.state = STATE_DISK_UNFIT;
+		o.exit = EXIT_DISK_UNFIT;
+	}
 	/* Only "not ready" passes by itself; other codes need a person. */
 	if (r->end == SESSION_END_PHONE_OTHER && r->mb_code != 1)
 		o.event = PHONE_EV_END_FAILED;

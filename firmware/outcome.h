@@ -53,6 +53,9 @@ struct outcome {
 /* Pure. */
 struct outcome outcome_of(const struct msg_result *r);
 
+/* For an end without a text of its own, where the words need one; or "". */
+const char *outcome_text(enum session_end end);
+
 /* A session that ended without a result: it crashed or was killed. */
 void outcome_no_result(struct msg_result *out, const char *why);
 

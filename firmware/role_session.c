@@ -225,6 +225,17 @@ static bool phone_is_done(enum session_end end)
 	return end == SESSION_END_DONE || end == SESSION_END_NO_LAST_WORD;
 }
 
+static const char *vault_trouble(enum rc rc)
+{
+	if (rc == RC_BUSY)
+		return "its backups are in use by another program";
+	if (rc == RC_CORRUPT)
+		return "its folder Nightstand is damaged or not ours";
+	if (rc == RC_UNSUPPORTED)
+		return "its vault was made by a newer version";
+	return rc_words(rc);
+}
+
 /* The engine's result, and the vault's where that could not be used. */
 static void take_result(struct job *j, enum rc opened)
 {
@@ -236,13 +247,14 @@ static void take_result(struct job *j, enum rc opened)
 	j->out.bytes = j->got.bytes;
 	j->out.phone_ms = j->got.phone_ms;
 	j->out.box_ms = j->got.box_ms;
-	set_text(&j->out, j->got.text);
+	set_text(
+	    &j->out, j->got.text[0] ? j->got.text : outcome_text(j->got.end));
 	if (!opened)
 		return;
 	j->out.end = SESSION_END_HOST_DISK;
 	j->out.rc = (uint8_t)opened;
 	j->out.mb_code = 0;
-	set_text(&j->out, rc_words(opened));
+	set_text(&j->out, vault_trouble(opened));
 }
 
 static void finish(struct job *j)
