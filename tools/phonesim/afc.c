@@ -21,6 +21,7 @@ enum afc_op {
 	OP_STATUS = 1,
 	OP_DATA = 2,
 	OP_READ_DIR = 3,
+	OP_TRUNCATE = 7,
 	OP_REMOVE = 8,
 	OP_MAKE_DIR = 9,
 	OP_FILE_INFO = 0x0a,
@@ -274,6 +275,17 @@ static enum afc_status op_make_link(struct afc *a)
 	return n->target ? AFC_OK : AFC_RESOURCES;
 }
 
+static enum afc_status op_truncate(struct afc *a)
+{
+	const char *path = afc_path(a, 8);
+	struct afc_node *n = path ? afc_tree_find(a->tree, path) : NULL;
+
+	if (!n)
+		return AFC_NOT_FOUND;
+	return n->is_dir ? AFC_IS_DIR
+			 : afc_tree_resize(a->tree, n, afc_arg(a, 0));
+}
+
 static enum afc_status op_set_time(struct afc *a)
 {
 	const char *path = afc_path(a, 8);
@@ -466,6 +478,7 @@ static const struct {
 	size_t args; /* bytes there must be */
 } ops[] = {
 	{ OP_READ_DIR, op_read_dir, 1 },
+	{ OP_TRUNCATE, op_truncate, 9 },
 	{ OP_REMOVE, op_remove, 1 },
 	{ OP_MAKE_DIR, op_make_dir, 1 },
 	{ OP_FILE_INFO, op_file_info, 1 },

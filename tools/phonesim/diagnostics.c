@@ -128,6 +128,7 @@ void diagnostics_serve(struct phone *ph, struct link *l)
 		if (pl_send_xml(l, reply))
 			return;
 	}
+	link_wait(l, -1, 1000); /* the client closes first */
 	if (reboot)
 		phone_reboot(ph, (int)phone_knob(ph, "restart_ms", 2000));
 }

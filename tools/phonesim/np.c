@@ -103,7 +103,10 @@ static int np_command(struct phone *ph, struct np_client *c, struct link *l)
 	if (!command) {
 		rc = -1;
 	} else if (strcmp(command, "Shutdown") == 0) {
-		np_say(l, "ProxyDeath", NULL);
+		/* The client closes first; else its close_notify would meet
+		 * a closed socket. */
+		if (!np_say(l, "ProxyDeath", NULL))
+			link_wait(l, -1, 1000);
 		rc = -1;
 	} else if (name && strcmp(command, "ObserveNotification") == 0) {
 		np_observe(ph, c, name);
