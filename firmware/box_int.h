@@ -29,6 +29,7 @@ struct box_phone {
 	bool asked; /* the request reached the phone */
 	bool has_result;
 	struct msg_result result;
+	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */
 	bool next_fresh, next_full;
 	struct meter meter;

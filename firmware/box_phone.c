@@ -13,8 +13,9 @@
 #define SECOND 1000LL
 #define MINUTE (60 * SECOND)
 
-/* A phone that is there when the box begins was not just plugged in. */
-#define START_MS (10 * SECOND)
+/* What a fresh usbmux names at once was there before it began: nobody has just
+ * plugged it in. */
+#define START_MS (1 * SECOND)
 
 static const char *short_name(const struct box_phone *p)
 {
@@ -178,6 +179,7 @@ static void start_session(struct box *b, struct box_phone *p)
 
 	p->session_ms = mono_ms();
 	p->has_result = false;
+	p->kept.udid[0] = '\0';
 	p->replugged = false;
 	p->asked = false;
 	p->killed = NULL;
@@ -365,8 +367,9 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 		arm(b, p);
 		return true;
 	case MSG_KEPT:
-		box_phone_kept(b, &m->u.kept);
-		return true;
+		/* Shown with the result, not while it is still checked. */
+		p->kept = m->u.kept;
+		return !strcmp(p->kept.udid, p->udid);
 	case MSG_RESULT:
 		p->result = m->u.result;
 		p->has_result = true;
@@ -471,6 +474,8 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		o.event = PHONE_EV_END_GONE;
 	}
 	learn(p, &o);
+	if (p->kept.udid[0])
+		box_phone_kept(b, &p->kept);
 	meter_result(&p->shown, &p->result);
 	p->shown.state = o.state;
 	p->shown.state_at = wall_now();

@@ -107,8 +107,10 @@ static void print_phone(const struct status *st, uint32_t i)
 	words_phone_name(p, name, sizeof(name));
 	words_last_good(st, i, last, sizeof(last));
 	words_bytes(p->last_bytes, bytes, sizeof(bytes));
-	printf("  %s (%s, iOS %s): %s. %s", name, p->model, p->ios, w.headline,
-	    last);
+	printf("  %s", name);
+	if (p->model[0] && p->ios[0])
+		printf(" (%s, iOS %s)", p->model, p->ios);
+	printf(": %s. %s", w.headline, last);
 	if (p->last_good_at)
 		printf(" %s, %u version%s.", bytes, p->versions,
 		    p->versions == 1 ? "" : "s");

@@ -81,6 +81,17 @@ static void draw(
 	put(t, line);
 }
 
+/* The headline without its numbers: a plain log needs no line a percent. */
+static void gist(const char *text, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (; *text && n + 1 < cap && strncmp(text, "\u00b7", 2) != 0; text++)
+		if (*text < '0' || *text > '9')
+			out[n++] = *text;
+	out[n] = '\0';
+}
+
 static void terminal_set(
     void *ctx, enum led_pattern p, uint8_t level, const char *text)
 {
@@ -92,11 +103,13 @@ static void terminal_set(
 		draw(t, p, level, text);
 		return;
 	}
-	utf8_clean(cut, sizeof(cut), text);
-	snprintf(line, sizeof(line), "[%s] %s\n", led_grammar(p)->id, cut);
+	gist(text, cut, sizeof(cut));
+	snprintf(line, sizeof(line), "%d %s", (int)p, cut);
 	if (!strcmp(line, t->last))
 		return;
 	snprintf(t->last, sizeof(t->last), "%s", line);
+	utf8_clean(cut, sizeof(cut), text);
+	snprintf(line, sizeof(line), "[%s] %s\n", led_grammar(p)->id, cut);
 	put(t, line);
 }
 
