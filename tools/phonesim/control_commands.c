@@ -421,7 +421,7 @@ static int do_list(struct command *c)
 
 static int do_status(struct command *c)
 {
-	return control_status(c->set, c->only, c->out, c->cap);
+	return control_status(c->set, c->ph, c->out, c->cap);
 }
 
 static int do_quit(struct command *c)
@@ -501,12 +501,13 @@ int control_command(
 	};
 	char *name = next_word(&line);
 
-	c.only = phone_set_find(set, name[0] == '@' ? name + 1 : name);
-	if (!c.only && name[0] == '@')
+	c.ph = phone_set_find(set, name[0] == '@' ? name + 1 : name);
+	if (!c.ph && name[0] == '@')
 		return say(&c, "error no such phone: %.60s", name + 1);
-	if (c.only)
+	if (c.ph)
 		name = next_word(&line);
-	c.ph = c.only ? c.only : phone_set_find(set, NULL);
+	else
+		c.ph = phone_set_find(set, NULL);
 	snprintf(c.rest, sizeof(c.rest), "%s", line);
 	while (*line && c.argc < CONTROL_ARGS)
 		c.argv[c.argc++] = next_word(&line);

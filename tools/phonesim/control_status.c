@@ -97,8 +97,13 @@ static void status_counters(struct json *j, struct phone *ph)
 	pthread_mutex_lock(&ph->p->stats);
 	json_str(j, "last", ph->p->outcome);
 	json_str(j, "last_point", ph->p->last_point);
+	json_key(j, "counters");
+	json_put(j, "{");
+	j->more = false;
 	for (size_t i = 0; i < max && ph->p->counters[i].name[0]; i++)
 		json_int(j, ph->p->counters[i].name, ph->p->counters[i].value);
+	json_put(j, "}");
+	j->more = true;
 	pthread_mutex_unlock(&ph->p->stats);
 }
 
@@ -131,10 +136,14 @@ int control_status(
 	struct json j = { .out = out, .cap = cap };
 	struct phone *ph;
 
-	json_put(&j, "ok {\"phones\":[");
+	json_put(&j, "ok ");
+	if (only) {
+		status_phone(&j, only);
+		return 0;
+	}
+	json_put(&j, "{\"phones\":[");
 	for (size_t i = 0; (ph = phone_set_at(set, i)); i++)
-		if (!only || ph == only)
-			status_phone(&j, ph);
+		status_phone(&j, ph);
 	json_put(&j, "]}");
 	return 0;
 }
