@@ -118,6 +118,9 @@ int agent_backup(struct agent *a, const char *udid, bool force_full);
 int agent_restore(struct agent *a, const char *source, plist_t options);
 int agent_change_password(
     struct agent *a, const char *old_pw, const char *new_pw);
+/* The next backup sends all: set by a restore of files with keys of their own,
+ * cleared by a backup that ended well. */
+void agent_full_next(struct agent *a, bool yes);
 /* Info, List, Unback, Extract: they look for a file that hosts have no more. */
 int agent_legacy(struct agent *a, const char *source);
 

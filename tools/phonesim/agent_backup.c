@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int agent_preconditions(struct agent *a)
 {
@@ -100,6 +101,35 @@ static uint32_t agent_batch_knob(struct agent *a, const char *name, int def)
 	return v < 1 ? 1 : v > AGENT_BATCH_MAX ? AGENT_BATCH_MAX : (uint32_t)v;
 }
 
+static void agent_full_next_path(
+    const struct agent *a, char out[AGENT_PATH_MAX])
+{
+	snprintf(out, AGENT_PATH_MAX, "%s/full-next", a->dir);
+}
+
+void agent_full_next(struct agent *a, bool yes)
+{
+	char path[AGENT_PATH_MAX];
+	FILE *f;
+
+	agent_full_next_path(a, path);
+	if (!yes) {
+		(void)remove(path);
+		return;
+	}
+	f = fopen(path, "w");
+	if (!f || fclose(f) != 0)
+		phone_event(a->ph, "can't note that a full backup is next");
+}
+
+static bool agent_is_full_next(const struct agent *a)
+{
+	char path[AGENT_PATH_MAX];
+
+	agent_full_next_path(a, path);
+	return access(path, F_OK) == 0;
+}
+
 static void agent_backup_knobs(struct agent_backup *b)
 {
 	struct phone *ph = b->a->ph;
@@ -122,7 +152,7 @@ int agent_backup(struct agent *a, const char *udid, bool force_full)
 		return AGENT_END;
 	b->a = a;
 	b->u = udid;
-	b->force_full = force_full;
+	b->force_full = force_full || agent_is_full_next(a);
 	agent_backup_knobs(b);
 	phone_event(a->ph, "backup request full=%d", force_full);
 	r = agent_passcode(a, 16, 1);
@@ -136,6 +166,8 @@ int agent_backup(struct agent *a, const char *udid, bool force_full)
 		if (b->from == AGENT_SNAPSHOT_UPLOADING)
 			break;
 	}
+	if (r == 0)
+		agent_full_next(a, false);
 	phone_event(a->ph, "backup sent %llu files %llu bytes",
 	    (unsigned long long)b->files, (unsigned long long)b->bytes_done);
 	free(b);

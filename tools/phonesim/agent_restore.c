@@ -243,6 +243,9 @@ static int agent_restore_content(struct agent_restore *x)
 	agent_journals_forget(x->b.a);
 	if (content_wipe(x->b.a->content) != 0)
 		return agent_fail_local(x->b.a);
+	/* Files get keys of this phone; those at the host have others. */
+	if (content_is_encrypted(x->b.a->content))
+		agent_full_next(x->b.a, true);
 	r = manifest_each(x->b.base, agent_restore_row, x);
 	if (x->code != 0)
 		return x->code;
