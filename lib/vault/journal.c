@@ -44,21 +44,6 @@ static const char *const steps[] = {
 	NULL
 };
 
-/* ?1 is the new snapshot. */
-#define END_INTERVALS                                                          \
-	"UPDATE entry SET last=?1-1 WHERE last IS NULL AND path IN"            \
-	" (SELECT p.path" OVERLAY_AND_BASE "WHERE " CHANGED ")"
-#define BEGIN_INTERVALS                                                        \
-	"INSERT INTO entry(path, first, kind, size, mtime, sha256)"            \
-	" SELECT p.path, ?1, p.op, coalesce(s.size, 0),"                       \
-	" coalesce(s.mtime, p.mtime, 0), s.sha256 FROM pending p"              \
-	" LEFT JOIN staged s ON s.num=p.staged WHERE p.op IN (1, 2)"           \
-	" AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.path=p.path"           \
-	" AND e.last IS NULL) ORDER BY p.path"
-#define SUM_NEW                                                                \
-	"SELECT count(*), coalesce(sum(e.size), 0) FROM pending p"             \
-	" CROSS JOIN entry e ON e.path=p.path AND e.last IS NULL"              \
-	" WHERE p.op=1 AND e.first=?1"
 #define SUM_RETIRED                                                            \
 	"SELECT count(*), coalesce(sum(size), 0) FROM move WHERE what=?1"
 #define LAST_SNAPSHOT                                                          \
@@ -98,16 +83,122 @@ static enum rc sums_with(struct db *db, const char *sql, int64_t arg,
 	return rc;
 }
 
+/*
+ * Row by row, and not in one statement: SQLite would first collect all paths
+ * in a temporary table, which for a first backup is as large as the catalogue.
+ */
+static enum rc end_intervals(struct db *db, int64_t snapshot)
+{
+	struct db_stmt *each = NULL, *end = NULL;
+	bool row = true;
+	size_t n;
+	enum rc rc;
+
+	rc =
+	    db_prepare(db, "SELECT path FROM move WHERE what IN (1, 2)", &each);
+	if (!rc)
+		rc = db_prepare(db,
+		    "UPDATE entry SET last=?2 WHERE path=?1 AND last IS NULL",
+		    &end);
+	while (!rc) {
+		rc = db_step(each, &row);
+		if (rc || !row)
+			break;
+		const char *path = db_text(each, 0, &n);
+
+		db_bind_text(end, 1, path, n);
+		db_bind_int(end, 2, snapshot - 1);
+		rc = db_run(end);
+	}
+	db_finish(each);
+	db_finish(end);
+	return rc;
+}
+
+struct begin {
+	struct db_stmt *each, *has, *add;
+	struct vault_snapshot *snap;
+};
+
+static enum rc begin_prepare(struct begin *b, struct db *db)
+{
+	enum rc rc = db_prepare(db,
+	    "SELECT p.path, p.op, coalesce(s.size, 0),"
+	    " coalesce(s.mtime, p.mtime, 0), s.sha256 FROM pending p"
+	    " LEFT JOIN staged s ON s.num=p.staged WHERE p.op IN (1, 2)"
+	    " ORDER BY p.path",
+	    &b->each);
+
+	if (!rc)
+		rc = db_prepare(db,
+		    "SELECT 1 FROM entry WHERE path=?1 AND last IS NULL",
+		    &b->has);
+	if (!rc)
+		rc = db_prepare(db,
+		    "INSERT INTO entry(path, first, kind, size, mtime, sha256)"
+		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+		    &b->add);
+	return rc;
+}
+
+/* A path that still has a current entry here brings nothing new. */
+static enum rc begin_one(struct begin *b)
+{
+	size_t n, sha_len;
+	const char *path = db_text(b->each, 0, &n);
+	const void *sha = db_blob(b->each, 4, &sha_len);
+	int64_t op = db_int(b->each, 1), size = db_int(b->each, 2);
+	bool row;
+	enum rc rc;
+
+	db_bind_text(b->has, 1, path, n);
+	rc = db_step(b->has, &row);
+	if (rc)
+		return rc;
+	db_reset(b->has);
+	if (row)
+		return RC_OK;
+	db_bind_text(b->add, 1, path, n);
+	db_bind_int(b->add, 2, b->snap->id);
+	db_bind_int(b->add, 3, op); /* the same numbers as the kinds */
+	db_bind_int(b->add, 4, size);
+	db_bind_int(b->add, 5, db_int(b->each, 3));
+	db_bind_blob(b->add, 6, sha, sha_len);
+	if (op == CATALOG_OP_FILE) {
+		b->snap->new_files++;
+		b->snap->new_bytes += (uint64_t)size;
+	}
+	return db_run(b->add);
+}
+
+_Static_assert((int)CATALOG_OP_FILE == (int)STORE_FILE &&
+		   (int)CATALOG_OP_DIR == (int)STORE_DIR,
+    "begin_one() writes one as the other");
+
+static enum rc begin_intervals(struct db *db, struct vault_snapshot *snap)
+{
+	struct begin b = { .snap = snap };
+	bool row = true;
+	enum rc rc = begin_prepare(&b, db);
+
+	while (!rc) {
+		rc = db_step(b.each, &row);
+		if (rc || !row)
+			break;
+		rc = begin_one(&b);
+	}
+	db_finish(b.each);
+	db_finish(b.has);
+	db_finish(b.add);
+	return rc;
+}
+
 static enum rc count_up(struct db *db, struct vault_snapshot *snap)
 {
 	uint64_t files, bytes, gone_files, gone_bytes;
 	enum rc rc;
 
-	rc = sums_with(
-	    db, SUM_NEW, snap->id, &snap->new_files, &snap->new_bytes);
-	if (!rc)
-		rc = sums_with(
-		    db, SUM_RETIRED, WHAT_RETIRE, &gone_files, &gone_bytes);
+	rc = sums_with(db, SUM_RETIRED, WHAT_RETIRE, &gone_files, &gone_bytes);
 	if (!rc)
 		rc = sums_with(db, LAST_SNAPSHOT, snap->id, &files, &bytes);
 	if (rc)
@@ -168,9 +259,9 @@ static enum rc write_all(struct db *db, struct vault_snapshot *snap)
 	if (!rc && db_changes(db) != files)
 		rc = RC_CORRUPT;
 	if (!rc)
-		rc = run_with(db, END_INTERVALS, snap->id);
+		rc = end_intervals(db, snap->id);
 	if (!rc)
-		rc = run_with(db, BEGIN_INTERVALS, snap->id);
+		rc = begin_intervals(db, snap);
 	if (!rc)
 		rc = count_up(db, snap);
 	if (!rc)

@@ -89,9 +89,11 @@ static void slot_open(struct readback *rb, struct slot *s)
 	if (s->fd < 0)
 		return;
 	/* Hints: what they return does not matter. */
-	posix_fadvise(s->fd, 0, 0, POSIX_FADV_DONTNEED);
-	posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	if (rb->ahead < WINDOW_BYTES) {
+	if (size > 0)
+		posix_fadvise(s->fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (size > AHEAD_BYTES)
+		posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (size > 0 && rb->ahead < WINDOW_BYTES) {
 		s->ahead = size < AHEAD_BYTES ? size : AHEAD_BYTES;
 		posix_fadvise(s->fd, 0, (off_t)s->ahead, POSIX_FADV_WILLNEED);
 		rb->ahead += s->ahead;
