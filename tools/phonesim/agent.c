@@ -221,6 +221,17 @@ static void agent_said(struct agent *a, const char *name, int code)
 		    code ? a->text : "");
 }
 
+/* What comes now can't be understood, but the host shall have read the last
+ * word before the link ends. */
+static void agent_drain(struct agent *a)
+{
+	char byte;
+
+	for (int i = 0; i < 65536; i++)
+		if (link_read_timeout(dl_link(a->dl), &byte, 1, 1000) != 0)
+			return;
+}
+
 /* One request and its Response. AGENT_END: the connection ends. */
 static int agent_turn(struct agent *a, plist_t req)
 {
@@ -239,9 +250,12 @@ static int agent_turn(struct agent *a, plist_t req)
 		return AGENT_END;
 	if (phone_knob(a->ph, "ignore_response", 0) != 0)
 		return 0;
-	if (agent_respond(a, code, NULL) != DL_OK || a->desync)
+	if (agent_respond(a, code, NULL) != DL_OK)
 		return AGENT_END;
-	return 0;
+	if (!a->desync)
+		return 0;
+	agent_drain(a);
+	return AGENT_END;
 }
 
 static void agent_run(struct agent *a)
