@@ -2,16 +2,19 @@
  * A backup with our engine into nothing (or, with a folder as argument, into
  * that folder), and how fast it was:
  *
- *	bench_sink [--udid UDID] [--full] [--verbose] [FOLDER]
+ *	bench_sink [--udid UDID] [--full] [--verbose]
+ *	    [--waits TRUST,UNLOCK,FIRST,NEXT,LAST,PING (ms)] [FOLDER]
  *
  * The phone is reached as USBMUXD_SOCKET_ADDRESS says. Prints one line
  * "bytes=… files=… seconds=… MB/s=… cpu=… wait=… requested_ms=…"; exit status
  * 0 when the phone ended the backup well.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "log.h"
 #include "mono.h"
@@ -94,6 +97,14 @@ static void report(const struct bench *b, const struct session_result *r,
 		printf("text: %s (%d)\n", r->text, r->mb_code);
 }
 
+static void parse_waits(const char *text, struct session_opts *o)
+{
+	if (sscanf(text, "%d,%d,%d,%d,%d,%d", &o->trust_wait_ms,
+		&o->unlock_wait_ms, &o->first_wait_ms, &o->next_wait_ms,
+		&o->last_wait_ms, &o->ping_ms) != 6)
+		fprintf(stderr, "bench_sink: --waits wants six numbers\n");
+}
+
 int main(int argc, char **argv)
 {
 	struct plain_store plain = { 0 };
@@ -116,12 +127,18 @@ int main(int argc, char **argv)
 			opts.force_full = true;
 		else if (strcmp(argv[i], "--verbose") == 0)
 			bench.verbose = true;
+		else if (strcmp(argv[i], "--waits") == 0 && i + 1 < argc)
+			parse_waits(argv[++i], &opts);
 		else
 			plain.root = argv[i];
 	}
 	log_set_level(bench.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARN);
 	if (getenv("BENCH_DEBUG"))
 		log_set_level(LOG_LEVEL_DEBUG);
+	if (plain.root && mkdir(plain.root, 0755) && errno != EEXIST) {
+		perror(plain.root);
+		return 2;
+	}
 	store = plain_store_of(&plain);
 	began = mono_ms();
 	rc = session_backup(&opts, &store, &ev, &res);
