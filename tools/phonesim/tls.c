@@ -65,7 +65,13 @@ static int tls_verify(X509_STORE_CTX *store, void *arg)
 /* Before iOS 10 there was TLS 1.0 only (protocols.md 4.9). */
 static int tls_profile(SSL_CTX *ctx, bool is_old)
 {
-	static const unsigned char types[] = { 1, 64 }; /* RSA, ECDSA */
+	/* Not const: OpenSSL's macros cast that away. */
+	static unsigned char types[] = { 1, 64 }; /* RSA, ECDSA */
+	static char groups[] = "P-521:P-384:P-256";
+	static char own[] = "RSA+SHA256:RSA+SHA1:RSA+SHA384:RSA+SHA512";
+	static char theirs[] =
+	    "RSA+SHA256:RSA+SHA1:RSA+SHA384:RSA+SHA512:"
+	    "ECDSA+SHA256:ECDSA+SHA1:ECDSA+SHA384:ECDSA+SHA512";
 	int version = is_old ? TLS1_VERSION : TLS1_2_VERSION;
 
 	SSL_CTX_set_security_level(ctx, 0); /* hosts sign with SHA-1 */
@@ -82,15 +88,11 @@ static int tls_profile(SSL_CTX *ctx, bool is_old)
 	    !SSL_CTX_set_cipher_list(
 		ctx, is_old ? "AES256-SHA:AES128-SHA:@SECLEVEL=0"
 			    : "ECDHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0") ||
-	    !SSL_CTX_set1_groups_list(ctx, "P-521:P-384:P-256") ||
+	    !SSL_CTX_set1_groups_list(ctx, groups) ||
 	    !SSL_CTX_set1_client_certificate_types(ctx, types, sizeof(types)))
 		return -1;
-	if (!is_old &&
-	    (!SSL_CTX_set1_sigalgs_list(
-		 ctx, "RSA+SHA256:RSA+SHA1:RSA+SHA384:RSA+SHA512") ||
-		!SSL_CTX_set1_client_sigalgs_list(ctx,
-		    "RSA+SHA256:RSA+SHA1:RSA+SHA384:RSA+SHA512:ECDSA+SHA256:"
-		    "ECDSA+SHA1:ECDSA+SHA384:ECDSA+SHA512")))
+	if (!is_old && (!SSL_CTX_set1_sigalgs_list(ctx, own) ||
+			   !SSL_CTX_set1_client_sigalgs_list(ctx, theirs)))
 		return -1;
 	return 0;
 }
