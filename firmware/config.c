@@ -130,7 +130,8 @@ static const char *set_text(
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f)
 			return "must not hold control characters";
-	memcpy(field_of(c, k), value, len + 1);
+	memset(field_of(c, k), 0, k->cap);
+	memcpy(field_of(c, k), value, len);
 	return NULL;
 }
 

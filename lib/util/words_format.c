@@ -30,7 +30,8 @@ void words_bytes(uint64_t bytes, char *out, size_t cap)
 		return;
 	}
 	snprintf(out, cap, "%llu %s",
-	    (unsigned long long)((bytes + unit / 2) / unit), units[i]);
+	    (unsigned long long)(bytes / unit + (bytes % unit >= unit / 2)),
+	    units[i]);
 }
 
 void words_count(uint64_t n, char *out, size_t cap)
