@@ -13,6 +13,7 @@ enum agent_journal_sql {
 	SQL_COMMIT,
 	SQL_FIND,
 	SQL_PUT,
+	SQL_CHANGE,
 	SQL_STATE,
 	SQL_DROP,
 	SQL_ROWS,
@@ -30,8 +31,10 @@ static const char *const agent_journal_text[SQL_COUNT_] = {
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_FIND] = "SELECT seq, id, size, mtime, state FROM file "
 		     "WHERE id = ?1",
-	[SQL_PUT] = "INSERT OR REPLACE INTO file(seq, id, size, mtime, state) "
-		    "VALUES(nullif(?1, 0), ?2, ?3, ?4, ?5)",
+	[SQL_PUT] = "INSERT INTO file(id, size, mtime, state) "
+		    "VALUES(?2, ?3, ?4, ?5)",
+	[SQL_CHANGE] = "UPDATE file SET size = ?3, mtime = ?4, state = ?5 "
+		       "WHERE seq = ?1",
 	[SQL_STATE] = "UPDATE file SET state = ?2 WHERE seq = ?1",
 	[SQL_DROP] = "DELETE FROM file WHERE seq = ?1",
 	[SQL_ROWS] = "SELECT seq, id, size, mtime, state FROM file "
@@ -50,7 +53,9 @@ static const char *const agent_journal_text[SQL_COUNT_] = {
 };
 
 static const char agent_journal_schema[] =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
+    /* One process, which may be killed but does not lose power. */
+    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+    "PRAGMA synchronous = OFF; PRAGMA cache_size = -8000;"
     "CREATE TABLE IF NOT EXISTS file(seq INTEGER PRIMARY KEY,"
     " id TEXT NOT NULL UNIQUE, size INTEGER, mtime INTEGER, state INTEGER);"
     "CREATE TABLE IF NOT EXISTS seen(id TEXT PRIMARY KEY, place INTEGER)"
@@ -177,12 +182,16 @@ int agent_journal_find(
 
 int agent_journal_put(struct agent_journal *j, const struct agent_file *f)
 {
-	agent_journal_int(j, SQL_PUT, 1, f->seq);
-	agent_journal_id(j, SQL_PUT, 2, f->id);
-	agent_journal_int(j, SQL_PUT, 3, (int64_t)f->size);
-	agent_journal_int(j, SQL_PUT, 4, f->mtime);
-	agent_journal_int(j, SQL_PUT, 5, f->state);
-	return agent_journal_do(j, SQL_PUT);
+	enum agent_journal_sql sql = f->seq == 0 ? SQL_PUT : SQL_CHANGE;
+
+	if (f->seq == 0)
+		agent_journal_id(j, sql, 2, f->id);
+	else
+		agent_journal_int(j, sql, 1, f->seq);
+	agent_journal_int(j, sql, 3, (int64_t)f->size);
+	agent_journal_int(j, sql, 4, f->mtime);
+	agent_journal_int(j, sql, 5, f->state);
+	return agent_journal_do(j, sql);
 }
 
 int agent_journal_set_state(

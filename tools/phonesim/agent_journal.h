@@ -26,7 +26,7 @@ enum agent_place {
 };
 
 struct agent_file {
-	int64_t seq; /* given by agent_journal_put() when 0 */
+	int64_t seq; /* 0: a new row, which agent_journal_put() numbers */
 	char id[41];
 	uint64_t size; /* as stored in the backup */
 	int64_t mtime;
