@@ -16,7 +16,9 @@ struct nic_opts {
 };
 
 /*
- * Opens a back end; hand it to web_open(), which owns it from then on.
+ * Opens a back end; hand it to web_open(), which owns it from then on. Sets
+ * SIGPIPE to be ignored in the whole process: libslirp sends without
+ * MSG_NOSIGNAL.
  *
  * RC_UNSUPPORTED  no such kind
  * RC_CONFIG       address or port is not one

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -347,6 +348,8 @@ enum rc nic_slirp_open(const struct nic_opts *opts, struct web_nic *out)
 		    opts->port);
 		return RC_CONFIG;
 	}
+	/* slirp sends with plain send(): a browser that left would end us */
+	signal(SIGPIPE, SIG_IGN);
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		goto out;
