@@ -20,12 +20,15 @@
 #include "log.h"
 
 #define LINK_RECORD 16384 /* the most that one TLS record holds */
+#define LINK_OUT    (128 << 10)
 
 struct link {
 	struct phone *phone;
 	int fd;
 	atomic_bool is_dead;
 	SSL *ssl; /* NULL: in clear */
+	char *out; /* records on their way, so that few calls send many */
+	size_t out_n;
 };
 
 static BIO_METHOD *link_bio_method;
@@ -110,13 +113,26 @@ static ssize_t link_get(struct link *l, void *p, size_t n)
 /* --- the BIO under TLS ----------------------------------------------------
  */
 
+static int link_flush(struct link *l)
+{
+	size_t n = l->out_n;
+
+	l->out_n = 0;
+	return n > 0 ? link_put(l, l->out, n) : 0;
+}
+
 static int link_bio_write(BIO *b, const char *p, int n)
 {
 	struct link *l = BIO_get_data(b);
+	size_t len = n > 0 ? (size_t)n : 0;
 
-	if (n <= 0)
-		return 0;
-	return link_put(l, p, (size_t)n) ? -1 : n;
+	if (len > LINK_OUT - l->out_n && link_flush(l))
+		return -1;
+	if (len > LINK_OUT)
+		return link_put(l, p, len) ? -1 : n;
+	memcpy(l->out + l->out_n, p, len);
+	l->out_n += len;
+	return n;
 }
 
 static int link_bio_read(BIO *b, char *p, int n)
@@ -130,9 +146,10 @@ static int link_bio_read(BIO *b, char *p, int n)
 
 static long link_bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
-	(void)b, (void)num, (void)ptr;
-	return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_PUSH ||
-	       cmd == BIO_CTRL_POP;
+	(void)num, (void)ptr;
+	if (cmd == BIO_CTRL_FLUSH)
+		return link_flush(BIO_get_data(b)) ? -1 : 1;
+	return cmd == BIO_CTRL_PUSH || cmd == BIO_CTRL_POP;
 }
 
 static void link_bio_init(void)
@@ -178,6 +195,7 @@ void link_free(struct link *l)
 	phone_link_remove(l->phone, l);
 	SSL_free(l->ssl); /* no alert: services just close (CHECKS 35) */
 	close(l->fd);
+	free(l->out);
 	free(l);
 }
 
@@ -261,7 +279,7 @@ int link_write(struct link *l, const void *buf, size_t n)
 		p += k;
 		n -= (size_t)k;
 	}
-	return 0;
+	return link_flush(l);
 }
 
 int link_write2(
@@ -299,9 +317,11 @@ static int link_ssl_new(struct link *l, const char *host_id)
 	if (!ctx)
 		return -1;
 	pthread_once(&link_bio_once, link_bio_init);
+	if (!l->out)
+		l->out = malloc(LINK_OUT);
 	l->ssl = SSL_new(ctx);
 	SSL_CTX_free(ctx);
-	if (l->ssl && link_bio_method)
+	if (l->ssl && l->out && link_bio_method)
 		bio = BIO_new(link_bio_method);
 	if (!bio) {
 		SSL_free(l->ssl);
@@ -338,7 +358,7 @@ int link_stop_tls(struct link *l)
 		return -1;
 	ERR_clear_error();
 	rc = SSL_shutdown(l->ssl); /* ours */
-	if (rc == 0)
+	if (rc == 0 && !link_flush(l))
 		rc = SSL_shutdown(l->ssl); /* theirs */
 	SSL_free(l->ssl);
 	l->ssl = NULL;
