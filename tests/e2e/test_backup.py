@@ -273,7 +273,7 @@ def test_cut_at_many_byte_counts(t):
             equal(t.tree(t.latest(t.dir, phone)), before,
                   f"the earlier night after a cut at byte {n}")
             tried += 1
-        phone.ctl("cut", "off")
+        phone.ctl("cut", 0)
         phone.ctl("plug")
         good_backup(t, sim, phone, t.dir)
     check(tried >= 3, f"only {tried} cuts happened")
