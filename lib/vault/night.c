@@ -49,8 +49,10 @@ enum rc night_checkpoint(struct vault_night *n)
 	rc = staging_sync(&p->staging);
 	if (!rc && db_in_transaction(p->cat.db))
 		rc = db_commit(p->cat.db);
-	if (!rc)
+	if (!rc) {
 		staging_reap(&p->staging);
+		rereader_checkpoint(n->rereader);
+	}
 	return night_poison(n, rc);
 }
 
@@ -138,6 +140,7 @@ enum rc vault_night_begin(
 		return rc;
 	}
 	*resumed = !clean;
+	n->rereader = rereader_new(p->ops, p->root);
 	p->night = n;
 	*out = n;
 	return RC_OK;
@@ -153,8 +156,15 @@ void vault_night_set_reserve(struct vault_night *n, uint64_t reserve)
 	n->reserve = reserve;
 }
 
+static void stop_rereader(struct vault_night *n)
+{
+	rereader_free(n->rereader);
+	n->rereader = NULL;
+}
+
 static void night_free(struct vault_night *n)
 {
+	stop_rereader(n);
 	n->p->night = NULL;
 	view_free(n->view);
 	free(n);
@@ -168,6 +178,7 @@ void vault_night_end(struct vault_night *n, bool keep)
 	if (!n)
 		return;
 	p = n->p;
+	stop_rereader(n);
 	if (keep && !p->broken) {
 		rc = night_checkpoint(n);
 		if (rc)
@@ -211,6 +222,7 @@ static enum rc commit(struct vault_night *n, struct vault_snapshot *snap)
 	rc = night_checkpoint(n); /* V1: data before the rows that need it */
 	if (rc)
 		return rc;
+	stop_rereader(n); /* the files change their places now */
 	view_free(n->view);
 	n->view = NULL;
 	rc = journal_write(p, snap);

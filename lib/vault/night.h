@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "rereader.h"
 #include "store.h"
 #include "view.h"
 #include "vphone.h"
@@ -20,6 +21,7 @@ struct vault_night {
 	struct vault_phone *p;
 	struct view *view;
 	struct store store;
+	struct rereader *rereader; /* NULL: all is read back at the end */
 	uint64_t reserve;
 	int64_t checkpoint_ms; /* mono_ms() of the last one */
 	int64_t verify_ms; /* when verification began */

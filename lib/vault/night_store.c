@@ -285,8 +285,12 @@ static enum rc night_write(struct store_file *f, const void *data, size_t len)
 
 static enum rc add_row(struct vault_night *n, const struct staging_file *st)
 {
-	return night_poison(n, view_add_staged(n->view, st->num, st->size,
-				   time(NULL), st->sha256));
+	enum rc rc =
+	    view_add_staged(n->view, st->num, st->size, time(NULL), st->sha256);
+
+	if (!rc)
+		rereader_add(n->rereader, st->num, st->size, st->sha256);
+	return night_poison(n, rc);
 }
 
 static void night_discard(struct store_file *f)

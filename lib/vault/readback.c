@@ -25,6 +25,8 @@ struct readback {
 	int dir;
 	readback_fn fn;
 	void *arg;
+	bool (*cancel)(void *arg);
+	void *cancel_arg;
 	struct sha256 *hash;
 	char *buf;
 	size_t first, n; /* a ring */
@@ -50,6 +52,13 @@ struct readback *readback_new(
 		return NULL;
 	}
 	return rb;
+}
+
+void readback_set_cancel(
+    struct readback *rb, bool (*cancel)(void *arg), void *arg)
+{
+	rb->cancel = cancel;
+	rb->cancel_arg = arg;
 }
 
 static void slot_close(struct readback *rb, struct slot *s)
@@ -108,6 +117,8 @@ static enum rc hash_file(struct readback *rb, struct slot *s,
 
 	*size = 0;
 	while (!rc && n > 0) {
+		if (rb->cancel && rb->cancel(rb->cancel_arg))
+			return RC_CANCELLED;
 		n = rb->ops->read(rb->ops->ctx, s->fd, rb->buf, BUFFER);
 		rc = fileops_rc(n);
 		if (!rc && n > 0)

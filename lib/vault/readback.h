@@ -9,6 +9,7 @@
 #ifndef READBACK_H
 #define READBACK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "fileops.h"
@@ -21,6 +22,7 @@ struct readback_item {
 	char path[LAYOUT_PATH]; /* below the folder given to readback_new() */
 	uint64_t size;
 	uint8_t sha256[32];
+	uint32_t tag; /* the caller's */
 };
 
 /* RC_OK: as it was. RC_CORRUPT: other bytes or another length. RC_NOTFOUND:
@@ -31,6 +33,10 @@ typedef enum rc (*readback_fn)(
 struct readback *readback_new(
     const struct fileops *ops, int dir, readback_fn fn, void *arg);
 void readback_free(struct readback *rb); /* NULL is fine */
+
+/* Asked between two reads; once it is true, files end in RC_CANCELLED. */
+void readback_set_cancel(
+    struct readback *rb, bool (*cancel)(void *arg), void *arg);
 
 /* `item` is copied. fn is called for it now or later, in order. */
 MUST_CHECK enum rc readback_add(

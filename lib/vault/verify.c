@@ -286,18 +286,17 @@ static enum rc read_one(void *arg, const struct readback_item *item, enum rc rc)
 static enum rc next_item(
     struct db_stmt *s, struct readback_item *item, bool *more)
 {
-	uint32_t num;
 	enum rc rc = db_step(s, more);
 
 	if (rc || !*more)
 		return rc;
-	rc = catalog_row_staged(s, 0, &num);
+	rc = catalog_row_staged(s, 0, &item->tag);
 	if (!rc)
 		rc = catalog_row_size(s, 1, &item->size);
 	if (!rc)
 		rc = catalog_row_sha(s, 2, item->sha256);
 	if (!rc)
-		layout_staged(item->path, num);
+		layout_staged(item->path, item->tag);
 	return rc;
 }
 
@@ -305,6 +304,7 @@ static enum rc next_item(
  * in which they lie on the disk. */
 static enum rc read_back(struct verify *v, struct readback *rb)
 {
+	struct rereader *rr = v->n->rereader;
 	struct readback_item item;
 	struct db_stmt *s = NULL;
 	bool more = true;
@@ -315,12 +315,25 @@ static enum rc read_back(struct verify *v, struct readback *rb)
 		rc = next_item(s, &item, &more);
 		if (rc || !more)
 			break;
-		rc = readback_add(rb, &item);
+		if (rereader_is_good(rr, item.tag))
+			rc = read_one(v, &item, RC_OK);
+		else
+			rc = readback_add(rb, &item);
 	}
 	if (!rc)
 		rc = readback_flush(rb);
 	db_finish(s);
 	return rc;
+}
+
+/* Most files were read back while the phone sent others. */
+static void wait_for_rereader(struct verify *v)
+{
+	uint64_t files = 0, bytes = 0;
+
+	while (!rereader_wait(v->n->rereader, 250, &files, &bytes))
+		if (v->progress && files < v->files && bytes < v->bytes)
+			v->progress(v->arg, files, v->files, bytes, v->bytes);
 }
 
 static enum rc check_bytes(struct verify *v)
@@ -338,6 +351,7 @@ static enum rc check_bytes(struct verify *v)
 		return rc;
 	v->files = (uint64_t)files;
 	v->bytes = (uint64_t)bytes;
+	wait_for_rereader(v);
 	rb = readback_new(p->ops, p->root, read_one, v);
 	if (!rb)
 		return RC_NOMEM;

@@ -4,6 +4,10 @@
  */
 #include "vault_rig.h"
 
+#include <fcntl.h>
+
+#include "rereader.h"
+
 static struct rig_world world;
 
 struct night {
@@ -348,6 +352,54 @@ static void files_become_folders_and_back(void **state)
 	rig_free(&r);
 }
 
+/* Behind the session: it says "good" of what it has read and found right, and
+ * of nothing else. */
+static void files_are_read_back_while_the_night_runs(void **state)
+{
+	char incoming[128], path[256];
+	uint64_t files = 0, bytes = 0;
+	uint8_t sha[SHA256_LEN];
+	struct sha256 *h = sha256_new();
+	struct rereader *rr;
+	struct rig r;
+	int dir;
+
+	(void)state;
+	rig_new(&r);
+	snprintf(incoming, sizeof(incoming), "%s/incoming", r.dir);
+	assert_int_equal(mkdir(incoming, 0755), 0);
+	snprintf(path, sizeof(path), "%s/000000", incoming);
+	assert_int_equal(mkdir(path, 0755), 0);
+	for (int i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "%s/000000/%08x", incoming, i);
+		FILE *f = fopen(path, "w");
+
+		assert_non_null(f);
+		fputs(i == 7 ? "thf bytes" : "the bytes", f);
+		fclose(f);
+	}
+	assert_int_equal(sha256_begin(h), RC_OK);
+	assert_int_equal(sha256_update(h, "the bytes", 9), RC_OK);
+	assert_int_equal(sha256_final(h, sha), RC_OK);
+	sha256_free(h);
+	dir = open(r.dir, O_RDONLY | O_DIRECTORY);
+	rr = rereader_new(fileops_posix(), dir);
+	assert_non_null(rr);
+	for (uint32_t i = 0; i < 101; i++) /* the last one is not there */
+		rereader_add(rr, i, i == 8 ? 10 : 9, sha);
+	rereader_checkpoint(rr);
+	rereader_add(rr, 0, 9, sha); /* not covered by a checkpoint */
+	assert_true(rereader_wait(rr, 60000, &files, &bytes));
+	assert_int_equal(files, 98);
+	assert_int_equal(bytes, 98 * 9);
+	for (uint32_t i = 0; i < 101; i++)
+		assert_int_equal(
+		    rereader_is_good(rr, i), i != 7 && i != 8 && i != 100);
+	rereader_free(rr);
+	close(dir);
+	rig_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +414,7 @@ int main(void)
 		cmocka_unit_test(a_change_after_the_check_asks_for_another),
 		cmocka_unit_test(the_same_again_costs_nothing_and_heals),
 		cmocka_unit_test(files_become_folders_and_back),
+		cmocka_unit_test(files_are_read_back_while_the_night_runs),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
