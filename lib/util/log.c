@@ -40,9 +40,10 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
-	n = snprintf(line, sizeof(line), "%02d:%02d:%02d.%03ld %c %s%s%s: ",
-	    tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000,
-	    names[level], tag, tag[0] ? "/" : "", module);
+	n = snprintf(line, sizeof(line),
+	    "%02d:%02d:%02d.%03ld %c %s%s%s: ", tm.tm_hour, tm.tm_min,
+	    tm.tm_sec, now.tv_nsec / 1000000, names[level], tag,
+	    tag[0] ? "/" : "", module);
 	va_start(ap, fmt);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);

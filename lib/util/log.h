@@ -10,8 +10,8 @@
 
 enum log_level {
 	LOG_LEVEL_ERROR, /* a person must act */
-	LOG_LEVEL_WARN,  /* we coped */
-	LOG_LEVEL_NOTE,  /* the story of a night: 20 to 50 lines */
+	LOG_LEVEL_WARN, /* we coped */
+	LOG_LEVEL_NOTE, /* the story of a night: 20 to 50 lines */
 	LOG_LEVEL_INFO,
 	LOG_LEVEL_DEBUG
 };

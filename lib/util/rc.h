@@ -11,22 +11,22 @@
 enum rc {
 	RC_OK = 0,
 	RC_NOMEM,
-	RC_IO,          /* the disk failed, or the state on it is unknown */
-	RC_NOSPC,       /* the disk (or a quota) is full; nothing is lost */
-	RC_READONLY,    /* may be read, may not be written */
+	RC_IO, /* the disk failed, or the state on it is unknown */
+	RC_NOSPC, /* the disk (or a quota) is full; nothing is lost */
+	RC_READONLY, /* may be read, may not be written */
 	RC_NOTFOUND,
 	RC_EXISTS,
 	RC_NOTDIR,
 	RC_ISDIR,
-	RC_GONE,        /* the phone or the disk was pulled, a peer closed */
+	RC_GONE, /* the phone or the disk was pulled, a peer closed */
 	RC_TIMEOUT,
-	RC_LOCKED,      /* the phone is locked */
-	RC_UNTRUSTED,   /* no pairing yet: the dialog waits */
-	RC_REFUSED,     /* a person or a device said no */
-	RC_PROTO,       /* the peer broke the protocol */
-	RC_LIMIT,       /* a bound of limits.h was exceeded */
-	RC_CORRUPT,     /* what was stored is not what is there now */
-	RC_BUSY,        /* someone else holds it */
+	RC_LOCKED, /* the phone is locked */
+	RC_UNTRUSTED, /* no pairing yet: the dialog waits */
+	RC_REFUSED, /* a person or a device said no */
+	RC_PROTO, /* the peer broke the protocol */
+	RC_LIMIT, /* a bound of limits.h was exceeded */
+	RC_CORRUPT, /* what was stored is not what is there now */
+	RC_BUSY, /* someone else holds it */
 	RC_CANCELLED,
 	RC_UNSUPPORTED,
 	RC_CONFIG,

@@ -46,21 +46,21 @@ struct status_phone {
 	char udid[48];
 	char name[128];
 	char product_type[32];
-	char model[48];       /* "iPhone 15"; the product type if not known */
+	char model[48]; /* "iPhone 15"; the product type if not known */
 	char ios[32];
 	enum status_state state;
-	int64_t state_at;     /* since when */
+	int64_t state_at; /* since when */
 	bool attached;
 	bool encrypted;
-	int battery_pct;      /* -1 unknown */
+	int battery_pct; /* -1 unknown */
 	/* the running backup */
-	uint32_t pct_x100;    /* 0..10000 */
+	uint32_t pct_x100; /* 0..10000 */
 	uint64_t bytes_done, bytes_rate; /* bytes/s over the last seconds */
 	uint64_t files_done;
-	int64_t eta_s;        /* -1 unknown */
+	int64_t eta_s; /* -1 unknown */
 	uint64_t missing_bytes; /* DISK_FULL: how much more room */
-	int mb_code;          /* small print; 0 none */
-	char detail[256];     /* the phone's text or what the check found */
+	int mb_code; /* small print; 0 none */
+	char detail[256]; /* the phone's text or what the check found */
 	/* the newest good snapshot */
 	int64_t last_good_at;
 	uint64_t last_files, last_bytes, last_new_files, last_new_bytes;
@@ -90,18 +90,18 @@ struct status_disk {
 };
 
 struct status {
-	uint64_t serial;      /* grows with each change */
+	uint64_t serial; /* grows with each change */
 	int64_t now_at;
 	int64_t started_at;
-	char box[64];         /* its name: "nightstand" */
+	char box[64]; /* its name: "nightstand" */
 	char version[32];
 	enum status_state box_state; /* of the box alone: STARTING, READY,
 					NO_DISK, DISK_*, BOX_FAULT */
-	char detail[256];     /* what box_state is about, in words */
+	char detail[256]; /* what box_state is about, in words */
 	/* the three below are set by status_settle() */
 	enum status_state state; /* of the box: box_state, or the state of the
 				    phone that matters most */
-	int phone;            /* index that the state speaks of, -1 none */
+	int phone; /* index that the state speaks of, -1 none */
 	enum led_pattern led; /* pure function of the rest */
 	struct status_disk disk;
 	uint32_t n_phones, n_nights;

@@ -15,7 +15,10 @@
 
 #include "rc.h"
 
-enum store_kind { STORE_FILE = 1, STORE_DIR = 2 };
+enum store_kind {
+	STORE_FILE = 1,
+	STORE_DIR = 2
+};
 
 struct store_stat {
 	enum store_kind kind;
@@ -53,8 +56,7 @@ struct store_ops {
 
 	/* Begins a new file that replaces what is at `path` once it is
 	 * finished; until then `path` shows what it did before. */
-	enum rc (*create)(
-	    void *ctx, const char *path, struct store_file **out);
+	enum rc (*create)(void *ctx, const char *path, struct store_file **out);
 
 	/* Appends; all or an error. After an error only discard() is left. */
 	enum rc (*write)(struct store_file *f, const void *data, size_t len);
