@@ -99,7 +99,7 @@ static const char *real_manifest(char *buf, size_t cap)
 static void copy_to(
     const char *from, const char *to, const char *tail, size_t tail_len)
 {
-	size_t len;
+	size_t len = 0;
 	char *data = rig_slurp(from, &len);
 	FILE *f = fopen(to, "wb");
 
