@@ -310,7 +310,7 @@ static void disk_changed(struct box *b, bool was_fit)
 	}
 }
 
-static void look_at_disk(struct box *b)
+void box_look_at_disk(struct box *b)
 {
 	enum disk_state before = b->disk.state;
 
@@ -327,7 +327,7 @@ static void tick(struct box *b, int64_t now_ms)
 		return;
 	b->tick_ms = now_ms + TICK_MS;
 	wdog_kick(b->wdog);
-	look_at_disk(b);
+	box_look_at_disk(b);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
 	    now_ms - b->usbmux.crash_ms > PEACE_MS)

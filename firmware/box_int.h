@@ -86,6 +86,11 @@ void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
 
 void box_phone_kept(struct box *b, const struct msg_kept *kept);
 
+/* --- box.c ------------------------------------------------------------------- */
+
+/* Probes the disk, and posts when it came or went. */
+void box_look_at_disk(struct box *b);
+
 /* --- box_status.c ------------------------------------------------------------ */
 
 /* Fills b->status and shows it: LED, page. */

@@ -468,6 +468,12 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 	make_result(p);
 	child_close(&p->session);
 	o = outcome_of(&p->result);
+	/* An error of the disk may be its absence. */
+	if (o.state == STATE_DISK_FAILING) {
+		box_look_at_disk(b);
+		if (b->disk.state == DISK_MISSING)
+			o.state = STATE_NO_DISK;
+	}
 	/* Pulled, whatever the session made of it. */
 	if (!p->attached && o.event == PHONE_EV_END_RETRY) {
 		o.state = STATE_UNPLUGGED;

@@ -15,7 +15,7 @@
 struct store_file {
 	struct plain_store *p;
 	int fd; /* -1: thrown away */
-	char path[PATH_CAP], tmp[PATH_CAP + 8];
+	char path[PATH_CAP];
 };
 
 static void full_path(const struct plain_store *p, const char *path, char *out)
@@ -164,12 +164,17 @@ static enum rc plain_remove(void *ctx, const char *path)
 	return remove_tree(full);
 }
 
+static int open_new(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+}
+
 static enum rc plain_create(
     void *ctx, const char *path, struct store_file **out)
 {
 	struct plain_store *p = ctx;
 	struct store_file *f = calloc(1, sizeof(*f));
-	enum rc rc;
+	enum rc rc = RC_OK;
 
 	if (!f)
 		return RC_NOMEM;
@@ -179,16 +184,13 @@ static enum rc plain_create(
 	if (!p->root)
 		return RC_OK;
 	full_path(p, path, f->path);
-	snprintf(f->tmp, sizeof(f->tmp), "%s.part", f->path);
-	rc = make_parents(f->tmp);
-	if (!rc) {
-		f->fd = open(
-		    f->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-		if (f->fd < 0)
-			rc = last_error();
-	}
-	if (rc)
+	f->fd = open_new(f->path);
+	if (f->fd < 0 && errno == ENOENT && make_parents(f->path) == RC_OK)
+		f->fd = open_new(f->path);
+	if (f->fd < 0) {
+		rc = last_error();
 		free(f);
+	}
 	return rc;
 }
 
@@ -214,8 +216,6 @@ static enum rc plain_finish(struct store_file *f)
 
 	if (f->fd >= 0 && close(f->fd))
 		rc = last_error();
-	if (f->fd >= 0 && !rc && rename(f->tmp, f->path))
-		rc = last_error();
 	free(f);
 	return rc;
 }
@@ -226,7 +226,7 @@ static void plain_discard(struct store_file *f)
 		return;
 	if (f->fd >= 0) {
 		close(f->fd);
-		unlink(f->tmp);
+		unlink(f->path);
 	}
 	free(f);
 }

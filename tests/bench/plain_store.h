@@ -1,5 +1,5 @@
 /* A store that is just a folder, for benches and trials: no overlay, no
- * promise. `root` NULL throws everything away (reads find nothing). */
+ * promise; a file is written in place. `root` NULL throws everything away (reads find nothing). */
 #ifndef PLAIN_STORE_H
 #define PLAIN_STORE_H
 

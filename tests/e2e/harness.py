@@ -190,10 +190,12 @@ class Sim:
         self.process = Process(self.rig, self.name, args + self.options)
         self.rig.processes.append(self.process)
 
+        self.starts = getattr(self, "starts", 0) + 1
+
         def ready():
             if not self.process.running():
                 raise Failed(f"phonesim ended: {self.process.err}")
-            return "ready" in self.process.out
+            return self.process.out.count("ready") >= self.starts
         wait_until("phonesim to be ready", ready, 60)
 
     @property

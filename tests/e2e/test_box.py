@@ -160,7 +160,7 @@ def test_restart_remembers_nights_and_snapshots(t):
     st = wait_until("the phone's card", lambda: (
         box.status()["phones"] and box.status()))
     equal(st["phones"][0]["versions"], 1, "versions")
-    check(st["phones"][0]["last_good_at"] > 0, "last good backup")
+    check(st["phones"][0]["last_good"]["at"] > 0, "last good backup")
     equal(st["nights"][0]["state"], "safe", "ledger")
 
 

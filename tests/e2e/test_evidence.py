@@ -485,8 +485,9 @@ def test_check_64_passcode_runs_out(t):
 def test_check_67_no_last_word(t):
     sim, phone = paired(t)
     phone.ctl("set", "ignore_response", 1)
-    t.backup(sim, phone, t.dir,
-             env={"NIGHTSTAND_TEST_LAST_WORD_MS": "1500"})
+    conf = t.path("c.conf")
+    conf.write_text("[phone]\nlast_wait_s = 2\n")
+    t.backup(sim, phone, t.dir, "--config", conf)
     t.compare_plain(t.latest(t.dir, phone), phone.hashes())
 
 

@@ -44,8 +44,9 @@ need() {
 }
 
 # Where this machine's apt finds Debian: "main URI" and "security URI" lines.
+# Without release info it says so also where no list was ever fetched.
 archives() {
-	apt-get indextargets --format \
+	apt-get indextargets --no-release-info --format \
 		'$(REPO_URI)|$(RELEASE)|$(COMPONENT)' 'Created-By: Packages' |
 		awk -F '|' '
 			$3 != "main" || $1 ~ /^cdrom:/ { next }
@@ -173,6 +174,5 @@ lwip) unpack_lwip ;;
 llhttp) unpack_llhttp ;;
 *) die "no such dependency: $what" ;;
 esac
-# The sources are older than any object; the stamp is what make compares.
 rm -rf "$dest"
 mv "$dest.new" "$dest"
