@@ -350,6 +350,8 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 		meter_phone(&p->shown, &m->u.phone);
 		return true;
 	case MSG_PHASE:
+		meter_phase(
+		    &p->meter, &p->shown, (enum msg_phase)m->u.step.phase);
 		ev = event_of((enum msg_phase)m->u.step.phase);
 		if (ev != PHONE_EV_COUNT_)
 			box_phone_post(b, p, ev);

@@ -213,6 +213,8 @@ static void on_message(struct backup *b, const struct msg *m)
 		meter_phone(b->phone, &m->u.phone);
 		return;
 	case MSG_PHASE:
+		meter_phase(
+		    &b->meter, b->phone, (enum msg_phase)m->u.step.phase);
 		b->phone->state = meter_state((enum msg_phase)m->u.step.phase);
 		if (b->phone->state != STATE_SEEN)
 			show(b);

@@ -21,6 +21,18 @@ void meter_reset(struct meter *m, struct status_phone *p)
 	p->detail[0] = '\0';
 }
 
+void meter_phase(struct meter *m, struct status_phone *p, enum msg_phase phase)
+{
+	if (phase != MSG_PHASE_VERIFYING)
+		return;
+	/* The check counts from nothing again. */
+	m->phase = -1;
+	p->pct_x100 = 0;
+	p->bytes_done = 0;
+	p->bytes_rate = 0;
+	p->eta_s = -1;
+}
+
 static int64_t eta_s(const struct meter *m, uint32_t pct, int64_t now_ms)
 {
 	uint32_t done = pct - m->began_pct;

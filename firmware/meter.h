@@ -19,6 +19,7 @@ struct meter {
 };
 
 void meter_reset(struct meter *m, struct status_phone *p);
+void meter_phase(struct meter *m, struct status_phone *p, enum msg_phase phase);
 void meter_progress(struct meter *m, struct status_phone *p,
     const struct msg_progress *in, int64_t now_ms);
 
