@@ -15,7 +15,7 @@ static struct http_request *of(llhttp_t *parser)
 	return parser->data;
 }
 
-/* --- llhttp's callbacks ---------------------------------------------------- */
+/* --- llhttp's callbacks --------------------------------------------------- */
 
 static int on_url(llhttp_t *parser, const char *at, size_t len)
 {
@@ -105,7 +105,7 @@ static const llhttp_settings_t *settings(void)
 	return &s;
 }
 
-/* --- what llhttp lets through ---------------------------------------------- */
+/* --- what llhttp lets through --------------------------------------------- */
 
 /* True when `c` may stand where it does; follows the lines of the head. */
 static bool line_is_sound(struct http_request *r, char c)

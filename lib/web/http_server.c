@@ -36,7 +36,7 @@ struct http_server {
 
 static struct http_server the_server; /* lwIP's state is global as well */
 
-/* --- one connection -------------------------------------------------------- */
+/* --- one connection ------------------------------------------------------- */
 
 static void forget(struct slot *s)
 {
@@ -133,7 +133,7 @@ static void pull(struct slot *s)
 	push(s);
 }
 
-/* --- lwIP's callbacks ------------------------------------------------------ */
+/* --- lwIP's callbacks ----------------------------------------------------- */
 
 static err_t on_recv(
     void *arg, struct altcp_pcb *pcb, struct pbuf *p, err_t err)
@@ -244,7 +244,7 @@ static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-/* --- the server ------------------------------------------------------------ */
+/* --- the server ----------------------------------------------------------- */
 
 enum rc http_server_open(
     const struct http_site *site, uint16_t port, struct http_server **out)

@@ -22,7 +22,7 @@ static const char svg_dash[] =
 static const char svg_bang[] = "<svg viewBox=\"0 0 12 12\">"
 			       "<path d=\"M6 2v4.5M6 9.9v.1\"/></svg>";
 
-/* --- small parts ----------------------------------------------------------- */
+/* --- small parts ---------------------------------------------------------- */
 
 static void put_bytes(struct markup *m, uint64_t bytes)
 {
@@ -100,7 +100,7 @@ static void put_bar(struct markup *m, const char *class, double pct)
 	    class, pct);
 }
 
-/* --- the glance ------------------------------------------------------------ */
+/* --- the glance ----------------------------------------------------------- */
 
 static const char *does_someone_have_to(enum words_severity severity)
 {
@@ -199,7 +199,7 @@ static void put_glance(
 	markup_raw(m, "</div></section>");
 }
 
-/* --- how old, how many, how much room -------------------------------------- */
+/* --- how old, how many, how much room ------------------------------------- */
 
 /* The phone whose backup is the oldest; NULL when one has none at all. */
 static const struct status_phone *oldest_backup(const struct status *st)
@@ -344,7 +344,7 @@ static void put_room_card(struct markup *m, const struct status *st)
 	markup_raw(m, "</span></div>");
 }
 
-/* --- phones ---------------------------------------------------------------- */
+/* --- phones --------------------------------------------------------------- */
 
 static void row_begin(struct markup *m, const char *label)
 {
@@ -476,7 +476,7 @@ static void put_phones(struct markup *m, const struct status *st)
 	}
 }
 
-/* --- nights ---------------------------------------------------------------- */
+/* --- nights --------------------------------------------------------------- */
 
 static void put_night(struct markup *m, const struct status *st, unsigned i)
 {
@@ -530,7 +530,7 @@ static void put_nights(struct markup *m, const struct status *st)
 	markup_raw(m, "</section>");
 }
 
-/* --- all of it ------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------ */
 
 static void put_box(struct markup *m, const struct status *st)
 {

@@ -53,7 +53,7 @@ static const char favicon[] =
     " 8.5 8.5 0 0 1-2.8 1.2z\" fill=\"#f4d58d\"/>"
     "<circle cx=\"23.5\" cy=\"9\" r=\"2\" fill=\"#30d158\"/></svg>";
 
-/* --- documents ------------------------------------------------------------- */
+/* --- documents ------------------------------------------------------------ */
 
 static struct http_doc *newest(struct site *s, enum kind kind)
 {
@@ -145,7 +145,7 @@ static const struct http_doc *crowded(void *ctx)
 	return NULL;
 }
 
-/* --- who is asking --------------------------------------------------------- */
+/* --- who is asking -------------------------------------------------------- */
 
 static bool is_address(const char *name)
 {
@@ -196,7 +196,7 @@ bool site_host_is_ours(const char *host, const char *allow)
 	       (allow && allow[0] && !strcasecmp(name, allow));
 }
 
-/* --- routes ---------------------------------------------------------------- */
+/* --- routes --------------------------------------------------------------- */
 
 static void add(struct http_answer *a, const void *data, size_t len)
 {
@@ -324,7 +324,7 @@ static bool event(
 	return true;
 }
 
-/* --- the site -------------------------------------------------------------- */
+/* --- the site ------------------------------------------------------------- */
 
 enum rc site_new(const char *allow, struct site **out)
 {

@@ -32,7 +32,7 @@ struct web {
 	bool has_netif;
 };
 
-/* --- the netif ------------------------------------------------------------- */
+/* --- the netif ------------------------------------------------------------ */
 
 static err_t link_output(struct netif *netif, struct pbuf *p)
 {
@@ -85,7 +85,7 @@ static enum rc add_netif(struct web *w)
 	return RC_OK;
 }
 
-/* --- open and close -------------------------------------------------------- */
+/* --- open and close ------------------------------------------------------- */
 
 enum rc web_open(const struct web_opts *opts, struct web **out)
 {
@@ -134,7 +134,7 @@ void web_set_status(struct web *w, const struct status *st)
 	site_set_status(w->site, st);
 }
 
-/* --- the loop -------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static int sleep_ms(const struct web *w, int max_ms)
 {

@@ -14,7 +14,7 @@
 #include "http_request.h"
 #include "site.h"
 
-/* --- a request ------------------------------------------------------------- */
+/* --- a request ------------------------------------------------------------ */
 
 /* Feeds `text` in pieces of `step` bytes; what the last piece led to. */
 static enum http_request_step feed(
@@ -164,7 +164,7 @@ static void every_single_byte_flip_is_survived(void **state)
 	}
 }
 
-/* --- a connection ---------------------------------------------------------- */
+/* --- a connection --------------------------------------------------------- */
 
 static char doc_bytes[3000];
 static struct fake {
@@ -428,7 +428,7 @@ static void streams_coalesce_and_pulse(void **state)
 	assert_int_equal(fake.held, 0);
 }
 
-/* --- who the box goes by --------------------------------------------------- */
+/* --- who the box goes by -------------------------------------------------- */
 
 static void strangers_names_are_refused(void **state)
 {
@@ -452,7 +452,7 @@ static void strangers_names_are_refused(void **state)
 	assert_false(site_host_is_ours("box.home", NULL));
 }
 
-/* --- the routes ------------------------------------------------------------ */
+/* --- the routes ----------------------------------------------------------- */
 
 static int status_of(struct site *s, const char *request, char *out, size_t cap)
 {

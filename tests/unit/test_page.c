@@ -50,7 +50,7 @@ static void one_phone(struct status *st, const char *name)
 	status_settle(st);
 }
 
-/* --- escaping -------------------------------------------------------------- */
+/* --- escaping ------------------------------------------------------------- */
 
 static const char *text(const char *in)
 {
@@ -121,7 +121,7 @@ static void hostile_names_stay_text(void **state)
 	assert_non_null(strstr(html, "&lt;script&gt;alert(1)"));
 }
 
-/* --- what it shows --------------------------------------------------------- */
+/* --- what it shows -------------------------------------------------------- */
 
 /* Opened and closed elements balance, so that it can be put into a page. */
 static void assert_balanced(const char *s)
@@ -215,7 +215,7 @@ static void no_phone_and_many_nights_are_fine(void **state)
 	assert_balanced(html);
 }
 
-/* --- the frame ------------------------------------------------------------- */
+/* --- the frame ------------------------------------------------------------ */
 
 static void the_light_blinks_as_in_the_table(void **state)
 {
