@@ -224,20 +224,36 @@ static bool part_message(
 
 /* --- children's messages ------------------------------------------------------ */
 
+/* Who stands behind a descriptor of the poll. */
+struct source {
+	struct child *child;
+	struct box_part *part; /* one of the parts, or */
+	struct box_phone *phone; /* the session or the watch of this one */
+};
+
+static bool take(struct box *b, const struct source *s, const struct msg *m)
+{
+	if (s->part)
+		return part_message(b, s->part, m);
+	if (s->child == &s->phone->watch)
+		return box_phone_watched(b, s->phone, m);
+	return box_phone_message(b, s->phone, m);
+}
+
 /* Takes all that is there; a child that sends what it may not is killed. */
-static void drain(
-    struct box *b, struct child *c, struct box_part *part, struct box_phone *p)
+static void drain(struct box *b, const struct source *s)
 {
 	static struct msg m;
-	enum rc rc;
+	struct child *c = s->child;
+	enum rc rc = RC_OK;
 
-	do {
+	/* What a message leads to may close its own sender. */
+	while (!rc && c->fd >= 0) {
 		rc = msg_recv(c->fd, &m);
-		if (!rc && !(part ? part_message(b, part, &m)
-				  : box_phone_message(b, p, &m)))
+		if (!rc && !take(b, s, &m))
 			rc = RC_PROTO;
-	} while (!rc);
-	if (rc == RC_BUSY)
+	}
+	if (rc == RC_BUSY || c->fd < 0)
 		return;
 	if (rc != RC_GONE) {
 		log_error("a child's message makes no sense pid=%d: %s",
@@ -263,8 +279,10 @@ static void reap(struct box *b)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (unsigned i = 0; part_at(b, i); i++)
 			child_note_exit(&part_at(b, i)->child, pid, status);
-		for (unsigned i = 0; i < b->n_phones; i++)
+		for (unsigned i = 0; i < b->n_phones; i++) {
 			child_note_exit(&b->phones[i].session, pid, status);
+			child_note_exit(&b->phones[i].watch, pid, status);
+		}
 	}
 }
 
@@ -276,6 +294,8 @@ static void settle_children(struct box *b)
 	for (unsigned i = 0; i < b->n_phones; i++) {
 		struct box_phone *p = &b->phones[i];
 
+		if (child_is_over(&p->watch))
+			child_close(&p->watch);
 		/* Over, or it could not even be started. */
 		if (child_is_over(&p->session) ||
 		    (phone_fsm_has_session(p->state) &&
@@ -390,44 +410,50 @@ static void on_signal(struct box *b)
 	}
 }
 
-#define FDS_MAX (5 + LIMIT_PHONES)
+#define SOURCES_MAX (3 + 2 * LIMIT_PHONES)
+
+static unsigned list_sources(struct box *b, struct source *out)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; part_at(b, i); i++)
+		out[n++] = (struct source){ &part_at(b, i)->child,
+			part_at(b, i), NULL };
+	for (unsigned i = 0; i < b->n_phones; i++) {
+		struct box_phone *p = &b->phones[i];
+
+		out[n++] = (struct source){ &p->session, NULL, p };
+		out[n++] = (struct source){ &p->watch, NULL, p };
+	}
+	return n;
+}
 
 static void turn(struct box *b)
 {
-	struct pollfd fds[FDS_MAX];
-	struct box_phone *phones[FDS_MAX] = { NULL };
-	struct box_part *parts[FDS_MAX] = { NULL };
+	struct source sources[SOURCES_MAX];
+	struct pollfd fds[SOURCES_MAX + 2];
+	unsigned n = list_sources(b, sources);
 	int led_ms = led_turn(b->led, mono_ms());
-	nfds_t n = 0;
 
-	fds[n++] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
-	fds[n++] = (struct pollfd){ .fd = b->listen, .events = POLLIN };
-	for (unsigned i = 0; part_at(b, i); i++) {
-		short out =
-		    part_at(b, i) == &b->web && b->web_behind ? POLLOUT : 0;
-
-		parts[n] = part_at(b, i);
-		fds[n++] = (struct pollfd){ .fd = part_at(b, i)->child.fd,
-			.events = (short)(POLLIN | out) };
+	for (unsigned i = 0; i < n; i++) {
+		fds[i].fd = sources[i].child->fd;
+		fds[i].events = POLLIN;
+		if (sources[i].part == &b->web && b->web_behind)
+			fds[i].events |= POLLOUT;
 	}
-	for (unsigned i = 0; i < b->n_phones; i++) {
-		phones[n] = &b->phones[i];
-		fds[n++] = (struct pollfd){ .fd = b->phones[i].session.fd,
-			.events = POLLIN };
-	}
-	if (poll(fds, n, time_left(b, led_ms)) < 0)
+	fds[n] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
+	fds[n + 1] = (struct pollfd){ .fd = b->listen, .events = POLLIN };
+	if (poll(fds, n + 2, time_left(b, led_ms)) < 0)
 		return;
-	if (fds[0].revents)
+	if (fds[n].revents)
 		on_signal(b);
-	if (fds[1].revents)
+	if (fds[n + 1].revents)
 		answer(b);
-	for (nfds_t i = 2; i < n; i++) {
-		struct child *c =
-		    parts[i] ? &parts[i]->child : &phones[i]->session;
-
-		if ((fds[i].revents & ~POLLOUT) && c->fd == fds[i].fd)
-			drain(b, c, parts[i], phones[i]);
-	}
+	for (unsigned i = 0; i < n; i++)
+		/* The same one still: an earlier turn may have closed it. */
+		if ((fds[i].revents & ~POLLOUT) &&
+		    sources[i].child->fd == fds[i].fd)
+			drain(b, &sources[i]);
 	settle_children(b);
 	timers(b);
 	box_status_update(b);
@@ -520,8 +546,10 @@ static void box_close(struct box *b)
 	struct sockaddr_un a;
 
 	/* As in a power cut, but for the log; the vault is made for it. */
-	for (unsigned i = 0; i < b->n_phones; i++)
+	for (unsigned i = 0; i < b->n_phones; i++) {
 		child_close(&b->phones[i].session);
+		child_close(&b->phones[i].watch);
+	}
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
 	led_close(b->led);

@@ -25,6 +25,7 @@ struct box_phone {
 	int64_t unplugged_ms;
 	struct policy_phone policy;
 	struct child session;
+	struct child watch; /* in `missed`: waits for an unlock */
 	int64_t session_ms; /* when it began */
 	bool asked; /* the request reached the phone */
 	bool has_result;
@@ -77,6 +78,9 @@ void box_phone_detached(struct box *b, const char *udid);
 
 /* A message of its session; false: not one that a session may send. */
 bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m);
+
+/* A message of its watch; false as above. */
+bool box_phone_watched(struct box *b, struct box_phone *p, const struct msg *m);
 
 /* Its session's process has ended. */
 void box_phone_ended(struct box *b, struct box_phone *p);

@@ -69,6 +69,7 @@ struct box_phone *box_phone_get(struct box *b, const char *udid)
 	snprintf(p->udid, sizeof(p->udid), "%s", udid);
 	snprintf(p->shown.udid, sizeof(p->shown.udid), "%s", udid);
 	p->session = CHILD_NONE;
+	p->watch = CHILD_NONE;
 	p->policy.good_age_s = -1;
 	p->shown.battery_pct = -1;
 	p->shown.state = STATE_READY;
@@ -197,6 +198,33 @@ static void start_session(struct box *b, struct box_phone *p)
 	p->next_full = false;
 }
 
+/* While a phone waits to be asked again: is it unlocked? */
+static void start_watch(struct box_phone *p)
+{
+	struct msg m = { .type = MSG_START };
+	enum rc rc;
+
+	m.u.start.log_level = (uint8_t)log_get_level();
+	snprintf(m.u.start.udid, sizeof(m.u.start.udid), "%s", p->udid);
+	rc = child_start(&p->watch, "watch", NULL, false);
+	if (!rc)
+		rc = msg_send(p->watch.fd, &m);
+	if (rc) {
+		/* The deadline asks, too. */
+		log_warn("an unlock of %s will not be seen: %s", p->udid,
+		    rc_words(rc));
+		child_close(&p->watch);
+	}
+}
+
+bool box_phone_watched(struct box *b, struct box_phone *p, const struct msg *m)
+{
+	if (m->type != MSG_UNLOCKED)
+		return false;
+	box_phone_post(b, p, PHONE_EV_UNLOCKED);
+	return true;
+}
+
 static void kill_session(struct box_phone *p, enum phone_event ev)
 {
 	if (!p->killed)
@@ -254,6 +282,11 @@ void box_phone_post(struct box *b, struct box_phone *p, enum phone_event ev)
 		    phone_fsm_state_name(from), phone_fsm_state_name(p->state),
 		    phone_fsm_event_name(ev));
 	}
+	/* Before a session may speak with the phone itself. */
+	if (p->state != PHONE_MISSED)
+		child_close(&p->watch);
+	else if (from != PHONE_MISSED)
+		start_watch(p);
 	if (row->act == PHONE_ACT_START)
 		start_session(b, p);
 	else if (row->act == PHONE_ACT_KILL)
@@ -381,6 +414,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_CANCEL:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
+	case MSG_UNLOCKED:
 	case MSG_SERVING:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:

@@ -239,6 +239,7 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_CANCEL:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
+	case MSG_UNLOCKED:
 	case MSG_SERVING:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:

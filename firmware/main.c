@@ -119,6 +119,8 @@ static int run_role(int argc, char **argv)
 	log_set_tag(name);
 	if (!strcmp(name, "session"))
 		return role_session(ROLE_FD);
+	if (!strcmp(name, "watch"))
+		return role_watch(ROLE_FD);
 	if (!strcmp(name, "usbmux"))
 		return role_usbmux(ROLE_FD);
 	if (!strcmp(name, "web"))

@@ -31,6 +31,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_PROGRESS] = sizeof(struct msg_progress),
 	[MSG_KEPT] = sizeof(struct msg_kept),
 	[MSG_RESULT] = sizeof(struct msg_result),
+	[MSG_UNLOCKED] = 0,
 	[MSG_SERVING] = sizeof(struct msg_serving),
 	[MSG_STATUS] = sizeof(struct status),
 };
@@ -121,6 +122,7 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_START:
 		return start_is_sound(&m->u.start);
 	case MSG_CANCEL:
+	case MSG_UNLOCKED:
 		return true;
 	case MSG_ATTACHED:
 	case MSG_DETACHED:

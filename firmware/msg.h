@@ -29,6 +29,8 @@ enum msg_type {
 	MSG_PROGRESS,
 	MSG_KEPT,
 	MSG_RESULT,
+	/* watch -> box */
+	MSG_UNLOCKED,
 	/* web -> box */
 	MSG_SERVING,
 	/* box -> web, box -> `nightstand status` */

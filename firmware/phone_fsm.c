@@ -35,6 +35,7 @@ static const char *const event_names[PHONE_EV_COUNT_] = {
 	[PHONE_EV_END_RETRY] = "end_retry",
 	[PHONE_EV_END_FAILED] = "end_failed",
 	[PHONE_EV_END_GONE] = "end_gone",
+	[PHONE_EV_UNLOCKED] = "unlocked",
 	[PHONE_EV_TIMER] = "timer",
 };
 
@@ -108,7 +109,7 @@ static const struct fsm_row rows[] = {
 	/* deadlines */
 	ROW(RUNNING,    E(TIMER), NULL,      KILL,  PHONE_LEAVING),
 	ROW(B(LEAVING), E(TIMER), NULL,      KILL,  FSM_SAME),
-	ROW(B(MISSED),  E(TIMER), may_ask,   START, PHONE_SEEN),
+	ROW(B(MISSED),  E(TIMER)|E(UNLOCKED), may_ask, START, PHONE_SEEN),
 	ROW(B(RETRY),   E(TIMER), may_retry_now, START, PHONE_SEEN),
 	ROW(B(WAITING)|B(SAFE)|B(FAILED), E(TIMER), may_start, START, PHONE_SEEN),
 	/* a session that was being ended has */
@@ -122,7 +123,7 @@ static const struct fsm_row rows[] = {
 	 * second attach, a disk that only waiting phones wait for, and
 	 * deadlines of guards that said no (they are set again). */
 	ROW(ANY, E(ATTACHED)|E(DETACHED)|E(DISK_READY)|E(DISK_LOST)|E(TIMER)|
-	    STEPS|ENDS, NULL, NONE, FSM_SAME),
+	    E(UNLOCKED)|STEPS|ENDS, NULL, NONE, FSM_SAME),
 };
 /* clang-format on */
 

@@ -47,6 +47,8 @@ enum phone_event {
 	PHONE_EV_END_RETRY,
 	PHONE_EV_END_FAILED,
 	PHONE_EV_END_GONE,
+	/* somebody holds it in the hand again */
+	PHONE_EV_UNLOCKED,
 	/* the deadline of the state has passed */
 	PHONE_EV_TIMER,
 	PHONE_EV_COUNT_

@@ -13,6 +13,8 @@
 
 /* One backup of one phone, or the census of a vault. */
 int role_session(int fd);
+/* Tells when a phone is unlocked. */
+int role_watch(int fd);
 /* Follows who is on the cable. */
 int role_usbmux(int fd);
 /* Serves the page: argv[0] is the network port's kind, then address, port. */
