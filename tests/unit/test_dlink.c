@@ -895,6 +895,29 @@ static void copies_and_unknown_commands(void **state)
 	rig_free(r);
 }
 
+static void a_message_larger_than_the_buffer(void **state)
+{
+	struct rig *r = rig_new();
+	struct pl *msg = command("DLMessageRemoveItems");
+	struct pl *list = pl_new_array();
+	char path[256];
+
+	(void)state;
+	for (int i = 0; i < 9000; i++) {
+		snprintf(path, sizeof(path), U "/%0150d", i);
+		pl_add(list, pl_new_str(path));
+	}
+	pl_add(msg, list);
+	fake_message(&r->s.in, msg);
+	assert_true(r->s.in.len > (1u << 20));
+	say_response(r, 0, NULL);
+	r->s.piece = 65536;
+	assert_int_equal(rig_serve(r), RC_OK);
+	assert_true(r->s.out.len > 9000 * 150);
+	check_status(r, 0, -13);
+	rig_free(r);
+}
+
 static void room_is_told_and_made(void **state)
 {
 	struct rig *r = rig_new();
@@ -1032,6 +1055,7 @@ int main(void)
 		cmocka_unit_test(a_move_that_fails_is_the_hosts_fault),
 		cmocka_unit_test(removes_are_recursive),
 		cmocka_unit_test(copies_and_unknown_commands),
+		cmocka_unit_test(a_message_larger_than_the_buffer),
 		cmocka_unit_test(room_is_told_and_made),
 		cmocka_unit_test(the_last_word_is_kept),
 		cmocka_unit_test(silence_ends_by_the_right_bound),
