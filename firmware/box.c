@@ -122,6 +122,7 @@ static void start_part(struct box *b, struct box_part *part)
 
 	snprintf(port, sizeof(port), "%d", b->config->port);
 	part->start_ms = 0;
+	part->begins++;
 	if (child_start(&part->child, part->role, is_web ? args : NULL, false))
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web)
@@ -321,10 +322,11 @@ static void disk_changed(struct box *b, bool was_fit)
 	for (unsigned i = 0; i < b->n_phones; i++) {
 		struct box_phone *p = &b->phones[i];
 
-		/* Whoever plugs a disk in is awake. */
+		/* Whoever plugs a disk in is awake, unless it was a
+		 * loose cable. */
 		if (is_fit && p->attached)
 			p->policy.is_fresh |=
-			    policy_is_fresh(&b->policy, &now, 0, false);
+			    !policy_is_quiet(&b->policy, &now);
 		box_phone_post(
 		    b, p, is_fit ? PHONE_EV_DISK_READY : PHONE_EV_DISK_LOST);
 	}

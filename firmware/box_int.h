@@ -42,6 +42,7 @@ struct box_part {
 	const char *role;
 	struct child child;
 	int64_t start_ms; /* not before; 0: never */
+	unsigned begins;
 	unsigned crashes; /* since the last peace */
 	int64_t crash_ms;
 };

@@ -13,7 +13,7 @@
 #define SECOND 1000LL
 #define MINUTE (60 * SECOND)
 
-/* What a fresh usbmux names at once was there before it began: nobody has just
+/* What the first usbmux names at once was there before it began: nobody has just
  * plugged it in. */
 #define START_MS (1 * SECOND)
 
@@ -313,8 +313,13 @@ void box_phone_attached(struct box *b, const char *udid)
 	p->replugged = p->state == PHONE_LEAVING;
 	p->policy.plugged_ms = now.ms;
 	p->policy.retries = 0;
+	if (policy_is_loose(&b->policy, &now, p->unplugged_ms))
+		p->policy.loose++;
+	else
+		p->policy.loose = 0;
 	p->policy.is_fresh = policy_is_fresh(
-	    &b->policy, &now, p->unplugged_ms, now.ms - b->began_ms < START_MS);
+	    &p->policy, b->usbmux.begins == 1 && !p->unplugged_ms &&
+			    now.ms - b->usbmux.child.began_ms < START_MS);
 	box_phone_post(b, p, PHONE_EV_ATTACHED);
 }
 

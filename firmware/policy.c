@@ -13,14 +13,16 @@ bool policy_is_quiet(const struct policy *p, const struct policy_now *now)
 	return now->minute >= p->quiet_from || now->minute < p->quiet_to;
 }
 
-bool policy_is_fresh(const struct policy *p, const struct policy_now *now,
-    int64_t unplugged_ms, bool at_start)
+bool policy_is_loose(
+    const struct policy *p, const struct policy_now *now, int64_t unplugged_ms)
 {
-	if (at_start)
-		return false;
-	if (!policy_is_quiet(p, now))
-		return true;
-	return unplugged_ms == 0 || now->ms - unplugged_ms >= POLICY_LOOSE_MS;
+	return policy_is_quiet(p, now) && unplugged_ms != 0 &&
+	       now->ms - unplugged_ms < POLICY_LOOSE_MS;
+}
+
+bool policy_is_fresh(const struct policy_phone *ph, bool at_start)
+{
+	return !at_start && ph->loose <= POLICY_LOOSE;
 }
 
 /* Ms since the last good backup; very many when there is none. */

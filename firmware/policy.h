@@ -28,6 +28,8 @@ struct policy_phone {
 	int64_t tried_ms; /* the last session ended */
 	int64_t night; /* wall_night_number() of asks */
 	unsigned asks; /* unanswered in this night */
+	unsigned loose; /* quick replugs in the quiet hours, since a plain plug
+			 */
 	unsigned retries; /* in a row, since a plug or a good backup */
 	unsigned broken; /* the phone called its backup broken, in a row */
 };
@@ -40,9 +42,10 @@ struct policy_now {
 	int64_t night;
 };
 
-/* A replug within this many ms of an unplug in the quiet hours is a loose
- * cable, not a person. */
+/* A replug within this many ms of an unplug in the quiet hours may be a loose
+ * cable; after a few of them it is one, and nobody is asked any more. */
 #define POLICY_LOOSE_MS (30 * 1000)
+#define POLICY_LOOSE    3
 
 /* Transient failures in a row until the box waits for a person. */
 #define POLICY_RETRIES 4
@@ -75,8 +78,12 @@ int64_t policy_retry_ms(const struct policy_phone *ph);
 int64_t policy_again_ms(const struct policy *p, const struct policy_phone *ph,
     const struct policy_now *now);
 
-/* Is a plug a person's? at_start: the box itself has just begun. */
-bool policy_is_fresh(const struct policy *p, const struct policy_now *now,
-    int64_t unplugged_ms, bool at_start);
+/* In the quiet hours, a moment after an unplug (0: never unplugged). */
+bool policy_is_loose(
+    const struct policy *p, const struct policy_now *now, int64_t unplugged_ms);
+
+/* Is a plug a person's? ph->loose counts this one. at_start: the phone was
+ * there before the box began. */
+bool policy_is_fresh(const struct policy_phone *ph, bool at_start);
 
 #endif

@@ -65,15 +65,29 @@ static void a_plug_is_asked_for_at_any_hour(void **state)
 	assert_true(policy_may_start(&rules, &ph, &night));
 	ph.is_fresh = false;
 	assert_false(policy_may_start(&rules, &ph, &night));
-	/* But a loose cable at night is nobody. */
-	assert_true(policy_is_fresh(&rules, &night, 0, false));
-	assert_false(policy_is_fresh(&rules, &night, night.ms - 5000, false));
-	assert_true(
-	    policy_is_fresh(&rules, &night, night.ms - POLICY_LOOSE_MS, false));
+	/* What was there before the box is not asked out of the blue. */
+	assert_true(policy_is_fresh(&ph, false));
+	assert_false(policy_is_fresh(&ph, true));
+}
+
+static void a_loose_cable_at_night_wakes_nobody_for_long(void **state)
+{
+	struct policy_phone ph = never();
+	struct policy_now night = at(HOUR, 3 * 60);
+	unsigned asked = 0;
+
+	(void)state;
+	assert_false(policy_is_loose(&rules, &night, 0));
+	assert_false(
+	    policy_is_loose(&rules, &night, night.ms - POLICY_LOOSE_MS));
+	for (int i = 0; i < 100; i++) {
+		assert_true(policy_is_loose(&rules, &night, night.ms - 5000));
+		ph.loose++;
+		asked += policy_is_fresh(&ph, false);
+	}
+	assert_int_equal(asked, POLICY_LOOSE);
 	night.minute = 22 * 60;
-	assert_true(policy_is_fresh(&rules, &night, night.ms - 5000, false));
-	/* And what was there before the box is not asked out of the blue. */
-	assert_false(policy_is_fresh(&rules, &night, 0, true));
+	assert_false(policy_is_loose(&rules, &night, night.ms - 5000));
 }
 
 static void a_day_later_it_is_due_again(void **state)
@@ -184,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quiet_hours),
 		cmocka_unit_test(a_plug_is_asked_for_at_any_hour),
+		cmocka_unit_test(a_loose_cable_at_night_wakes_nobody_for_long),
 		cmocka_unit_test(a_day_later_it_is_due_again),
 		cmocka_unit_test(a_failure_is_not_asked_for_every_minute),
 		cmocka_unit_test(only_on_plug_when_told_so),
