@@ -420,8 +420,10 @@ int agent_fault_path(struct agent *a, const char *where)
 	n = agent_hostile_expand(a, text, path, sizeof(path));
 	phone_event(a->ph, "hostile %s", op);
 	r = agent_check_dl(a, agent_hostile_do(a, op, path, n, &st));
-	if (r != 0)
+	if (r != 0) {
+		phone_event(a->ph, "hostile %s: host left", op);
 		return r;
+	}
 	phone_event(a->ph, "hostile %s answered %d", op, st.code);
 	if (st.code != DL_CODE_OK && phone_knob(a->ph, "fault_go_on", 0) == 0)
 		r = agent_fail_host(a, "Error uploading file", text, st.code);
