@@ -176,13 +176,41 @@ static enum rc wait_for_person(
 	return what;
 }
 
+/* What a phone says of itself to strangers: "Tap Trust on Ana's iPhone". */
+static void introduce(struct dialog *d)
+{
+	struct session_phone *p = &d->s->phone;
+	const struct {
+		const char *key;
+		char *out;
+		size_t cap;
+	} facts[] = {
+		{ "DeviceName", p->name, sizeof(p->name) },
+		{ "ProductType", p->product_type, sizeof(p->product_type) },
+		{ "ProductVersion", p->ios, sizeof(p->ios) },
+	};
+
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		struct pl *v = NULL;
+
+		if (!device_lockdown_value(d->l, NULL, facts[i].key, &v))
+			pl_copy_str(v, facts[i].out, facts[i].cap);
+		pl_free(v);
+	}
+	if (p->name[0] && d->s->ev.phone)
+		d->s->ev.phone(d->s->ev.ctx, p);
+}
+
 /* A connection to ask on, and a record to ask for. */
 static enum rc prepare_dialog(struct dialog *d)
 {
 	enum rc rc = RC_OK;
 
-	if (!d->l)
+	if (!d->l) {
 		rc = device_lockdown_open(d->s->dev, &d->l);
+		if (!rc && !d->s->phone.name[0])
+			introduce(d);
+	}
 	if (!rc && !d->record) {
 		rc = make_record(d->l, &d->record);
 		if (!rc)
