@@ -289,16 +289,15 @@ enum rc device_lockdown_pair(struct device_lockdown *l,
 }
 
 enum rc device_start(struct device_lockdown *l, const char *service,
-    bool escrow, lockdownd_service_descriptor_t *out)
+    lockdownd_service_descriptor_t *out)
 {
 	enum rc rc;
 
 	*out = NULL;
-	/* Without a bag in the record the library answers INVALID_CONF. */
-	rc = escrow ? device_rc(lockdownd_start_service_with_escrow_bag(
-			  l->client, service, out))
-		    : RC_CONFIG;
-	if (!escrow || rc == RC_CONFIG)
+	rc = device_rc(
+	    lockdownd_start_service_with_escrow_bag(l->client, service, out));
+	/* Without a bag in the record the library refuses by itself. */
+	if (rc == RC_CONFIG)
 		rc =
 		    device_rc(lockdownd_start_service(l->client, service, out));
 	if (!rc && !*out)
@@ -336,10 +335,10 @@ static enum rc open_stream(struct device_lockdown *l,
 }
 
 enum rc device_lockdown_stream(struct device_lockdown *l, const char *service,
-    const struct pl *record, bool escrow, struct stream *out)
+    const struct pl *record, struct stream *out)
 {
 	lockdownd_service_descriptor_t desc = NULL;
-	enum rc rc = device_start(l, service, escrow, &desc);
+	enum rc rc = device_start(l, service, &desc);
 
 	if (rc)
 		return rc;

@@ -69,11 +69,12 @@ MUST_CHECK enum rc device_lockdown_pair(struct device_lockdown *l,
 /*
  * Starts a service and connects a stream of our own to it: in clear or, where
  * the phone says so, in TLS with the record's root certificate (what Apple's
- * hosts present to services).
+ * hosts present to services). Every service is started with the escrow bag
+ * when the record has one: so it also starts while the phone is locked, but
+ * was unlocked once since it booted.
  */
 MUST_CHECK enum rc device_lockdown_stream(struct device_lockdown *l,
-    const char *service, const struct pl *record, bool escrow,
-    struct stream *out);
+    const char *service, const struct pl *record, struct stream *out);
 
 /* ---- device_afc.c: com.apple.afc ---- */
 

@@ -49,7 +49,7 @@ enum rc device_afc_open(struct device_lockdown *l, struct device_afc **out)
 	*out = NULL;
 	if (!afc)
 		return RC_NOMEM;
-	rc = device_start(l, "com.apple.afc", false, &desc);
+	rc = device_start(l, "com.apple.afc", &desc);
 	if (!rc)
 		rc = afc_rc(afc_client_new(l->device->dev, desc, &afc->client));
 	lockdownd_service_descriptor_free(desc);

@@ -19,8 +19,7 @@ enum rc device_apps_each(struct device_lockdown *l, pl_item_fn fn, void *arg)
 	plist_t apps = NULL;
 	enum rc rc;
 
-	rc = device_start(
-	    l, "com.apple.mobile.installation_proxy", false, &desc);
+	rc = device_start(l, "com.apple.mobile.installation_proxy", &desc);
 	if (!rc && instproxy_client_new(l->device->dev, desc, &client) !=
 		       INSTPROXY_E_SUCCESS)
 		rc = RC_GONE;
@@ -51,7 +50,7 @@ enum rc device_icons_open(struct device_lockdown *l, struct device_icons **out)
 	*out = NULL;
 	if (!icons)
 		return RC_NOMEM;
-	rc = device_start(l, "com.apple.springboardservices", false, &desc);
+	rc = device_start(l, "com.apple.springboardservices", &desc);
 	if (!rc && sbservices_client_new(l->device->dev, desc,
 		       &icons->client) != SBSERVICES_E_SUCCESS)
 		rc = RC_GONE;

@@ -23,6 +23,6 @@ enum rc device_rc(lockdownd_error_t err);
 
 /* A descriptor for lockdownd_service_descriptor_free(). */
 MUST_CHECK enum rc device_start(struct device_lockdown *l, const char *service,
-    bool escrow, lockdownd_service_descriptor_t *out);
+    lockdownd_service_descriptor_t *out);
 
 #endif

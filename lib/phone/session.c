@@ -163,7 +163,8 @@ static void look_at_notes(struct session *s)
 	}
 }
 
-static enum rc open_np(struct session *s)
+/* Without it a backup goes on; only "enter the passcode" can't be shown. */
+static void open_np(struct session *s)
 {
 	static const char *const names[] = {
 		"com.apple.itunes-client.syncCancelRequest",
@@ -175,7 +176,7 @@ static enum rc open_np(struct session *s)
 	};
 	struct stream stream;
 	enum rc rc = device_lockdown_stream(s->lockdown,
-	    "com.apple.mobile.notification_proxy", s->record, false, &stream);
+	    "com.apple.mobile.notification_proxy", s->record, &stream);
 
 	if (!rc)
 		rc = np_new(stream, &s->np);
@@ -184,10 +185,10 @@ static enum rc open_np(struct session *s)
 	if (!rc)
 		rc = np_post(s->np, NOTE_ITUNES "syncWillStart");
 	if (rc) {
+		log_warn("no notifications: %s", rc_words(rc));
 		np_free(s->np);
 		s->np = NULL;
 	}
-	return rc;
 }
 
 /* ---- Info.plist ---- */
@@ -300,8 +301,8 @@ static enum rc open_backup_stream(
 	int tries = 0;
 
 	for (;;) {
-		enum rc rc = device_lockdown_stream(s->lockdown,
-		    "com.apple.mobilebackup2", s->record, true, stream);
+		enum rc rc = device_lockdown_stream(
+		    s->lockdown, "com.apple.mobilebackup2", s->record, stream);
 
 		if (rc == RC_LOCKED) {
 			session_enter(s, SESSION_WANTS_UNLOCK);
@@ -334,6 +335,9 @@ static enum rc start_backup(struct session *s, enum session_end *why)
 	struct stream stream;
 	enum rc rc = open_backup_stream(s, &stream, why);
 
+	/* It was locked too hard for any service before. */
+	if (!rc && !s->np)
+		open_np(s);
 	if (!rc)
 		rc = dlink_new(
 		    stream, s->store, s->phone.udid, &waits, &hooks, &s->dlink);
@@ -378,9 +382,7 @@ static enum rc connect_phone(struct session *s, enum session_end *why)
 		return rc;
 	session_enter(s, SESSION_CONNECTING);
 	read_facts(s);
-	rc = open_np(s);
-	if (rc)
-		log_warn("no notifications: %s", rc_words(rc));
+	open_np(s);
 	return RC_OK;
 }
 
