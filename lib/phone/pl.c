@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* From 2.3 on PLIST_UINT is a macro (for PLIST_INT), before it was an enum
+ * value: the one thing by which a compiler can tell. */
+#ifdef PLIST_UINT
+#define PL_SIGNED_LIBPLIST
+#endif
+
 #define APPLE_EPOCH 978307200 /* 2001-01-01 as Unix time */
 
 /* libplist never takes const; it does not write to what it only reads. */
@@ -67,9 +73,13 @@ enum rc pl_to_xml(const struct pl *node, uint8_t **out, size_t *len)
 
 void pl_bytes_free(uint8_t *bytes)
 {
-	/* plist_to_bin_free() is the same call in every version. */
-	if (bytes)
-		plist_to_xml_free((char *)bytes);
+	if (!bytes)
+		return;
+#ifdef PL_SIGNED_LIBPLIST
+	plist_mem_free(bytes);
+#else
+	plist_to_xml_free((char *)bytes); /* and of plist_to_bin(), too */
+#endif
 }
 
 enum pl_kind pl_kind(const struct pl *node)
@@ -292,10 +302,10 @@ struct pl *pl_new_str(const char *text)
 
 struct pl *pl_new_int(int64_t v)
 {
-	/* From 2.3 on (where PLIST_UINT became a macro) an "unsigned" above
-	 * INT64_MAX is written in 16 bytes; before, there was no signed one
-	 * and the same call wrote the 8 bytes that we want. */
-#ifdef PLIST_UINT
+	/* From 2.3 on an "unsigned" above INT64_MAX is written in 16 bytes;
+	 * before, there was no signed one and the same call wrote the 8 bytes
+	 * that we want. */
+#ifdef PL_SIGNED_LIBPLIST
 	return plist_new_int(v);
 #else
 	return plist_new_uint((uint64_t)v);
