@@ -17,7 +17,6 @@
 #ifndef DEVICE_H
 #define DEVICE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,10 +80,9 @@ MUST_CHECK enum rc device_lockdown_stream(struct device_lockdown *l,
 struct device_afc;
 MUST_CHECK enum rc device_afc_open(
     struct device_lockdown *l, struct device_afc **out);
-/* Opens and locks /com.apple.itunes.lock_sync; RC_BUSY: another host syncs.
- * Tries for 10 s, or until *stop. */
-MUST_CHECK enum rc device_afc_lock(
-    struct device_afc *afc, const atomic_bool *stop);
+/* One try to lock /com.apple.itunes.lock_sync. RC_BUSY: another host syncs,
+ * try again (other hosts: 50 times, every 200 ms). */
+MUST_CHECK enum rc device_afc_lock(struct device_afc *afc);
 /* A whole file of at most max bytes. Gives (free()). RC_LIMIT. */
 MUST_CHECK enum rc device_afc_read(struct device_afc *afc, const char *path,
     size_t max, uint8_t **out, size_t *len);

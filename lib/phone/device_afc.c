@@ -3,16 +3,12 @@
 #define LOG_MODULE "device"
 #include <libimobiledevice/afc.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "device_priv.h"
 #include "log.h"
 
-#define LOCK_FILE  "/com.apple.itunes.lock_sync"
-#define LOCK_TRIES 50
-#define LOCK_US    200000
-#define PIECE      65536u
+#define LOCK_FILE "/com.apple.itunes.lock_sync"
+#define PIECE     65536u
 
 struct device_afc {
 	afc_client_t client;
@@ -61,21 +57,20 @@ enum rc device_afc_open(struct device_lockdown *l, struct device_afc **out)
 	return RC_OK;
 }
 
-enum rc device_afc_lock(struct device_afc *afc, const atomic_bool *stop)
+enum rc device_afc_lock(struct device_afc *afc)
 {
-	enum rc rc = afc_rc(
-	    afc_file_open(afc->client, LOCK_FILE, AFC_FOPEN_RW, &afc->lock));
+	enum rc rc = RC_OK;
 
+	if (afc->locked)
+		return RC_OK;
+	if (!afc->lock)
+		rc = afc_rc(afc_file_open(
+		    afc->client, LOCK_FILE, AFC_FOPEN_RW, &afc->lock));
 	if (rc) {
 		afc->lock = 0;
 		return rc;
 	}
-	for (int i = 0; i < LOCK_TRIES && !atomic_load(stop); i++) {
-		rc = afc_rc(afc_file_lock(afc->client, afc->lock, AFC_LOCK_EX));
-		if (rc != RC_BUSY)
-			break;
-		usleep(LOCK_US);
-	}
+	rc = afc_rc(afc_file_lock(afc->client, afc->lock, AFC_LOCK_EX));
 	afc->locked = rc == RC_OK;
 	return rc;
 }

@@ -12,6 +12,8 @@
 #include "mono.h"
 
 #define COLLECT_MS    90000 /* icons: one round trip an app */
+#define LOCK_TRIES    50 /* as other hosts do (protocols.md 5.8) */
+#define LOCK_MS       200
 #define FILE_MAX      (1u << 20)
 #define ITUNES_FOLDER "/iTunes_Control/iTunes/"
 
@@ -24,6 +26,8 @@ struct side {
 	struct infoplist *ip;
 	struct pl *values;
 	int64_t deadline;
+	int lock_tries; /* left; 0: locked, or given up */
+	int64_t lock_at;
 	/* shared */
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -39,19 +43,36 @@ static bool is_late(const struct side *s)
 	return s->stop || s->hurry || mono_ms() >= s->deadline;
 }
 
-static void take_lock(struct side *s)
+/* A try, when one is due. Nothing waits for it: a backup without the lock is
+ * as good, the lock only keeps other hosts from syncing meanwhile. */
+static void try_lock(struct side *s)
+{
+	enum rc rc;
+
+	if (s->lock_tries == 0 || mono_ms() < s->lock_at)
+		return;
+	rc = device_afc_lock(s->afc);
+	s->lock_at = mono_ms() + LOCK_MS;
+	s->lock_tries = rc == RC_BUSY ? s->lock_tries - 1 : 0;
+	if (rc && s->lock_tries == 0)
+		log_warn("no sync lock: %s; going on without", rc_words(rc));
+	if (rc)
+		return;
+	pthread_mutex_lock(&s->mutex);
+	s->news.locked = true;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static void begin_lock(struct side *s)
 {
 	enum rc rc = device_afc_open(s->lockdown, &s->afc);
 
-	if (!rc)
-		rc = device_afc_lock(s->afc, &s->stop);
 	if (rc) {
 		log_warn("no sync lock: %s; going on without", rc_words(rc));
 		return;
 	}
-	pthread_mutex_lock(&s->mutex);
-	s->news.locked = true;
-	pthread_mutex_unlock(&s->mutex);
+	s->lock_tries = LOCK_TRIES;
+	try_lock(s);
 }
 
 static uint64_t number_of(const struct pl *dict, const char *key)
@@ -145,6 +166,7 @@ static enum rc collect_app(void *arg, const struct pl *app)
 
 	if (is_late(s))
 		return RC_TIMEOUT;
+	try_lock(s);
 	/* An icon is kept only beside a receipt: don't fetch the others. */
 	if (s->icons && pl_get(app, "ApplicationSINF") &&
 	    pl_get(app, "iTunesMetadata") &&
@@ -224,25 +246,52 @@ static void side_free(struct side *s)
 	free(s);
 }
 
+/* Until there is a ping to make, a lock to try again, or the end. */
+static void wait_for_work(struct side *s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOCK_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_mutex_lock(&s->mutex);
+	if (s->stop || s->want_ping) {
+		/* there is */
+	} else if (s->lock_tries > 0) {
+		pthread_cond_timedwait(&s->cond, &s->mutex, &until);
+	} else {
+		pthread_cond_wait(&s->cond, &s->mutex);
+	}
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static bool ping_is_wanted(struct side *s)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&s->mutex);
+	wanted = s->want_ping;
+	pthread_mutex_unlock(&s->mutex);
+	return wanted;
+}
+
 static void *run(void *arg)
 {
 	struct side *s = arg;
 	bool abandoned;
 
-	take_lock(s);
+	begin_lock(s);
 	look_at_disk(s);
 	collect(s);
-	pthread_mutex_lock(&s->mutex);
 	while (!s->stop) {
-		if (!s->want_ping) {
-			pthread_cond_wait(&s->cond, &s->mutex);
-			continue;
-		}
-		pthread_mutex_unlock(&s->mutex);
-		ping(s);
-		pthread_mutex_lock(&s->mutex);
+		wait_for_work(s);
+		if (s->stop)
+			break;
+		if (ping_is_wanted(s))
+			ping(s);
+		try_lock(s);
 	}
-	pthread_mutex_unlock(&s->mutex);
 	device_afc_close(s->afc);
 	device_lockdown_close(s->lockdown);
 	pthread_mutex_lock(&s->mutex);

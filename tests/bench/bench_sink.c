@@ -7,9 +7,10 @@
  *
  * The phone is reached as USBMUXD_SOCKET_ADDRESS says. Prints one line
  * "bytes=… files=… seconds=… MB/s=… cpu=… wait=… requested_ms=…"; exit status
- * 0 when the phone ended the backup well.
+ * 0 when the phone ended the backup well. Ctrl-C ends it cleanly.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,20 @@ struct bench {
 	bool verbose;
 	double pct;
 };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+static bool on_cancelled(void *ctx)
+{
+	(void)ctx;
+	return interrupted != 0;
+}
 
 static void on_phase(void *ctx, enum session_phase phase)
 {
@@ -114,7 +129,8 @@ int main(int argc, char **argv)
 		.phone = on_phone,
 		.phase = on_phase,
 		.progress = on_progress,
-		.requested = on_requested };
+		.requested = on_requested,
+		.cancelled = on_cancelled };
 	struct session_result res;
 	struct store store;
 	int64_t began, ended;
@@ -139,6 +155,7 @@ int main(int argc, char **argv)
 		perror(plain.root);
 		return 2;
 	}
+	signal(SIGINT, on_signal);
 	store = plain_store_of(&plain);
 	began = mono_ms();
 	rc = session_backup(&opts, &store, &ev, &res);
