@@ -146,6 +146,12 @@ static enum rc pass_purge(void *ctx, uint64_t want, uint64_t *freed)
 	PASS(purge)(l->real->ctx, want, freed);
 }
 
+/* No file was opened yet: NULL is all that can come here. */
+static void drop_nothing(struct store_file *f)
+{
+	(void)f;
+}
+
 enum rc lazy_store_begin(
     const struct lazy_store_opts *opts, struct lazy_store **out)
 {
@@ -166,6 +172,8 @@ enum rc lazy_store_begin(
 		.copy = pass_copy,
 		.create = pass_create,
 		.open = pass_open,
+		.discard = drop_nothing,
+		.close = drop_nothing,
 		.free_space = pass_free_space,
 		.purge = pass_purge,
 	};

@@ -15,7 +15,12 @@
 #include "log.h"
 #include "relpath.h"
 
-#define NAME_MAX_BYTES 4096u /* of a source or destination, before checks */
+/* Of a source or destination, before checks. A name that no store takes is
+ * still read past, so that the phone hears why instead of losing its place. */
+#define NAME_MAX_BYTES 65536u
+
+/* End codes are status codes with the sign off (protocols.md 5.6). */
+#define END_CODE_MAX 0x0fu
 
 struct upload {
 	struct dlink *d;
@@ -239,6 +244,8 @@ static enum rc end_file(struct upload *u, uint8_t code, uint32_t left)
 	char text[256] = "";
 	enum rc rc = RC_OK;
 
+	if (code > END_CODE_MAX)
+		return RC_PROTO;
 	if (left > LIMIT_DL_TEXT)
 		return RC_LIMIT;
 	if (left > 0)

@@ -205,7 +205,7 @@ def test_long_silence_is_waited_for(t):
 
 
 def test_disk_full_in_the_middle(t):
-    disk = t.small_disk(24)
+    disk = t.small_disk(48)
     sim = t.sim({"files": 60, "bytes": "8M"})
     # A phone that does not ask for room first: the disk fills anyway.
     x = Trouble(t, sim=sim, vault=disk, purge_rule=0)
