@@ -449,7 +449,7 @@ static void impossible_lengths_end_the_session(void **state)
 {
 	static const uint8_t long_name[] = { 0x7f, 0xff, 0xff, 0xff };
 	static const uint8_t no_dest[] = { 0, 0, 0, 1, 'a', 0, 0, 0, 0 };
-	static const uint8_t long_dest[] = { 0, 0, 0, 1, 'a', 0, 0, 0x10, 1 };
+	static const uint8_t long_dest[] = { 0, 0, 0, 1, 'a', 0, 1, 0, 1 };
 	static const uint8_t no_block[] = { 0, 0, 0, 1, 'a', 0, 0, 0, 1, 'b', 0,
 		0, 0, 0 };
 	static const uint8_t long_block[] = { 0, 0, 0, 1, 'a', 0, 0, 0, 1, 'b',
@@ -464,6 +464,38 @@ static void impossible_lengths_end_the_session(void **state)
 	check_nonsense(no_block, sizeof(no_block), RC_PROTO);
 	check_nonsense(long_block, sizeof(long_block), RC_LIMIT);
 	check_nonsense(long_text, sizeof(long_text), RC_LIMIT);
+}
+
+/* No end code is as large: the place in the stream is lost. */
+static void an_unknown_block_ends_the_session(void **state)
+{
+	static const uint8_t block[] = { 0, 0, 0, 1, 'a', 0, 0, 0, 1, 'b', 0, 0,
+		0, 5, 0x77, 1, 2, 3, 4 };
+
+	(void)state;
+	check_nonsense(block, sizeof(block), RC_PROTO);
+}
+
+static void a_long_path_is_drained_and_refused(void **state)
+{
+	struct rig *r = rig_new();
+	char path[5001];
+
+	(void)state;
+	memset(path, 'a', sizeof(path) - 1);
+	memcpy(path, U "/", strlen(U "/"));
+	path[sizeof(path) - 1] = '\0';
+	ask_upload(r, 1, 5);
+	fake_name(&r->s.in, path);
+	fake_name(&r->s.in, path);
+	fake_block(&r->s.in, 0x0C, "hello", 5);
+	fake_block(&r->s.in, 0x00, "", 0);
+	fake_u32(&r->s.in, 0);
+	say_response(r, 0, NULL);
+	assert_int_equal(rig_serve(r), RC_OK);
+	check_status(r, 0, -1);
+	assert_int_equal(r->mem->creates, 0);
+	rig_free(r);
 }
 
 static void garbage_instead_of_a_message(void **state)
@@ -1041,6 +1073,8 @@ int main(void)
 		cmocka_unit_test(hostile_paths_are_drained_and_refused),
 		cmocka_unit_test(a_path_with_a_nul_is_refused),
 		cmocka_unit_test(impossible_lengths_end_the_session),
+		cmocka_unit_test(an_unknown_block_ends_the_session),
+		cmocka_unit_test(a_long_path_is_drained_and_refused),
 		cmocka_unit_test(garbage_instead_of_a_message),
 		cmocka_unit_test(bent_scripts_end),
 		cmocka_unit_test(the_phones_state_is_noted),
