@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "bounds.h"
 #include "led.h"
-#include "limits.h"
 #include "log.h"
 #include "rc.h"
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <usbmuxd.h>
 
+#include "bounds.h"
 #include "device_priv.h"
-#include "limits.h"
 #include "log.h"
 #include "relpath.h"
 #include "tls_stream.h"

@@ -2,8 +2,8 @@
 #ifndef DLINK_PRIV_H
 #define DLINK_PRIV_H
 
+#include "bounds.h"
 #include "dlink.h"
-#include "limits.h"
 #include "pl.h"
 #include "wire.h"
 

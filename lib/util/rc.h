@@ -24,7 +24,7 @@ enum rc {
 	RC_UNTRUSTED, /* no pairing yet: the dialog waits */
 	RC_REFUSED, /* a person or a device said no */
 	RC_PROTO, /* the peer broke the protocol */
-	RC_LIMIT, /* a bound of limits.h was exceeded */
+	RC_LIMIT, /* a bound of bounds.h was exceeded */
 	RC_CORRUPT, /* what was stored is not what is there now */
 	RC_BUSY, /* someone else holds it */
 	RC_CANCELLED,

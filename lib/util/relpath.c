@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "limits.h"
+#include "bounds.h"
 
 static enum rc check_component(const char *p, size_t len)
 {

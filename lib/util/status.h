@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bounds.h"
 #include "led_pattern.h"
-#include "limits.h"
 
 /* Ids as in words.md; the word for each is status_state_id(). */
 enum status_state {

@@ -163,7 +163,7 @@ enum rc db_open(const char *path, enum db_mode mode, struct db **out)
 		goto out;
 	harden(d->h);
 	sqlite3_busy_timeout(d->h, DB_BUSY_MS);
-	rc = db_exec(d, "PRAGMA cache_size=-4096; PRAGMA mmap_size=0;"
+	rc = db_exec(d, "PRAGMA cache_size=-24576; PRAGMA mmap_size=0;"
 			"PRAGMA cell_size_check=ON;");
 	if (!rc)
 		rc = db_exec(d, pragmas_of(mode));

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "bounds.h"
 
 #define LAYOUT_PATH (LIMIT_DL_PATH + 96)
 

@@ -109,6 +109,17 @@ static void slot_open(struct readback *rb, struct slot *s)
 	}
 }
 
+/* One byte more than is left, so that one read also sees the end of the file;
+ * whole blocks, as O_DIRECT wants them. */
+static size_t read_size(uint64_t size, uint64_t done)
+{
+	uint64_t left = done <= size ? size - done + 1 : 1;
+
+	if (left >= BUFFER)
+		return BUFFER;
+	return ((size_t)left + DIRECT_ALIGN - 1) & ~(size_t)(DIRECT_ALIGN - 1);
+}
+
 static enum rc hash_file(struct readback *rb, struct slot *s,
     uint8_t out[SHA256_LEN], uint64_t *size)
 {
@@ -117,14 +128,18 @@ static enum rc hash_file(struct readback *rb, struct slot *s,
 
 	*size = 0;
 	while (!rc && n > 0) {
+		size_t want = read_size(s->item.size, *size);
+
 		if (rb->cancel && rb->cancel(rb->cancel_arg))
 			return RC_CANCELLED;
-		n = rb->ops->read(rb->ops->ctx, s->fd, rb->buf, BUFFER);
+		n = rb->ops->read(rb->ops->ctx, s->fd, rb->buf, want);
 		rc = fileops_rc(n);
 		if (!rc && n > 0)
 			rc = sha256_update(rb->hash, rb->buf, (size_t)n);
 		if (!rc)
 			*size += (uint64_t)n;
+		if (n > 0 && (size_t)n < want && *size == s->item.size)
+			break; /* a short read at the size: the end */
 	}
 	return rc ? rc : sha256_final(rb->hash, out);
 }

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bounds.h"
 #include "catalog.h"
 #include "db.h"
-#include "limits.h"
 #include "rc.h"
 #include "sha256.h"
 #include "store.h"

@@ -6,9 +6,9 @@
 
 #include <stdbool.h>
 
+#include "bounds.h"
 #include "catalog.h"
 #include "fileops.h"
-#include "limits.h"
 #include "staging.h"
 #include "vault.h"
 

@@ -138,17 +138,18 @@ def bench_prompt(rig):
     sim = rig.sim({"plugged": "no", "files": 20})
     phone = sim.phone()
     phone.ctl("set", "tls_delay_ms", 25)
-    p = rig.start_nightstand("run", "--vault", rig.dir, "--no-web",
-                             "--state", rig.path("state"), sim=sim)
+    p = rig.start_nightstand("run", "--vault", rig.dir, "--no-web", sim=sim)
+    time.sleep(1.0)
     took = []
-    for _ in range(5):
-        n = phone.status()["backups_ok"]
+    for seed in range(5):
+        phone.mark()
+        start = time.monotonic()
         phone.ctl("plug")
-        harness.wait_until("a backup",
-                           lambda: phone.status()["backups_ok"] > n, 60)
-        took.append(phone.status()["request_after_plug_ms"])
+        phone.wait_event("backup request")
+        took.append((time.monotonic() - start) * 1000)
+        phone.wait_event("backup end 0")
         phone.ctl("unplug")
-        phone.ctl("mutate", "change=1", f"seed={_}")
+        phone.ctl("mutate", "change=1", f"seed={seed}")
         time.sleep(1.0)
     p.stop()
     sim.stop()

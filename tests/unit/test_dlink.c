@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 
+#include "bounds.h"
 #include "dlink.h"
 #include "fake_phone.h"
-#include "limits.h"
 #include "log.h"
 
 #define U FAKE_UDID

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "relpath.h"
 
 #define UDID "00008120-0010BD9489E70017"

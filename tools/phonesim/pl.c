@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "link.h"
 
 #define PL_DEPTH_MAX 64

@@ -7,11 +7,6 @@
 #ifndef TLS_H
 #define TLS_H
 
-/* OpenSSL's headers want INT_MAX of the system's limits.h, which lib/util's own
- * may hide from them. */
-#ifndef INT_MAX
-#define INT_MAX __INT_MAX__
-#endif
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 

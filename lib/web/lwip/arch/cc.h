@@ -6,16 +6,12 @@
 
 #include <arpa/inet.h> /* nd6.c and others call htonl() by its plain name */
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <sys/types.h>
-
-/* Says that there is an ssize_t; <limits.h> may be hidden by our own. */
-#ifndef SSIZE_MAX
-#define SSIZE_MAX __LONG_MAX__
-#endif
 
 /* The system's htons() and friends; lwIP's own would clash with its headers
  * in every file that includes both. */

@@ -2,13 +2,8 @@
  * Every bound on what a phone, a disk, a browser or a config file may ask
  * for. A number stands here once, with its reason.
  */
-/* This folder is on the include path, so <limits.h> finds this file first:
- * hand on the C library's as well (OpenSSL's headers need it). */
-#pragma GCC system_header
-#include_next <limits.h>
-
-#ifndef LIMITS_H
-#define LIMITS_H
+#ifndef BOUNDS_H
+#define BOUNDS_H
 
 /* A UDID is 40 hex digits or 8-16 hex digits with a dash (25). */
 #define LIMIT_UDID 44
