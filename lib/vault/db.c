@@ -1,6 +1,7 @@
 #include "db.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,14 +150,23 @@ static void harden(sqlite3 *h)
 	sqlite3_limit(h, SQLITE_LIMIT_ATTACHED, 0);
 }
 
+/* SQLite's own memory statistics take a lock for each allocation; nobody here
+ * asks for them. Ignored when somebody has used SQLite in this process. */
+static void no_statistics(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum rc db_open(const char *path, enum db_mode mode, struct db **out)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct db *d = calloc(1, sizeof(*d));
 	enum rc rc;
 	int code;
 
 	if (!d)
 		return RC_NOMEM;
+	pthread_once(&once, no_statistics);
 	code = open_handle(path, mode, &d->h);
 	rc = fail(d, code, "cannot open database");
 	if (rc)

@@ -117,6 +117,7 @@ static enum rc end_intervals(struct db *db, int64_t snapshot)
 
 struct begin {
 	struct db_stmt *each, *has, *add;
+	bool first; /* no entry was there before: none has to be looked for */
 	struct vault_snapshot *snap;
 };
 
@@ -148,16 +149,16 @@ static enum rc begin_one(struct begin *b)
 	const char *path = db_text(b->each, 0, &n);
 	const void *sha = db_blob(b->each, 4, &sha_len);
 	int64_t op = db_int(b->each, 1), size = db_int(b->each, 2);
-	bool row;
-	enum rc rc;
+	bool row = false;
+	enum rc rc = RC_OK;
 
-	db_bind_text(b->has, 1, path, n);
-	rc = db_step(b->has, &row);
-	if (rc)
+	if (!b->first) {
+		db_bind_text(b->has, 1, path, n);
+		rc = db_step(b->has, &row);
+		db_reset(b->has);
+	}
+	if (rc || row)
 		return rc;
-	db_reset(b->has);
-	if (row)
-		return RC_OK;
 	db_bind_text(b->add, 1, path, n);
 	db_bind_int(b->add, 2, b->snap->id);
 	db_bind_int(b->add, 3, op); /* the same numbers as the kinds */
@@ -178,8 +179,13 @@ _Static_assert((int)CATALOG_OP_FILE == (int)STORE_FILE &&
 static enum rc begin_intervals(struct db *db, struct vault_snapshot *snap)
 {
 	struct begin b = { .snap = snap };
+	int64_t any = 0;
 	bool row = true;
 	enum rc rc = begin_prepare(&b, db);
+
+	if (!rc)
+		rc = db_number(db, "SELECT EXISTS(SELECT 1 FROM entry)", &any);
+	b.first = any == 0;
 
 	while (!rc) {
 		rc = db_step(b.each, &row);

@@ -17,6 +17,10 @@
 #include "view.h"
 #include "vphone.h"
 
+/* A phone's files go to 512 folders with short names ("Snapshot/3d"). */
+#define NIGHT_FOLDERS    1024
+#define NIGHT_FOLDER_LEN 24
+
 struct vault_night {
 	struct vault_phone *p;
 	struct view *view;
@@ -27,9 +31,9 @@ struct vault_night {
 	int64_t verify_ms; /* when verification began */
 	bool verified; /* and nothing has changed since */
 	bool encrypted; /* as verification found */
-	/* The folder that was last seen to be one: files come in runs. */
-	char parent[LIMIT_DL_PATH + 1];
-	bool parent_known;
+	/* Folders that were seen to be there; by a hash of their path, the
+	 * last one wins. Emptied when a folder goes. */
+	char folders[NIGHT_FOLDERS][NIGHT_FOLDER_LEN];
 };
 
 extern const struct store_ops night_store_ops;

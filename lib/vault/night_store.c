@@ -163,17 +163,37 @@ static enum rc put_dir(struct vault_night *n, const char *rel)
 	return night_poison(n, view_put_dir(n->view, rel, time(NULL)));
 }
 
+/* The place of a folder in the night's memory; NULL: its name is too long. */
+static char *folder_slot(struct vault_night *n, const char *rel)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+	size_t len = strlen(rel);
+
+	if (len == 0 || len >= NIGHT_FOLDER_LEN)
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (uint8_t)rel[i]) * 16777619u;
+	return n->folders[(h ^ h >> 16) % NIGHT_FOLDERS];
+}
+
+static void forget_folders(struct vault_night *n)
+{
+	memset(n->folders, 0, sizeof(n->folders));
+}
+
 /* Makes what is missing between the top and `rel`. RC_NOTDIR: a file is in
  * the way. */
 static enum rc ensure_parents(struct vault_night *n, const char *rel)
 {
 	char parent[LIMIT_DL_PATH + 1];
 	struct view_node node;
+	char *slot;
 	enum rc rc;
 
 	if (!parent_of(rel, parent))
 		return RC_OK;
-	if (n->parent_known && strcmp(parent, n->parent) == 0)
+	slot = folder_slot(n, parent);
+	if (slot && strcmp(slot, parent) == 0)
 		return RC_OK;
 	rc = view_get(n->view, parent, &node);
 	if (!rc && node.kind != STORE_DIR)
@@ -184,35 +204,49 @@ static enum rc ensure_parents(struct vault_night *n, const char *rel)
 		if (!rc)
 			rc = put_dir(n, parent);
 	}
-	if (rc)
-		return rc;
-	memcpy(n->parent, parent, strlen(parent) + 1);
-	n->parent_known = true;
-	return RC_OK;
+	if (!rc && slot)
+		memcpy(slot, parent, strlen(parent) + 1);
+	return rc;
 }
 
-/* Shows staged `num` at `rel`. */
-static enum rc put_file(struct vault_night *n, const char *rel, uint32_t num)
-{
-	uint32_t replaced;
-	enum rc rc = view_put_file(n->view, rel, num, &replaced);
-
-	if (!rc && replaced != VIEW_NONE)
-		rc = staging_doom(&n->p->staging, replaced);
-	return night_poison(n, rc);
-}
+/* A path that a file is to come to. */
+struct target {
+	const char *rel;
+	bool staged; /* it shows a file of this night: `num` */
+	uint32_t num;
+};
 
 /* May a file come to `rel`? */
-static enum rc check_target(struct vault_night *n, const char *rel)
+static enum rc check_target(
+    struct vault_night *n, const char *rel, struct target *t)
 {
 	struct view_node node;
 	enum rc rc = view_get(n->view, rel, &node);
 
+	*t = (struct target){ .rel = rel };
 	if (rc == RC_NOTFOUND)
 		return ensure_parents(n, rel);
 	if (rc)
 		return rc;
+	t->staged = node.staged;
+	t->num = node.num;
 	return node.kind == STORE_DIR ? RC_ISDIR : RC_OK;
+}
+
+/* Shows staged `num` at a path that has just been checked. */
+static enum rc put_file(
+    struct vault_night *n, const struct target *t, uint32_t num)
+{
+	enum rc rc = RC_OK;
+
+	if (t->staged) {
+		rc = view_drop_staged(n->view, t->num);
+		if (!rc)
+			rc = staging_doom(&n->p->staging, t->num);
+	}
+	if (!rc)
+		rc = view_put_file(n->view, t->rel, num);
+	return night_poison(n, rc);
 }
 
 static enum rc night_make_dir(void *ctx, const char *path)
@@ -304,6 +338,7 @@ static void night_discard(struct store_file *f)
 static enum rc night_finish(struct store_file *f)
 {
 	struct vault_night *n = f->n;
+	struct target to;
 	enum rc rc = staging_close(&f->st);
 
 	if (rc)
@@ -311,14 +346,14 @@ static enum rc night_finish(struct store_file *f)
 	else
 		rc = night_change(n);
 	if (!rc) /* again: other commands may have come in between */
-		rc = check_target(n, f->rel);
+		rc = check_target(n, f->rel, &to);
 	if (rc) {
 		night_discard(f);
 		return rc;
 	}
 	rc = add_row(n, &f->st);
 	if (!rc)
-		rc = put_file(n, f->rel, f->st.num);
+		rc = put_file(n, &to, f->st.num);
 	free(f);
 	return rc ? rc : night_changed(n);
 }
@@ -382,14 +417,15 @@ static enum rc move_file(struct vault_night *n, const char *from,
     const struct view_node *node, const char *to)
 {
 	uint32_t num = node->num;
-	enum rc rc = check_target(n, to);
+	struct target t;
+	enum rc rc = check_target(n, to, &t);
 
 	if (!rc && !node->staged)
 		rc = copy_to_staged(n, node, from, &num);
 	if (rc)
 		return rc;
 	rc = night_poison(n, view_hide(n->view, from));
-	return rc ? rc : put_file(n, to, num);
+	return rc ? rc : put_file(n, &t, num);
 }
 
 /* --- folders ----------------------------------------------------------------- */
@@ -469,7 +505,7 @@ static enum rc doom_one(void *arg, uint32_t num)
 
 static enum rc remove_tree(struct vault_night *n, const char *rel)
 {
-	n->parent_known = false;
+	forget_folders(n);
 	return night_poison(
 	    n, view_hide_tree(n->view, rel, doom_one, &n->p->staging));
 }
@@ -568,6 +604,7 @@ static enum rc night_copy(void *ctx, const char *from, const char *to)
 {
 	struct vault_night *n = ctx;
 	struct view_node node;
+	struct target t;
 	const char *rfrom, *rto;
 	uint32_t num = 0;
 	enum rc rc = rel_of(n, from, &rfrom);
@@ -584,11 +621,11 @@ static enum rc night_copy(void *ctx, const char *from, const char *to)
 		return rc;
 	if (strcmp(rfrom, rto) == 0)
 		return RC_OK;
-	rc = check_target(n, rto);
+	rc = check_target(n, rto, &t);
 	if (!rc)
 		rc = copy_to_staged(n, &node, rfrom, &num);
 	if (!rc)
-		rc = put_file(n, rto, num);
+		rc = put_file(n, &t, num);
 	return rc ? rc : night_changed(n);
 }
 

@@ -10,8 +10,6 @@
 #define WINDOW_BYTES (32ull << 20) /* read ahead at most, of all of them */
 #define AHEAD_BYTES  (4ull << 20) /* … of one */
 #define BUFFER       (1u << 20)
-/* From here on the page cache is passed by, where the file system can. */
-#define DIRECT_BYTES (64ull << 20)
 #define DIRECT_ALIGN 4096
 
 struct slot {
@@ -27,6 +25,7 @@ struct readback {
 	void *arg;
 	bool (*cancel)(void *arg);
 	void *cancel_arg;
+	bool no_direct; /* this file system can't pass the page cache by */
 	struct sha256 *hash;
 	char *buf;
 	size_t first, n; /* a ring */
@@ -81,20 +80,12 @@ void readback_free(struct readback *rb)
 	free(rb);
 }
 
-/* Opens it and lets the kernel begin to read. */
-static void slot_open(struct readback *rb, struct slot *s)
+/* Through the page cache, which forgets what it has and reads ahead. */
+static void slot_open_cached(struct readback *rb, struct slot *s)
 {
-	const struct fileops *ops = rb->ops;
 	uint64_t size = s->item.size;
 
-	s->ahead = 0;
-	s->fd = -EINVAL;
-	if (size >= DIRECT_BYTES)
-		s->fd = ops->open(
-		    ops->ctx, rb->dir, s->item.path, O_RDONLY | O_DIRECT);
-	if (s->fd != -EINVAL)
-		return;
-	s->fd = ops->open(ops->ctx, rb->dir, s->item.path, O_RDONLY);
+	s->fd = rb->ops->open(rb->ops->ctx, rb->dir, s->item.path, O_RDONLY);
 	if (s->fd < 0)
 		return;
 	/* Hints: what they return does not matter. */
@@ -107,6 +98,21 @@ static void slot_open(struct readback *rb, struct slot *s)
 		posix_fadvise(s->fd, 0, (off_t)s->ahead, POSIX_FADV_WILLNEED);
 		rb->ahead += s->ahead;
 	}
+}
+
+/* O_DIRECT is the truth about the medium and costs the least: no pages are
+ * made, dropped and made again. */
+static void slot_open(struct readback *rb, struct slot *s)
+{
+	s->ahead = 0;
+	s->fd = -EINVAL;
+	if (!rb->no_direct)
+		s->fd = rb->ops->open(
+		    rb->ops->ctx, rb->dir, s->item.path, O_RDONLY | O_DIRECT);
+	if (s->fd != -EINVAL)
+		return;
+	rb->no_direct = true;
+	slot_open_cached(rb, s);
 }
 
 /* One byte more than is left, so that one read also sees the end of the file;

@@ -1,10 +1,11 @@
 /*
- * Reads files back from the medium and compares their SHA-256. What the page
- * cache holds is thrown out first, else only our memory would be checked; the
- * caller has synced the files, so it is all clean.
+ * Reads files back from the medium and compares their SHA-256. The page cache
+ * is passed by (O_DIRECT), else only our memory would be checked; the caller
+ * has synced the files.
  *
- * Small files are handed to the kernel's read-ahead a window at a time, so
- * that a disk with a head sorts them instead of seeking for each one.
+ * A file system that can't do that reads through the page cache: what it holds
+ * is thrown out first, and small files are handed to the kernel's read-ahead a
+ * window at a time.
  */
 #ifndef READBACK_H
 #define READBACK_H

@@ -200,22 +200,8 @@ static enum rc put(struct view *v, const char *rel, enum catalog_op op,
 	return db_run(s);
 }
 
-enum rc view_put_file(
-    struct view *v, const char *rel, uint32_t num, uint32_t *replaced)
+enum rc view_put_file(struct view *v, const char *rel, uint32_t num)
 {
-	struct view_node old;
-	bool row;
-	enum rc rc = pending_get(v, rel, &old, &row);
-
-	*replaced = VIEW_NONE;
-	if (rc && rc != RC_NOTFOUND)
-		return rc;
-	if (!rc && row && old.staged) {
-		*replaced = old.num;
-		rc = view_drop_staged(v, old.num);
-		if (rc)
-			return rc;
-	}
 	return put(v, rel, CATALOG_OP_FILE, num, 0);
 }
 

@@ -1,7 +1,7 @@
 /*
  * The view of a running night = current entries of the catalogue, overlaid by
  * the pending table. Both stay in SQLite: a phone with a million files costs
- * the cache's 4 MB. Paths are below the UDID; "" is the top.
+ * the cache's 24 MB. Paths are below the UDID; "" is the top.
  *
  * Nothing here touches a file, and nothing touches the entry table: until the
  * commit the newest good snapshot's rows are only read (V1).
@@ -36,16 +36,13 @@ void view_free(struct view *v); /* NULL is fine */
 MUST_CHECK enum rc view_get(
     struct view *v, const char *rel, struct view_node *out);
 
-/* A staged number that lost its row: its file may go once that is durable. */
-#define VIEW_NONE UINT32_MAX
-
 /* Adds a staged file's facts; no path shows it yet. */
 MUST_CHECK enum rc view_add_staged(struct view *v, uint32_t num, uint64_t size,
     int64_t mtime, const uint8_t sha256[SHA256_LEN]);
 
-/* Shows staged file `num` at `rel`; *replaced gets the one that was there. */
-MUST_CHECK enum rc view_put_file(
-    struct view *v, const char *rel, uint32_t num, uint32_t *replaced);
+/* Shows staged file `num` at `rel`. A staged file that was shown there keeps
+ * its facts: view_drop_staged() is the caller's, who has just looked. */
+MUST_CHECK enum rc view_put_file(struct view *v, const char *rel, uint32_t num);
 MUST_CHECK enum rc view_put_dir(struct view *v, const char *rel, int64_t mtime);
 /* Shows nothing at `rel`; the staged facts stay (for a move). */
 MUST_CHECK enum rc view_hide(struct view *v, const char *rel);
