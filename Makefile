@@ -65,7 +65,7 @@ INC_tests = -Itests $(INC_fw) $(INC_web)
 
 LIBS_util  := -lcrypto
 LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
-LIBS_vault = -lsqlite3 -lplist-2.0
+LIBS_vault = -lsqlite3 -lplist-2.0 -lxxhash
 LIBS_web   = -lslirp -lcjson
 LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) -linih $(LIBS_util) -lpthread -lm
 LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm

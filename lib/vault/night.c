@@ -13,8 +13,9 @@
 
 #define NIGHT_RESERVE       (64ull << 20)
 #define NIGHT_CHECKPOINT_MS 10000
-#define NIGHT_DIRTY_BYTES   (1ull << 30)
-#define NIGHT_DOOMED        65536
+/* Small enough that files are read back while the phone sends others. */
+#define NIGHT_DIRTY_BYTES (256ull << 20)
+#define NIGHT_DOOMED      65536
 
 enum rc night_change(struct vault_night *n)
 {

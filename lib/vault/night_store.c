@@ -323,7 +323,7 @@ static enum rc add_row(struct vault_night *n, const struct staging_file *st)
 	    view_add_staged(n->view, st->num, st->size, time(NULL), st->sha256);
 
 	if (!rc)
-		rereader_add(n->rereader, st->num, st->size, st->sha256);
+		rereader_add(n->rereader, st->num, st->size, st->quick_hash);
 	return night_poison(n, rc);
 }
 

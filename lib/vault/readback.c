@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quickhash.h"
 #include "sha256.h"
 
 #define WINDOW       64
@@ -27,6 +28,7 @@ struct readback {
 	void *cancel_arg;
 	bool no_direct; /* this file system can't pass the page cache by */
 	struct sha256 *hash;
+	struct quickhash *quick;
 	char *buf;
 	size_t first, n; /* a ring */
 	uint64_t ahead;
@@ -45,8 +47,9 @@ struct readback *readback_new(
 	rb->fn = fn;
 	rb->arg = arg;
 	rb->hash = sha256_new();
+	rb->quick = quickhash_new();
 	rb->buf = aligned_alloc(DIRECT_ALIGN, BUFFER);
-	if (!rb->hash || !rb->buf) {
+	if (!rb->hash || !rb->quick || !rb->buf) {
 		readback_free(rb);
 		return NULL;
 	}
@@ -76,6 +79,7 @@ void readback_free(struct readback *rb)
 	for (; rb->n > 0; rb->n--, rb->first = (rb->first + 1) % WINDOW)
 		slot_close(rb, &rb->slots[rb->first]);
 	sha256_free(rb->hash);
+	quickhash_free(rb->quick);
 	free(rb->buf);
 	free(rb);
 }
@@ -126,42 +130,70 @@ static size_t read_size(uint64_t size, uint64_t done)
 	return ((size_t)left + DIRECT_ALIGN - 1) & ~(size_t)(DIRECT_ALIGN - 1);
 }
 
-static enum rc hash_file(struct readback *rb, struct slot *s,
-    uint8_t out[SHA256_LEN], uint64_t *size)
+static enum rc hash_begin(struct readback *rb, const struct slot *s)
 {
-	enum rc rc = sha256_begin(rb->hash);
+	if (!s->item.is_quick)
+		return sha256_begin(rb->hash);
+	quickhash_begin(rb->quick);
+	return RC_OK;
+}
+
+static enum rc hash_update(
+    struct readback *rb, const struct slot *s, size_t len)
+{
+	if (!s->item.is_quick)
+		return sha256_update(rb->hash, rb->buf, len);
+	quickhash_update(rb->quick, rb->buf, len);
+	return RC_OK;
+}
+
+/* RC_CORRUPT: other bytes. */
+static enum rc hash_compare(struct readback *rb, const struct slot *s)
+{
+	uint8_t sha[SHA256_LEN];
+	enum rc rc;
+
+	if (s->item.is_quick)
+		return quickhash_final(rb->quick) == s->item.quick ? RC_OK
+								   : RC_CORRUPT;
+	rc = sha256_final(rb->hash, sha);
+	if (!rc && memcmp(sha, s->item.sha256, SHA256_LEN) != 0)
+		rc = RC_CORRUPT;
+	return rc;
+}
+
+static enum rc check_file(struct readback *rb, struct slot *s)
+{
+	enum rc rc = hash_begin(rb, s);
+	uint64_t size = 0;
 	ssize_t n = 1;
 
-	*size = 0;
 	while (!rc && n > 0) {
-		size_t want = read_size(s->item.size, *size);
+		size_t want = read_size(s->item.size, size);
 
 		if (rb->cancel && rb->cancel(rb->cancel_arg))
 			return RC_CANCELLED;
 		n = rb->ops->read(rb->ops->ctx, s->fd, rb->buf, want);
 		rc = fileops_rc(n);
 		if (!rc && n > 0)
-			rc = sha256_update(rb->hash, rb->buf, (size_t)n);
+			rc = hash_update(rb, s, (size_t)n);
 		if (!rc)
-			*size += (uint64_t)n;
-		if (n > 0 && (size_t)n < want && *size == s->item.size)
+			size += (uint64_t)n;
+		if (n > 0 && (size_t)n < want && size == s->item.size)
 			break; /* a short read at the size: the end */
 	}
-	return rc ? rc : sha256_final(rb->hash, out);
+	if (!rc && size != s->item.size)
+		rc = RC_CORRUPT;
+	return rc ? rc : hash_compare(rb, s);
 }
 
 static enum rc check_first(struct readback *rb)
 {
 	struct slot *s = &rb->slots[rb->first];
-	uint8_t sha[SHA256_LEN];
-	uint64_t size = 0;
 	enum rc rc = fileops_rc(s->fd);
 
 	if (!rc)
-		rc = hash_file(rb, s, sha, &size);
-	if (!rc && (size != s->item.size ||
-		       memcmp(sha, s->item.sha256, SHA256_LEN) != 0))
-		rc = RC_CORRUPT;
+		rc = check_file(rb, s);
 	slot_close(rb, s);
 	rb->first = (rb->first + 1) % WINDOW;
 	rb->n--;

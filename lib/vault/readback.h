@@ -1,5 +1,5 @@
 /*
- * Reads files back from the medium and compares their SHA-256. The page cache
+ * Reads files back from the medium and compares their hash. The page cache
  * is passed by (O_DIRECT), else only our memory would be checked; the caller
  * has synced the files.
  *
@@ -22,6 +22,8 @@ struct readback;
 struct readback_item {
 	char path[LAYOUT_PATH]; /* below the folder given to readback_new() */
 	uint64_t size;
+	bool is_quick; /* compared by `quick` (quickhash.h), else by sha256 */
+	uint64_t quick;
 	uint8_t sha256[32];
 	uint32_t tag; /* the caller's */
 };

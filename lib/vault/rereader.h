@@ -24,7 +24,7 @@ void rereader_free(struct rereader *rr);
 
 /* May forget it: its queue is bounded. Read only after the next … */
 void rereader_add(
-    struct rereader *rr, uint32_t num, uint64_t size, const uint8_t sha256[32]);
+    struct rereader *rr, uint32_t num, uint64_t size, uint64_t quick);
 /* … checkpoint: all that was added is on the medium now. */
 void rereader_checkpoint(struct rereader *rr);
 

@@ -9,6 +9,9 @@
 #include "catalog.h"
 #include "db.h"
 #include "layout.h"
+#include "spool.h"
+
+#define SPOOL_BYTES (128u << 10)
 
 #define LOG_MODULE "staging"
 #include "log.h"
@@ -23,8 +26,12 @@ void staging_init(struct staging *st, const struct fileops *ops, int root)
 void staging_free(struct staging *st)
 {
 	sha256_free(st->spare);
+	quickhash_free(st->spare_quick);
 	free(st->doomed);
 	st->spare = NULL;
+	st->spare_quick = NULL;
+	spool_free(st->spool);
+	st->spool = NULL;
 	st->doomed = NULL;
 	st->n_doomed = 0;
 }
@@ -42,24 +49,30 @@ static enum rc make_subfolder(struct staging *st)
 	return rc;
 }
 
-static enum rc take_hash(struct staging *st, struct sha256 **out)
+static enum rc take_hashes(struct staging *st, struct staging_file *f)
 {
-	struct sha256 *h = st->spare ? st->spare : sha256_new();
-
+	f->hash = st->spare ? st->spare : sha256_new();
+	f->quick = st->spare_quick ? st->spare_quick : quickhash_new();
 	st->spare = NULL;
-	if (!h)
+	st->spare_quick = NULL;
+	if (!f->hash || !f->quick)
 		return RC_NOMEM;
-	*out = h;
-	return sha256_begin(h);
+	quickhash_begin(f->quick);
+	return sha256_begin(f->hash);
 }
 
-static void give_hash(struct staging *st, struct sha256 **h)
+static void give_hashes(struct staging *st, struct staging_file *f)
 {
 	if (st->spare)
-		sha256_free(*h);
+		sha256_free(f->hash);
 	else
-		st->spare = *h;
-	*h = NULL;
+		st->spare = f->hash;
+	if (st->spare_quick)
+		quickhash_free(f->quick);
+	else
+		st->spare_quick = f->quick;
+	f->hash = NULL;
+	f->quick = NULL;
 }
 
 enum rc staging_create(struct staging *st, struct staging_file *f)
@@ -86,33 +99,62 @@ enum rc staging_create(struct staging *st, struct staging_file *f)
 	if (fd < 0)
 		return fileops_rc(fd);
 	f->fd = fd;
-	rc = take_hash(st, &f->hash);
+	rc = take_hashes(st, f);
 	if (rc)
 		staging_discard(f);
 	return rc;
+}
+
+/* The first piece tells: only of a large file so much comes at once. */
+static bool use_spool(struct staging_file *f, size_t len)
+{
+	struct staging *st = f->st;
+
+	if (f->size > 0 || len < SPOOL_BYTES || st->no_spool)
+		return false;
+	if (!st->spool)
+		st->spool = spool_new(st->ops);
+	f->spooled = spool_begin(st->spool, f->fd);
+	st->no_spool = !f->spooled;
+	return f->spooled;
 }
 
 enum rc staging_write(struct staging_file *f, const void *data, size_t len)
 {
 	enum rc rc = sha256_update(f->hash, data, len);
 
-	if (!rc)
+	quickhash_update(f->quick, data, len);
+	if (!rc && (f->spooled || use_spool(f, len)))
+		rc = spool_write(f->st->spool, data, len);
+	else if (!rc)
 		rc = fileops_write_all(f->st->ops, f->fd, data, len);
 	f->size += len;
 	f->st->bytes_dirty += len;
 	return rc;
 }
 
+/* The descriptor is closed in any case. */
+static enum rc close_file(struct staging_file *f)
+{
+	const struct fileops *ops = f->st->ops;
+	enum rc rc = f->spooled ? spool_end(f->st->spool) : RC_OK;
+	int rv = ops->close(ops->ctx, f->fd);
+
+	f->spooled = false;
+	f->fd = -1;
+	return rc ? rc : fileops_rc(rv);
+}
+
 enum rc staging_close(struct staging_file *f)
 {
 	struct staging *st = f->st;
 	enum rc rc = sha256_final(f->hash, f->sha256);
-	int rv = st->ops->close(st->ops->ctx, f->fd);
+	enum rc closed = close_file(f);
 
-	f->fd = -1;
-	give_hash(st, &f->hash);
+	f->quick_hash = quickhash_final(f->quick);
+	give_hashes(st, f);
 	st->files_dirty++;
-	return rc ? rc : fileops_rc(rv);
+	return rc ? rc : closed;
 }
 
 void staging_discard(struct staging_file *f)
@@ -121,9 +163,8 @@ void staging_discard(struct staging_file *f)
 	char path[LAYOUT_PATH];
 
 	if (f->fd >= 0)
-		st->ops->close(st->ops->ctx, f->fd);
-	if (f->hash)
-		give_hash(st, &f->hash);
+		(void)close_file(f);
+	give_hashes(st, f);
 	f->fd = -1;
 	layout_staged(path, f->num);
 	st->ops->unlink(st->ops->ctx, st->root, path);

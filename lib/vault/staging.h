@@ -14,10 +14,12 @@
 #include <stdint.h>
 
 #include "fileops.h"
+#include "quickhash.h"
 #include "rc.h"
 #include "sha256.h"
 
 struct db;
+struct spool;
 
 struct staging {
 	const struct fileops *ops;
@@ -26,7 +28,10 @@ struct staging {
 	bool dir_made; /* the subfolder of next - 1 is there */
 	uint64_t bytes_dirty; /* written since the last sync */
 	uint64_t files_dirty;
-	struct sha256 *spare; /* a hash context that nobody uses now */
+	struct sha256 *spare; /* hash contexts that nobody uses now */
+	struct quickhash *spare_quick;
+	struct spool *spool; /* made for the first large file, or NULL */
+	bool no_spool;
 	uint32_t *doomed; /* unlinked once no durable row names them */
 	size_t n_doomed, cap_doomed;
 };
@@ -36,8 +41,11 @@ struct staging_file {
 	int fd;
 	uint32_t num;
 	uint64_t size;
+	bool spooled; /* a large file: through st->spool */
 	struct sha256 *hash;
+	struct quickhash *quick;
 	uint8_t sha256[SHA256_LEN]; /* valid after staging_close() */
+	uint64_t quick_hash; /* likewise; for reading back */
 };
 
 void staging_init(struct staging *st, const struct fileops *ops, int root);

@@ -290,6 +290,7 @@ static enum rc next_item(
 
 	if (rc || !*more)
 		return rc;
+	item->is_quick = false; /* a row knows the SHA-256 only */
 	rc = catalog_row_staged(s, 0, &item->tag);
 	if (!rc)
 		rc = catalog_row_size(s, 1, &item->size);
