@@ -121,7 +121,7 @@ static int64_t time_of(const struct box *b, const struct box_phone *p)
 		return c->first_wait_s * SECOND + 5 * MINUTE;
 	case PHONE_RECEIVING:
 		/* From the last sign of progress. */
-		return c->next_wait_s * SECOND + 5 * MINUTE;
+		return (c->next_wait_s + c->last_wait_s) * SECOND + 5 * MINUTE;
 	case PHONE_VERIFYING:
 		return 30 * MINUTE; /* likewise */
 	case PHONE_COMMITTING:
@@ -164,6 +164,7 @@ static enum rc send_start(const struct box *b, struct box_phone *p)
 		.unlock_wait_s = c->unlock_wait_s,
 		.first_wait_s = c->first_wait_s,
 		.next_wait_s = c->next_wait_s,
+		.last_wait_s = c->last_wait_s,
 		.reserve_bytes = c->reserve_bytes,
 	};
 	snprintf(m.u.start.udid, sizeof(m.u.start.udid), "%s", p->udid);

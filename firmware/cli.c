@@ -39,10 +39,17 @@ static const struct option_row rows[] = {
 		"print the config as understood, and end" },
 	{ CLI_SVG, "svg", NULL, NULL, "as a picture" },
 	{ CLI_LABEL, "label", NULL, NULL, "as a label to cut out" },
+	{ CLI_HELP, "help", NULL, NULL, "this" },
 };
 /* clang-format on */
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* Every command can tell its help. */
+static bool takes(const struct cli_command *cmd, const struct option_row *row)
+{
+	return row->bit == CLI_HELP || (cmd->options & row->bit);
+}
 
 static int usage(const struct cli_command *cmd)
 {
@@ -126,7 +133,7 @@ static void fill_options(const struct cli_command *cmd, struct option *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < N_ROWS; i++)
-		if (cmd->options & rows[i].bit)
+		if (takes(cmd, &rows[i]))
 			out[n++] = (struct option){ rows[i].name,
 				rows[i].arg ? required_argument : no_argument,
 				NULL, (int)i + 1000 };
@@ -146,7 +153,12 @@ int cli_parse(
 	out->wait_s = -1;
 	config_defaults(&out->config);
 	fill_options(cmd, options);
-	while ((ch = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((ch = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (ch == 'h' ||
+		    (ch >= 1000 && rows[ch - 1000].bit == CLI_HELP)) {
+			out->help = true;
+			return 0;
+		}
 		if (ch < 1000)
 			return usage(cmd);
 		values[ch - 1000] = optarg ? optarg : "";
@@ -169,7 +181,7 @@ void cli_print_options(const struct cli_command *cmd, FILE *out)
 	char left[40];
 
 	for (size_t i = 0; i < N_ROWS; i++) {
-		if (!(cmd->options & rows[i].bit))
+		if (!takes(cmd, &rows[i]))
 			continue;
 		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name,
 		    rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");

@@ -196,6 +196,7 @@ static enum rc start_session(struct backup *b)
 		.unlock_wait_s = c->unlock_wait_s,
 		.first_wait_s = c->first_wait_s,
 		.next_wait_s = c->next_wait_s,
+		.last_wait_s = c->last_wait_s,
 		.reserve_bytes = c->reserve_bytes,
 	};
 	snprintf(m.u.start.udid, sizeof(m.u.start.udid), "%s", b->phone->udid);

@@ -94,6 +94,8 @@ static const struct key keys[] = {
 	NULL, "seconds that a phone may think before its first command" },
 { "phone", "next_wait_s", KEY_INT, AT(next_wait_s), 0, "600", 1, 86400, NULL,
 	"seconds that it may be silent later" },
+{ "phone", "last_wait_s", KEY_INT, AT(last_wait_s), 0, "60", 1, 86400, NULL,
+	"seconds to wait for its last word when all is there" },
 { "phone", "allow", KEY_UDIDS, AT(allow), 0, "", 0, 0, NULL,
 	"UDID of a phone that may be backed up, one a line; none: every "
 	"phone" },

@@ -41,6 +41,7 @@ struct config {
 	int quiet_from, quiet_to; /* minutes of the day; equal: none */
 
 	int trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
+	int last_wait_s;
 	char allow[LIMIT_PHONES][48]; /* UDIDs; none: every phone */
 	unsigned n_allow;
 };

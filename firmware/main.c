@@ -77,12 +77,11 @@ static void help_all(FILE *out)
 
 static void help_one(const struct cli_command *cmd)
 {
-	printf("usage: nightstand %s%s\n\n%s.\n", cmd->name,
-	    cmd->options ? " [OPTIONS]" : "", cmd->summary);
+	printf(
+	    "usage: nightstand %s [OPTIONS]\n\n%s.\n", cmd->name, cmd->summary);
 	if (cmd->details)
 		printf("%s\n", cmd->details);
-	if (cmd->options)
-		printf("\n");
+	printf("\n");
 	cli_print_options(cmd, stdout);
 }
 
@@ -135,6 +134,10 @@ static int run_command(const struct cli_command *cmd, int argc, char **argv)
 
 	if (status)
 		return status;
+	if (cli.help) {
+		help_one(cmd);
+		return EXIT_DONE;
+	}
 	if (cli.word && cmd->run != cmd_help) {
 		fprintf(stderr, "nightstand: too many words: %s\n", cli.word);
 		return EXIT_USAGE;

@@ -97,7 +97,8 @@ static bool start_is_sound(const struct msg_start *s)
 	if (s->trust_wait_s < 0 || s->trust_wait_s > 86400 ||
 	    s->unlock_wait_s < 0 || s->unlock_wait_s > 86400 ||
 	    s->first_wait_s < 0 || s->first_wait_s > 86400 ||
-	    s->next_wait_s < 0 || s->next_wait_s > 86400)
+	    s->next_wait_s < 0 || s->next_wait_s > 86400 ||
+	    s->last_wait_s < 0 || s->last_wait_s > 86400)
 		return false;
 	if (s->job == MSG_JOB_CENSUS)
 		return true;

@@ -50,6 +50,7 @@ struct msg_start {
 	uint8_t fresh; /* drop a kept overlay first */
 	uint8_t log_level;
 	int32_t trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
+	int32_t last_wait_s;
 	uint64_t reserve_bytes;
 	char udid[48];
 	char vault_dir[512];

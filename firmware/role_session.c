@@ -292,6 +292,7 @@ static int run_backup(struct job *j)
 		.unlock_wait_ms = j->start.unlock_wait_s * 1000,
 		.first_wait_ms = j->start.first_wait_s * 1000,
 		.next_wait_ms = j->start.next_wait_s * 1000,
+		.last_wait_ms = j->start.last_wait_s * 1000,
 	};
 	struct session_events ev = {
 		.ctx = j,

@@ -167,6 +167,7 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_SERVING, m.u.serving.port = 0);
 	REFUSED(MSG_START, m.u.start.udid[0] = 'z');
 	REFUSED(MSG_START, m.u.start.trust_wait_s = -1);
+	REFUSED(MSG_START, m.u.start.last_wait_s = 86401);
 	REFUSED(MSG_START, m.u.start.job = 9);
 	REFUSED(MSG_STATUS, m.u.status.n_phones = LIMIT_PHONES + 1);
 	REFUSED(MSG_STATUS, m.u.status.n_nights = LIMIT_NIGHTS + 1);
