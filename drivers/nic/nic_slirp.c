@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <slirp/libslirp.h>
@@ -26,6 +27,7 @@
 
 #define RING         128 /* frames; TCP comes again when one is lost */
 #define BUDGET       64 /* frames to lwIP in one service() */
+#define BACKLOG      64 /* clients that wait to be taken */
 #define GUEST_PORT   80
 #define ADDR_GUEST   "10.0.2.15"
 #define ADDR_MASK    "255.255.255.0"
@@ -321,10 +323,28 @@ static Slirp *start(struct nic_slirp *n)
 	return slirp_new(&cfg, &callbacks, n);
 }
 
+/*
+ * slirp listens with room for one waiting client. A browser comes with six
+ * connections at once, and each that finds no room tries again a second later.
+ */
+static int widen(int fd, int events, void *opaque)
+{
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	(void)events;
+	(void)opaque;
+	if (!getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) &&
+	    listens && listen(fd, BACKLOG) < 0)
+		log_warn("few may connect at once: %s", strerror(errno));
+	return -1;
+}
+
 static enum rc listen_on(
     struct nic_slirp *n, const char *listen, struct in_addr host, int port)
 {
 	struct in_addr guest;
+	uint32_t ms = 0;
 
 	inet_pton(AF_INET, ADDR_GUEST, &guest);
 	if (slirp_add_hostfwd(n->slirp, 0, host, port, guest, GUEST_PORT) < 0) {
@@ -332,6 +352,7 @@ static enum rc listen_on(
 		    strerror(errno));
 		return RC_BUSY;
 	}
+	slirp_pollfds_fill(n->slirp, &ms, widen, n);
 	return RC_OK;
 }
 
