@@ -541,17 +541,34 @@ static enum rc move_dir(struct vault_night *n, const char *from, const char *to)
 	return remove_tree(n, from);
 }
 
+static bool parent_is_known(struct vault_night *n, const char *rel)
+{
+	char parent[LIMIT_DL_PATH + 1];
+	const char *slot;
+
+	if (!parent_of(rel, parent))
+		return false;
+	slot = folder_slot(n, parent);
+	return slot && strcmp(slot, parent) == 0;
+}
+
 static enum rc night_move(void *ctx, const char *from, const char *to)
 {
 	struct vault_night *n = ctx;
 	struct view_node node;
 	const char *rfrom, *rto;
+	bool moved = false;
 	enum rc rc = rel_of(n, from, &rfrom);
 
 	if (!rc)
 		rc = rel_of(n, to, &rto);
 	if (!rc)
 		rc = night_change(n);
+	if (!rc && parent_is_known(n, rto))
+		rc = night_poison(
+		    n, view_move_staged(n->view, rfrom, rto, &moved));
+	if (!rc && moved)
+		return night_changed(n);
 	if (!rc)
 		rc = view_get(n->view, rfrom, &node);
 	if (rc)

@@ -14,6 +14,7 @@ enum {
 	Q_DROP_STAGED,
 	Q_PUT,
 	Q_DELETE,
+	Q_MOVE,
 	Q_TREE_STAGED,
 	Q_TREE_DROP,
 	Q_TREE_DELETE,
@@ -36,6 +37,8 @@ static const char *const queries[Q_COUNT] = {
 	[Q_PUT] = "REPLACE INTO pending(path, op, staged, mtime)"
 		  " VALUES(?1, ?2, ?3, ?4)",
 	[Q_DELETE] = "DELETE FROM pending WHERE path=?1",
+	[Q_MOVE] = "UPDATE OR IGNORE pending SET path=?2"
+		   " WHERE path=?1 AND op=1",
 	[Q_TREE_STAGED] = "SELECT staged FROM pending"
 			  " WHERE path>=?1 AND path<?2 AND op=1",
 	[Q_TREE_DROP] = "DELETE FROM staged WHERE num IN (SELECT staged"
@@ -203,6 +206,22 @@ static enum rc put(struct view *v, const char *rel, enum catalog_op op,
 enum rc view_put_file(struct view *v, const char *rel, uint32_t num)
 {
 	return put(v, rel, CATALOG_OP_FILE, num, 0);
+}
+
+enum rc view_move_staged(
+    struct view *v, const char *from, const char *to, bool *moved)
+{
+	struct db_stmt *s = v->q[Q_MOVE];
+	enum rc rc;
+
+	*moved = false;
+	if (!v->base_empty)
+		return RC_OK;
+	db_bind_text(s, 1, from, strlen(from));
+	db_bind_text(s, 2, to, strlen(to));
+	rc = db_run(s);
+	*moved = !rc && db_changes(v->db) == 1;
+	return rc;
 }
 
 enum rc view_put_dir(struct view *v, const char *rel, int64_t mtime)

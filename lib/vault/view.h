@@ -43,6 +43,10 @@ MUST_CHECK enum rc view_add_staged(struct view *v, uint32_t num, uint64_t size,
 /* Shows staged file `num` at `rel`. A staged file that was shown there keeps
  * its facts: view_drop_staged() is the caller's, who has just looked. */
 MUST_CHECK enum rc view_put_file(struct view *v, const char *rel, uint32_t num);
+/* A first backup's short way: *moved when a staged file was shown at `from`,
+ * nothing at `to`, and there is no base that could know either. */
+MUST_CHECK enum rc view_move_staged(
+    struct view *v, const char *from, const char *to, bool *moved);
 MUST_CHECK enum rc view_put_dir(struct view *v, const char *rel, int64_t mtime);
 /* Shows nothing at `rel`; the staged facts stay (for a move). */
 MUST_CHECK enum rc view_hide(struct view *v, const char *rel);
