@@ -1,10 +1,13 @@
 #include "lazy_store.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -42,9 +45,27 @@ static uint64_t reserve_of(const struct lazy_store *l)
 	return l->reserve_bytes < most ? l->reserve_bytes : most;
 }
 
+/*
+ * Two phones on a new disk are two sessions that both find no vault: one makes
+ * it, the other waits. The lock is on the disk's folder, as there is no other
+ * yet; where it can't be had, the vault itself says what is wrong.
+ */
+static enum rc open_vault(struct lazy_store *l)
+{
+	int fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum rc rc;
+
+	if (fd >= 0 && flock(fd, LOCK_EX) != 0)
+		log_info("no lock on the disk's folder dir=%s", l->dir);
+	rc = vault_open(NULL, l->dir, true, &l->vault);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 static enum rc open_all(struct lazy_store *l)
 {
-	enum rc rc = vault_open(NULL, l->dir, true, &l->vault);
+	enum rc rc = open_vault(l);
 
 	if (!rc)
 		rc = vault_phone_open(l->vault, l->udid, false, &l->phone);

@@ -89,21 +89,50 @@ class Run:
                      f"{out.decode(errors='replace')[-3000:]}")
 
 
+class Disk:
+    """A freshly made ext4 for one run, as a box's disk is (root only), or a
+    fresh folder. What other runs left behind would be measured, too: ext4
+    looks long for a free inode where many files were removed a minute ago."""
+
+    def __init__(self, rig, name):
+        self.path = rig.path(name)
+        self.path.mkdir()
+        self.loop = None
+        if os.geteuid() != 0:
+            return
+        self.image = rig.path(f"{name}.img")
+        with open(self.image, "wb") as f:
+            f.truncate(8 << 30)
+        rig.run("mkfs.ext4", "-q", "-F", "-m", "0", self.image)
+        self.loop = rig.run("losetup", "-f", "--show", "--direct-io=on",
+                            self.image).stdout.strip()
+        rig.run("mount", self.loop, self.path)
+        os.sync()
+
+    def drop(self):
+        if self.loop:
+            subprocess.run(["umount", self.path], check=True)
+            subprocess.run(["losetup", "-d", self.loop], check=True)
+            self.image.unlink()
+        else:
+            os.sync()
+
+
 def compare(rig, sim, phone, runs):
-    # A fresh folder for each run, and nothing deleted in between: ext4 looks
-    # long for a free inode where many files were removed a minute ago.
     ours, theirs = [], []
     for i in range(runs):
         for mine in ((True, False) if i % 2 == 0 else (False, True)):
-            folder = rig.path(f"{sim.name}-{'our' if mine else 'peer'}-{i}")
-            folder.mkdir()
-            os.sync()
+            disk = Disk(rig, f"{sim.name}-{'our' if mine else 'peer'}-{i}")
+            folder = disk.path
             if mine:
                 args = [harness.NIGHTSTAND, "backup", "--vault", folder,
                         "--udid", phone.udid]
             else:
                 args = ["idevicebackup2", "-u", phone.udid, "backup", folder]
-            (ours if mine else theirs).append(Run(args, sim.env))
+            try:
+                (ours if mine else theirs).append(Run(args, sim.env))
+            finally:
+                disk.drop()
     rows = []
     for name, get, form in (
             ("wall time", lambda r: r.wall, "{:8.2f} s"),
@@ -135,7 +164,7 @@ def bench_backups(rig, names, runs):
 
 def bench_prompt(rig):
     """Plug to Backup request, seen by the phone."""
-    sim = rig.sim({"plugged": "no", "files": 20})
+    sim = rig.sim({"plugged": "no", "files": 20}, name="sim-prompt")
     phone = sim.phone()
     phone.ctl("set", "tls_delay_ms", 25)
     p = rig.start_nightstand("run", "--vault", rig.dir, "--no-web", sim=sim)
@@ -162,7 +191,7 @@ def bench_prompt(rig):
 
 def bench_phonesim(rig):
     """TLS payload per second to a client that throws it away."""
-    sim = rig.sim({"files": 2000, "fixed-size": 1 << 20})
+    sim = rig.sim({"files": 2000, "fixed-size": 1 << 20}, name="sim-stream")
     phone = sim.phone()
     rig.run("idevicepair", "-u", phone.udid, "pair", env=sim.env)
     best = 0.0

@@ -18,6 +18,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -175,8 +176,8 @@ class Sim:
     def __init__(self, rig, name="sim", phones=(), options=()):
         self.rig = rig
         self.name = name
-        self.socket = rig.path(f"{name}.usbmuxd")
-        self.control = rig.path(f"{name}.ctl")
+        self.socket = rig.socket_path(f"{name}.usbmuxd")
+        self.control = rig.socket_path(f"{name}.ctl")
         self.state = rig.path(f"{name}.state")
         self.options = list(options)
         self.phones_wanted = list(phones)
@@ -239,10 +240,22 @@ class Rig:
         self.dir.mkdir(parents=True)
         self.processes = []
         self.cleanups = []
+        self.short = None
 
     # -- life ---------------------------------------------------------------
     def path(self, name):
         return self.dir / name
+
+    def socket_path(self, name):
+        """A unix socket's name has 108 bytes at most: short where needed."""
+        path = self.path(name)
+        if len(str(path)) < 100:
+            return path
+        if not self.short:
+            self.short = tempfile.mkdtemp(prefix="ns-", dir="/tmp")
+            self.cleanups.append(
+                lambda: shutil.rmtree(self.short, ignore_errors=True))
+        return pathlib.Path(self.short) / name
 
     def skip(self, why):
         raise Skip(why)

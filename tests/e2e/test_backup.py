@@ -173,6 +173,9 @@ def test_restore_by_idevicebackup2_from_latest(t):
           "what the phone holds after the restore")
 
 
+test_restore_by_idevicebackup2_from_latest.slow = 8
+
+
 def test_file_above_4_gib(t):
     sim = t.sim({"files": 5, "bytes": "1M", "big-file": "4300M"})
     phone = sim.phone()
@@ -277,6 +280,9 @@ def test_cut_at_many_byte_counts(t):
         phone.ctl("plug")
         good_backup(t, sim, phone, t.dir)
     check(tried >= 3, f"only {tried} cuts happened")
+
+
+test_cut_at_many_byte_counts.slow = 13
 
 
 def test_killed_session_loses_nothing(t):

@@ -28,10 +28,14 @@ class Trouble:
         self.vault = vault or t.dir
         self.vault.mkdir(exist_ok=True)
         t.backup(self.sim, self.phone, self.vault)
-        self.phone.ctl("mutate", "grow=10", "change=20", "add=20", "remove=3",
-                       "seed=8")
         self.latest = t.latest(self.vault, self.phone)
-        self.before = t.tree(self.latest)
+        self.tomorrow()
+
+    def tomorrow(self, seed=8):
+        """The phone changes; what lies on the disk now must stay."""
+        self.phone.ctl("mutate", "grow=10", "change=20", "add=20", "remove=3",
+                       f"seed={seed}")
+        self.before = self.t.tree(self.latest)
 
     def fails(self, wanted, *words, args=()):
         r = self.t.backup(self.sim, self.phone, self.vault, *args, ok=False)
@@ -135,14 +139,13 @@ def test_unplugged(t):
 
 def _code(code, wanted, *words):
     def test(t):
-        for point in ("scan", "upload", "response"):
-            x = Trouble(t, sim=t.sim({"files": 60, "bytes": "1M"},
-                                     name=f"sim-{point}"),
-                        vault=t.path(f"v-{point}"))
+        x = Trouble(t, sim=t.sim({"files": 60, "bytes": "1M"}))
+        for night, point in enumerate(("scan", "upload", "response")):
+            x.tomorrow(seed=night)
             x.phone.ctl("at", point, "error", code)
             x.fails(wanted, str(code), *words)
             x.end()
-    test.slow = 4
+    test.slow = 6
     return test
 
 
@@ -198,10 +201,16 @@ def test_a_silent_phone(t):
     x.end()
 
 
+test_a_silent_phone.slow = 11
+
+
 def test_long_silence_is_waited_for(t):
     x = Trouble(t)
     x.phone.ctl("set", "scan_ms", 8000)
     x.end()
+
+
+test_long_silence_is_waited_for.slow = 10
 
 
 def test_disk_full_in_the_middle(t):
