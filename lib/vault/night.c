@@ -81,8 +81,15 @@ enum rc night_open_file(struct vault_night *n, const struct view_node *node,
 {
 	char path[LAYOUT_PATH];
 
+	enum rc rc;
+
 	if (node->kind != STORE_FILE)
 		return RC_ISDIR;
+	if (node->staged) {
+		rc = staging_settle(&n->p->staging);
+		if (rc)
+			return night_poison(n, rc);
+	}
 	night_path_of(n, node, rel, path);
 	*fd = n->p->ops->open(n->p->ops->ctx, n->p->root, path, O_RDONLY);
 	return fileops_rc(*fd);
@@ -125,6 +132,7 @@ enum rc vault_night_begin(
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return RC_NOMEM;
+	staging_new_night(&p->staging);
 	n->p = p;
 	n->reserve = NIGHT_RESERVE;
 	n->checkpoint_ms = mono_ms();

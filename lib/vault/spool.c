@@ -2,32 +2,36 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BUFFERS      6
+#define BUFFERS      8
 #define BUFFER_BYTES (256u << 10)
 #define ALIGN        4096u /* of memory, place and length, for O_DIRECT */
+
+/* What stands in a full buffer. */
+struct piece {
+	int fd;
+	size_t len;
+	bool end; /* the last one of its file */
+};
 
 struct spool {
 	const struct fileops *ops;
 	pthread_t thread;
 	char *memory;
+	int fd; /* the file that is being given; -1: none */
 	size_t fill; /* bytes in the buffer that is being filled */
-	bool unfit; /* O_DIRECT does not work here; never tried again */
+	atomic_bool unfit; /* O_DIRECT does not work here: never tried again */
 	/* below: under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	int fd; /* -1: no file */
-	unsigned first, queued; /* a ring of full buffers */
+	struct piece pieces[BUFFERS]; /* a ring */
+	unsigned first, queued;
 	bool stop;
-	enum rc rc; /* of this file */
+	enum rc rc; /* the first failure; stays */
 };
-
-static char *buffer(struct spool *s, unsigned i)
-{
-	return s->memory + (size_t)(i % BUFFERS) * BUFFER_BYTES;
-}
 
 static void set_direct(int fd, bool on)
 {
@@ -38,7 +42,9 @@ static void set_direct(int fd, bool on)
 		    fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
 }
 
-static enum rc write_buffer(
+/* --- the thread ----------------------------------------------------------- */
+
+static enum rc write_whole(
     struct spool *s, int fd, const char *data, size_t len)
 {
 	ssize_t n = s->ops->write(s->ops->ctx, fd, data, len);
@@ -46,12 +52,27 @@ static enum rc write_buffer(
 	if (n == -EINVAL) {
 		/* It took the flag, but wants other sizes: the plain way. */
 		set_direct(fd, false);
-		s->unfit = true;
+		atomic_store(&s->unfit, true);
 		n = 0;
 	} else if (n <= 0) {
 		return n < 0 ? fileops_rc(n) : RC_IO;
 	}
 	return fileops_write_all(s->ops, fd, data + n, len - (size_t)n);
+}
+
+static enum rc write_piece(
+    struct spool *s, const struct piece *p, const char *data)
+{
+	size_t whole = p->len - p->len % ALIGN;
+	enum rc rc = RC_OK;
+
+	if (whole > 0)
+		rc = write_whole(s, p->fd, data, whole);
+	if (rc || whole == p->len)
+		return rc;
+	/* What is no whole block goes through the page cache. */
+	set_direct(p->fd, false);
+	return fileops_write_all(s->ops, p->fd, data + whole, p->len - whole);
 }
 
 static void *work(void *arg)
@@ -60,21 +81,25 @@ static void *work(void *arg)
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
+		const char *data;
+		struct piece p;
 		enum rc rc;
-		int fd;
+		int rv = 0;
 
 		while (s->queued == 0 && !s->stop)
 			pthread_cond_wait(&s->changed, &s->lock);
 		if (s->queued == 0)
 			break;
-		fd = s->fd;
+		p = s->pieces[s->first];
+		data = s->memory + (size_t)s->first * BUFFER_BYTES;
 		rc = s->rc;
 		pthread_mutex_unlock(&s->lock);
-		if (!rc) /* after an error the rest is only thrown away */
-			rc = write_buffer(
-			    s, fd, buffer(s, s->first), BUFFER_BYTES);
+		if (!rc) /* after a failure the rest is only thrown away */
+			rc = write_piece(s, &p, data);
+		if (p.end)
+			rv = s->ops->close(s->ops->ctx, p.fd);
 		pthread_mutex_lock(&s->lock);
-		s->rc = rc;
+		s->rc = rc ? rc : fileops_rc(rv);
 		s->first = (s->first + 1) % BUFFERS;
 		s->queued--;
 		pthread_cond_broadcast(&s->changed);
@@ -82,6 +107,8 @@ static void *work(void *arg)
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
+
+/* --- the caller's side ------------------------------------------------------ */
 
 struct spool *spool_new(const struct fileops *ops)
 {
@@ -122,28 +149,27 @@ bool spool_begin(struct spool *s, int fd)
 {
 	int flags;
 
-	if (!s || s->unfit)
+	if (!s || atomic_load(&s->unfit))
 		return false;
 	set_direct(fd, true);
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || !(flags & O_DIRECT)) {
-		s->unfit = true;
+		atomic_store(&s->unfit, true);
 		return false;
 	}
-	pthread_mutex_lock(&s->lock);
 	s->fd = fd;
-	s->rc = RC_OK;
-	pthread_mutex_unlock(&s->lock);
 	s->fill = 0;
 	return true;
 }
 
-/* The buffer that is being filled is full; waits until there is another. */
-static enum rc submit(struct spool *s)
+/* The buffer goes to the thread; waits until there is another. */
+static enum rc submit(struct spool *s, bool end)
 {
 	enum rc rc;
 
 	pthread_mutex_lock(&s->lock);
+	s->pieces[(s->first + s->queued) % BUFFERS] =
+	    (struct piece){ .fd = s->fd, .len = s->fill, .end = end };
 	s->queued++;
 	pthread_cond_broadcast(&s->changed);
 	while (s->queued == BUFFERS)
@@ -160,9 +186,9 @@ static char *filling(struct spool *s)
 	unsigned end;
 
 	pthread_mutex_lock(&s->lock);
-	end = s->first + s->queued;
+	end = (s->first + s->queued) % BUFFERS;
 	pthread_mutex_unlock(&s->lock);
-	return buffer(s, end);
+	return s->memory + (size_t)end * BUFFER_BYTES;
 }
 
 enum rc spool_write(struct spool *s, const void *data, size_t len)
@@ -180,32 +206,29 @@ enum rc spool_write(struct spool *s, const void *data, size_t len)
 		p += some;
 		len -= some;
 		if (s->fill == BUFFER_BYTES)
-			rc = submit(s);
+			rc = submit(s, false);
 	}
 	return rc;
 }
 
 enum rc spool_end(struct spool *s)
 {
-	const char *rest = filling(s);
-	size_t whole = s->fill - s->fill % ALIGN;
-	enum rc rc;
-	int fd;
+	enum rc rc = submit(s, true);
 
+	s->fd = -1;
+	return rc;
+}
+
+enum rc spool_drain(struct spool *s)
+{
+	enum rc rc;
+
+	if (!s)
+		return RC_OK;
 	pthread_mutex_lock(&s->lock);
 	while (s->queued > 0)
 		pthread_cond_wait(&s->changed, &s->lock);
 	rc = s->rc;
-	fd = s->fd;
-	s->fd = -1;
 	pthread_mutex_unlock(&s->lock);
-	if (!rc && whole > 0)
-		rc = write_buffer(s, fd, rest, whole);
-	set_direct(fd, false);
-	/* What is no whole block goes through the page cache. */
-	if (!rc && s->fill > whole)
-		rc = fileops_write_all(
-		    s->ops, fd, rest + whole, s->fill - whole);
-	s->fill = 0;
 	return rc;
 }

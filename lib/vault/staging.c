@@ -133,16 +133,18 @@ enum rc staging_write(struct staging_file *f, const void *data, size_t len)
 	return rc;
 }
 
-/* The descriptor is closed in any case. */
+/* The descriptor is given away in any case. */
 static enum rc close_file(struct staging_file *f)
 {
 	const struct fileops *ops = f->st->ops;
-	enum rc rc = f->spooled ? spool_end(f->st->spool) : RC_OK;
-	int rv = ops->close(ops->ctx, f->fd);
+	bool spooled = f->spooled;
+	int fd = f->fd;
 
 	f->spooled = false;
 	f->fd = -1;
-	return rc ? rc : fileops_rc(rv);
+	if (spooled)
+		return spool_end(f->st->spool);
+	return fileops_rc(ops->close(ops->ctx, fd));
 }
 
 enum rc staging_close(struct staging_file *f)
@@ -164,6 +166,9 @@ void staging_discard(struct staging_file *f)
 
 	if (f->fd >= 0)
 		(void)close_file(f);
+	if (staging_settle(st)) { /* the thread may still be at it */
+		/* It failed: that is told at the next write or sync. */
+	}
 	give_hashes(st, f);
 	f->fd = -1;
 	layout_staged(path, f->num);
@@ -196,10 +201,26 @@ void staging_reap(struct staging *st)
 	st->n_doomed = 0;
 }
 
+enum rc staging_settle(struct staging *st)
+{
+	return spool_drain(st->spool);
+}
+
+void staging_new_night(struct staging *st)
+{
+	if (!staging_settle(st))
+		return;
+	spool_free(st->spool);
+	st->spool = NULL;
+}
+
 enum rc staging_sync(struct staging *st)
 {
+	enum rc rc = staging_settle(st);
 	int rv;
 
+	if (rc)
+		return rc;
 	if (st->files_dirty == 0 && st->bytes_dirty == 0)
 		return RC_OK;
 	/* One syncfs: it also covers the names, and costs about as much as

@@ -64,6 +64,11 @@ MUST_CHECK enum rc staging_doom(struct staging *st, uint32_t num);
 /* After the transaction: unlinks the doomed. Failure only costs space. */
 void staging_reap(struct staging *st);
 
+/* A failed write of the night before is no failure of this one. */
+void staging_new_night(struct staging *st);
+
+/* All that was closed is in its files, and can be read; not yet durable. */
+MUST_CHECK enum rc staging_settle(struct staging *st);
 MUST_CHECK enum rc staging_sync(struct staging *st);
 
 /*
