@@ -31,6 +31,9 @@ MUST_RUN = bool(os.environ.get("CI")) and os.geteuid() == 0
 NO_RECORDING = "recorded device data is not here"
 MAY_SKIP = (NO_RECORDING, "this kernel has no ")
 SAN = os.environ.get("NIGHTSTAND_SAN") == "1"
+# Short lives: freed memory that is kept aside for 256 MiB only costs time.
+if SAN:
+    os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=8")
 PHONESIM = BUILD / "phonesim"
 NIGHTSTAND = BUILD / "nightstand"
 
@@ -307,12 +310,13 @@ class Rig:
         return sim
 
     # -- programs -----------------------------------------------------------
-    def run(self, *args, env=None, seconds=120, ok=True, text=True, input=None):
+    def run(self, *args, env=None, seconds=120, ok=True, text=True, input=None,
+            **kw):
         full = dict(os.environ)
         full.update(env or {})
         r = subprocess.run([str(a) for a in args], capture_output=True,
                            text=text, env=full, timeout=seconds, input=input,
-                           errors="replace" if text else None)
+                           errors="replace" if text else None, **kw)
         if re.search(r"ERROR: \w+Sanitizer|runtime error:",
                      r.stderr if text else ""):
             raise Failed(f"{args[0]}: {r.stderr[-4000:]}")
@@ -335,6 +339,18 @@ class Rig:
         p = Process(self, name, [NIGHTSTAND, *args], env=full)
         self.processes.append(p)
         return p
+
+    def peak_of_backup(self, sim, phone, vault):
+        """Backs up; KiB of the larger of its processes at its peak."""
+        with open(self.path("peak.err"), "wb") as err:
+            p = subprocess.Popen(
+                [NIGHTSTAND, "backup", "--vault", vault, "--udid",
+                 phone.udid], stdout=subprocess.DEVNULL, stderr=err,
+                env={**os.environ, **sim.env})
+        _, status, usage = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        equal(p.returncode, 0, "exit status of a measured backup")
+        return usage.ru_maxrss
 
     def backup(self, sim, phone, vault, *args, **kw):
         return self.nightstand("backup", "--vault", vault, "--udid",

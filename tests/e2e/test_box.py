@@ -3,7 +3,9 @@ its ledger while phones come and go."""
 
 import json
 import pathlib
+import re
 import socket
+import time
 import urllib.request
 
 from harness import check, equal, wait_until
@@ -116,16 +118,44 @@ def test_unplugged_then_plugged_again(t):
     equal(states, ["safe", "unplugged"], "ledger, newest first")
 
 
-def test_passcode_missed_then_asked_again_after_unlock(t):
+def test_passcode_missed_is_asked_for_again_when_unlocked(t):
+    """The night of a phone that lies there locked and plugged in: nobody
+    enters the passcode, the box waits, and in the morning's first unlock it
+    asks again, with no hand on the cable."""
+    sim = t.sim({"plugged": "no"})
+    phone = sim.phone()
+    box = Box(t, sim, policy__quiet_from="00:00", policy__quiet_to="00:00")
+    phone.ctl("plug")
+    box.wait_state("safe", phone=phone)
+    phone.ctl("unplug")
+    phone.ctl("lock")
+    phone.ctl("mutate", "change=10", "add=5", "seed=6")
+    before = t.tree(t.latest(box.vault, phone))
+    phone.ctl("passcode", "ignored", 300)
+    phone.mark()
+    phone.ctl("plug")
+    box.wait_state("passcode_missed", phone=phone)
+    equal(t.tree(t.latest(box.vault, phone)), before, "the earlier night")
+    phone.ctl("passcode", "entered", 0)
+    # Long enough for a look at the lock: that alone must not ask.
+    time.sleep(3)
+    equal([p["state"] for p in box.status()["phones"]], ["passcode_missed"],
+          "states before the unlock")
+    phone.ctl("unlock")
+    box.wait_state("safe", phone=phone)
+    equal([n["state"] for n in box.status()["nights"]],
+          ["safe", "passcode_missed", "safe"], "ledger, newest first")
+    t.compare_plain(t.latest(box.vault, phone), phone.hashes())
+
+
+def test_passcode_missed_then_plugged_again(t):
     sim = t.sim({"plugged": "no"})
     phone = sim.phone()
     phone.ctl("passcode", "ignored", 400)
     box = Box(t, sim)
     phone.ctl("plug")
     box.wait_state("passcode_missed", phone=phone)
-    phone.ctl("lock")
     phone.ctl("passcode", "entered", 0)
-    phone.ctl("unlock")
     phone.ctl("unplug")
     phone.ctl("plug")
     box.wait_state("safe", phone=phone)
@@ -278,6 +308,47 @@ def test_config_errors_name_line_and_key(t):
         equal(r.returncode, 78, f"exit status for {text!r}")
         for w in words:
             check(w in r.stderr, f"no {w!r} in: {r.stderr}")
+
+
+def test_two_phones_on_a_new_disk_at_once(t):
+    sim = t.sim({"seed": 1, "files": 200, "bytes": "4M"},
+                {"seed": 2, "files": 200, "bytes": "4M"})
+    box = Box(t, sim)
+    for p in sim.phones():
+        box.wait_state("safe", phone=p)
+        t.compare_plain(t.latest(box.vault, p), p.hashes())
+
+
+def test_disk_full_is_said_with_what_is_missing(t):
+    disk = t.small_disk(180)
+    sim = t.sim({"files": 60, "bytes": "100M", "plugged": "no"})
+    phone = sim.phone()
+    box = Box(t, sim, box__vault=disk)
+    phone.ctl("plug")
+    st = box.wait_state("disk_full", phone=phone)
+    check(re.search(r"\d (GB|MB)", json.dumps(st["phones"])), st["sentence"])
+    wait_until("the red LED", lambda: box.levels("alert") > 0)
+
+
+def test_every_command_tells_its_help(t):
+    names = re.findall(r"^  (\w+) ", t.nightstand("--help").stdout, re.M)
+    check({"run", "backup", "verify"} <= set(names), f"{names}")
+    for name in names:
+        for word in ("--help", "-h"):
+            r = t.nightstand(name, word)
+            check(r.stdout.startswith(f"usage: nightstand {name}"), r.stdout)
+    r = t.nightstand("backup", "--no-such", ok=False)
+    check(r.returncode == 2 or r.returncode == 64, f"{r.returncode}")
+    check("help backup" in r.stderr, r.stderr)
+
+
+def test_led_in_the_terminal(t):
+    sim = t.sim({"plugged": "no"})
+    phone = sim.phone()
+    box = Box(t, sim, led__backend="terminal")
+    phone.ctl("plug")
+    box.wait_state("safe", phone=phone)
+    wait_until("words beside the LED", lambda: "safe" in box.p.out)
 
 
 def test_print_config_parses_back_to_itself(t):
