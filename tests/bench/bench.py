@@ -61,7 +61,7 @@ def pss_kib(pid):
 class Run:
     """One timed run of a program."""
 
-    def __init__(self, args, env, watch=True):
+    def __init__(self, args, env, folder=None):
         start = time.monotonic()
         p = subprocess.Popen([str(a) for a in args], env={**os.environ, **env},
                              stdin=subprocess.DEVNULL,
@@ -74,16 +74,18 @@ class Run:
             while not done.wait(0.25):
                 self.peak_kib = max(self.peak_kib, pss_kib(p.pid))
         t = threading.Thread(target=sample)
-        if watch:
-            t.start()
+        t.start()
         out = p.stdout.read()
         _, status, usage = os.wait4(p.pid, 0)
         self.wall = time.monotonic() - start
         done.set()
-        if watch:
-            t.join()
+        t.join()
         p.returncode = os.waitstatus_to_exitcode(status)
         self.cpu = usage.ru_utime + usage.ru_stime
+        if folder:
+            # Only then would a power cut leave the backup.
+            subprocess.run(["sync", "-f", folder], check=True)
+        self.safe = time.monotonic() - start
         if p.returncode != 0:
             sys.exit(f"{args[0]} ended with {p.returncode}:\n"
                      f"{out.decode(errors='replace')[-3000:]}")
@@ -130,12 +132,13 @@ def compare(rig, sim, phone, runs):
             else:
                 args = ["idevicebackup2", "-u", phone.udid, "backup", folder]
             try:
-                (ours if mine else theirs).append(Run(args, sim.env))
+                (ours if mine else theirs).append(Run(args, sim.env, folder))
             finally:
                 disk.drop()
     rows = []
     for name, get, form in (
             ("wall time", lambda r: r.wall, "{:8.2f} s"),
+            ("on the disk", lambda r: r.safe, "{:8.2f} s"),
             ("CPU time", lambda r: r.cpu, "{:8.2f} s"),
             ("peak memory", lambda r: r.peak_kib / 1024, "{:8.1f} MiB")):
         a = statistics.median(get(r) for r in ours)
