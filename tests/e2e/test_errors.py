@@ -283,15 +283,22 @@ def test_missing_folder(t):
 def _hostile(path, where):
     def test(t):
         x = Trouble(t)
+        # Something that is there to be taken, whichever folder it is from.
+        root = t.dir / "Nightstand"
+        baits = [d / "evil" for d in (t.dir, root, root / x.phone.udid)
+                 if where != "upload"]
+        for bait in baits:
+            bait.write_text("not the phone's\n")
         outside = t.tree(t.dir)
         x.phone.ctl("set", "hostile_where", where)
-        x.phone.ctl("set", "hostile_path", path)
+        x.phone.ctl("set", "hostile_path", path.replace("%T", str(t.dir)))
         x.phone.mark()
         r = t.backup(x.sim, x.phone, x.vault, ok=False)
         said = x.phone.wait_event(f"hostile {where} answered", 100)
         check(int(said.split()[-1]) < 0, f"{where} {path}: {said}")
         check(r.returncode > 0, f"{path} was taken:\n{r.stdout}")
         equal(t.tree(x.latest), x.before, "the earlier night")
+        check(all(b.exists() for b in baits), "it took what was not its own")
         new = {k for k in t.tree(t.dir) if k not in outside
                and "/incoming" not in k
                and not k.startswith(("sim", "hashes"))
@@ -299,6 +306,8 @@ def _hostile(path, where):
         check(not new, f"files outside: {new}")
         check(not (t.dir.parent / "evil").exists(), "it got out")
         x.phone.ctl("set", "hostile_path", "-")
+        for bait in baits:
+            bait.unlink()
         x.end()
     return test
 
@@ -312,7 +321,7 @@ for _name, _path in (
     globals()[f"test_hostile_upload_{_name}"] = _hostile(_path, "upload")
 for _where in ("download", "list", "mkdir", "move-from", "move-to", "remove"):
     for _name, _path in (("parent", "%U/../../evil"),
-                         ("absolute", "/etc/passwd")):
+                         ("absolute", "%T/evil")):
         globals()[f"test_hostile_{_where.replace('-', '_')}_{_name}"] = \
             _hostile(_path, _where)
 
