@@ -210,8 +210,9 @@ def session_pids(box):
 def kill_role(box, role):
     import os
     import signal
-    pids = [pid for pid, words in session_pids(box) if role in words]
-    check(pids, f"no process of role {role}")
+    # A process that has just been forked still bears the box's words.
+    pids = wait_until(f"a process of role {role}", lambda: [
+        pid for pid, words in session_pids(box) if role in words])
     os.kill(pids[0], signal.SIGKILL)
 
 

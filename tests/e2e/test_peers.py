@@ -113,6 +113,9 @@ def test_idevicebackup2_incremental_sends_what_changed(t):
     t.compare_plain(t.path("b") / phone.udid, phone.hashes())
 
 
+test_idevicebackup2_incremental_sends_what_changed.slow = 13
+
+
 def test_idevicebackup2_encryption_on_changepw_off(t):
     sim = t.sim({"files": 120, "bytes": "4M"})
     phone = sim.phone()
@@ -138,6 +141,9 @@ def test_idevicebackup2_encryption_on_changepw_off(t):
     compare_decoded(decoded(t.path("b") / phone.udid), items, False)
 
 
+test_idevicebackup2_encryption_on_changepw_off.slow = 23
+
+
 def peer_restore(t, sim, phone, folder, *extra, ok=True):
     return t.run("idevicebackup2", "-u", phone.udid, "restore", "--system",
                  "--settings", *extra, folder, env=sim.env, ok=ok)
@@ -158,6 +164,9 @@ def test_idevicebackup2_restore_to_a_wiped_phone(t):
           "what the phone holds after the restore")
 
 
+test_idevicebackup2_restore_to_a_wiped_phone.slow = 14
+
+
 def test_idevicebackup2_restore_of_an_encrypted_backup(t):
     sim = t.sim({"files": 80, "bytes": "2M"})
     phone = sim.phone()
@@ -174,6 +183,9 @@ def test_idevicebackup2_restore_of_an_encrypted_backup(t):
     wait_until("the phone's restart", lambda: phone.status()["plugged"])
     equal({n: i.key() for n, i in phone.hashes().items()}, items,
           "what the phone holds after the restore")
+
+
+test_idevicebackup2_restore_of_an_encrypted_backup.slow = 14
 
 
 def test_idevicebackup2_list_and_info_fail_as_on_real_phones(t):
@@ -206,3 +218,6 @@ def test_unplug_ends_a_peers_backup_and_the_next_goes_on(t):
     phone.ctl("plug")
     peer_backup(t, sim, phone, t.path("b"))
     t.compare_plain(t.path("b") / phone.udid, phone.hashes())
+
+
+test_unplug_ends_a_peers_backup_and_the_next_goes_on.slow = 11
