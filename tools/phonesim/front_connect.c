@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include <openssl/crypto.h>
+
 #include "link.h"
 #include "phone_private.h"
 
@@ -62,6 +64,9 @@ static void *front_thread(void *arg)
 		c->port.fn(ph, l);
 	link_free(l);
 	free(c);
+	/* Once this thread is not counted, the process may end before the
+	 * thread does: what OpenSSL keeps for it has to go now. */
+	OPENSSL_thread_stop();
 	pthread_mutex_lock(&ph->lock);
 	ph->p->threads--;
 	pthread_cond_broadcast(&ph->changed);
