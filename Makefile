@@ -147,6 +147,17 @@ bench-phonesim: deps-check ## what the simulated phone streams to a client that 
 $(B)/tests/bench/bench_sink: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libphone.a $(B)/libutil.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_phone) $(LIBS_util) -lpthread
 
+.PHONY: docs check-docs
+docs: all ## what is printed from the program's own tables
+	$(B)/nightstand legend --svg >drivers/led/legend.svg
+	@{ printf '# The states of a phone\n\nPrinted by `make docs` from the table in `phone_fsm.c`.\n\n```mermaid\n'; \
+	$(B)/nightstand states; printf '```\n'; } >firmware/states.md
+
+check-docs: all ## … and whether they still say the same
+	@$(B)/nightstand legend --svg | cmp -s - drivers/led/legend.svg || { echo 'check-docs: the legend is old: make docs'; exit 1; }
+	@$(B)/nightstand states | while IFS= read -r line; do \
+	grep -qxF -- "$$line" firmware/states.md || { echo "check-docs: firmware/states.md lacks: $$line"; exit 1; }; done
+
 .PHONY: format clean help
 format: ## clang-format over all C files
 	clang-format -i $(shell git ls-files '*.c' '*.h')

@@ -21,7 +21,11 @@ fi
 
 for f in $files; do
 	n=$(wc -l <"$f")
-	[ "$n" -le 800 ] || complain "$f: $n lines; cut it"
+	case $f in
+	tests/*) most=1200 ;; # many small cases beside each other
+	*) most=800 ;;
+	esac
+	[ "$n" -le "$most" ] || complain "$f: $n lines; cut it"
 done
 
 # Each big dependency has one door.
