@@ -20,10 +20,8 @@ fi
 missing=''
 for p in $wanted; do
 	s=$(dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null || true)
-	case $s in
-	*installed*) ;;
-	*) missing="$missing $p" ;;
-	esac
+	# A line an architecture; "not-installed" and "config-files" are not it.
+	echo "$s" | grep -qx installed || missing="$missing $p"
 done
 [ -n "$missing" ] || exit 0
 
