@@ -14,6 +14,8 @@ endif
 B     := $(if $(O),$(O),build)/$(BOARD)$(if $(filter 1,$(SAN)),-san)$(if $(filter clang%,$(CC)),-clang)
 CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nightstand
 
+# The processor that the compiler builds for: x86_64, aarch64.
+CPU := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 VERSION := $(shell sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' CHANGES.md 2>/dev/null | head -1)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wswitch-enum -Wstrict-prototypes \
@@ -56,12 +58,18 @@ INC_phone := -Ilib/phone $(INC_util)
 INC_vault := -Ilib/vault $(INC_util)
 LWIP_SRCDIR = $(B)/src/lwip
 LLHTTP_DIR  = $(B)/src/llhttp
+BLAKE3_DIR  = $(B)/src/blake3
 INC_lwip  = -Ilib/web/lwip -isystem $(LWIP_SRCDIR)/src/include
 INC_web   = -Ilib/web $(INC_util) $(INC_lwip) -isystem $(LLHTTP_DIR) -I$(B)/gen
 INC_drv   = $(foreach d,$(wildcard drivers/*),-I$(d)) $(INC_util) $(INC_lwip)
 INC_fw    = -Ifirmware -Iboard $(INC_drv) -Ilib/phone -Ilib/vault -Ilib/web
 INC_sim   := -Itools/phonesim $(INC_util)
 INC_tests = -Itests $(INC_fw) $(INC_web)
+
+BLAKE3_cpu_x86_64  := sse2_x86-64_unix sse41_x86-64_unix avx2_x86-64_unix avx512_x86-64_unix
+BLAKE3_cpu_aarch64 := neon
+BLAKE3_OBJ = $(patsubst %,$(B)/src/blake3/%.o,blake3 blake3_dispatch blake3_portable \
+	$(BLAKE3_cpu_$(CPU):%=blake3_%))
 
 LIBS_util  := -lcrypto
 LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
@@ -81,7 +89,7 @@ $(B)/nightstand: $(call obj,$(FW_SRC)) $(B)/libdrv.a $(B)/libphone.a $(B)/libvau
 $(B)/phonesim: $(call obj,$(SIM_SRC)) $(B)/libutil.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_sim)
 
-$(B)/libutil.a: $(call obj,$(UTIL_SRC))
+$(B)/libutil.a: $(call obj,$(UTIL_SRC)) $(BLAKE3_OBJ)
 $(B)/libphone.a: $(call obj,$(PHONE_SRC))
 $(B)/libvault.a: $(call obj,$(VAULT_SRC))
 $(B)/libweb.a: $(call obj,$(WEB_SRC)) $(B)/src/llhttp/llhttp.o $(B)/src/llhttp/api.o $(B)/src/llhttp/http.o
@@ -90,7 +98,7 @@ $(B)/lib%.a:
 	@rm -f $@
 	$(call say,AR,$@)ar rcs $@ $^
 
-$(B)/lib/util/%.o: INC = $(INC_util)
+$(B)/lib/util/%.o: INC = $(INC_util) -isystem $(BLAKE3_DIR)
 $(B)/lib/phone/%.o: INC = $(INC_phone)
 $(B)/lib/vault/%.o: INC = $(INC_vault)
 $(B)/lib/web/%.o: INC = $(INC_web)
@@ -160,7 +168,7 @@ check-docs: all ## … and whether they still say the same
 
 .PHONY: format clean help
 format: ## clang-format over all C files
-	clang-format -i $(shell git ls-files '*.c' '*.h')
+	@clang-format -i $(shell git ls-files '*.c' '*.h')
 
 clean: ## removes what was built, not what was fetched
 	rm -rf build
@@ -168,25 +176,22 @@ clean: ## removes what was built, not what was fetched
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-# --- dependencies compiled from Debian's sources: lwIP, llhttp -----------------
+# --- dependencies compiled from Debian's sources: lwIP, llhttp, BLAKE3 ---------
 # The stamps are what objects wait for (order-only: a stamp is not an input).
-# With LWIP_SRCDIR or LLHTTP_DIR given, those sources are taken as they are.
-ifeq ($(origin LWIP_SRCDIR),file)
-$(B)/src/.lwip: tools/deps/fetch-source.sh
-	@tools/deps/fetch-source.sh lwip $(LWIP_SRCDIR) $(CACHE)
-	@touch $@
+# With LWIP_SRCDIR, LLHTTP_DIR or BLAKE3_DIR given, those sources are taken as they are.
+define fetched # NAME, VARIABLE
+ifeq ($$(origin $(2)),file)
+$(B)/src/.$(1): tools/deps/fetch-source.sh
+	@tools/deps/fetch-source.sh $(1) $$($(2)) $$(CACHE)
+	@touch $$@
 else
-$(B)/src/.lwip:
-	@mkdir -p $(@D) && touch $@
+$(B)/src/.$(1):
+	@mkdir -p $$(@D) && touch $$@
 endif
-ifeq ($(origin LLHTTP_DIR),file)
-$(B)/src/.llhttp: tools/deps/fetch-source.sh
-	@tools/deps/fetch-source.sh llhttp $(LLHTTP_DIR) $(CACHE)
-	@touch $@
-else
-$(B)/src/.llhttp:
-	@mkdir -p $(@D) && touch $@
-endif
+endef
+$(eval $(call fetched,lwip,LWIP_SRCDIR))
+$(eval $(call fetched,llhttp,LLHTTP_DIR))
+$(eval $(call fetched,blake3,BLAKE3_DIR))
 
 LWIP_SRC := core/altcp core/altcp_alloc core/altcp_tcp core/def core/inet_chksum \
 	core/init core/ip core/mem core/memp core/netif core/pbuf core/stats \
@@ -205,6 +210,10 @@ $(B)/src/llhttp/%.o: $(B)/src/.llhttp
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(THIRD) -I$(LLHTTP_DIR) -c -o $@ $(LLHTTP_DIR)/$*.c
 
+$(B)/src/blake3/%.o: $(B)/src/.blake3
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(THIRD) -c -o $@ $$(ls $(BLAKE3_DIR)/$*.[cS])
+
 # Dependency files come with the objects; no built-in rule is to make them.
 $(B)/%.d: ;
 
@@ -215,6 +224,7 @@ $(B)/gen/page_html.h: lib/web/page.html
 	od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
 	echo '};'; } >$@.new && mv $@.new $@
 
+$(call obj,$(UTIL_SRC)): | $(B)/src/.blake3
 $(call obj,$(WEB_SRC)): | $(B)/src/.lwip $(B)/src/.llhttp
 $(B)/lib/web/page.o: $(B)/gen/page_html.h
 $(call obj,$(wildcard drivers/nic/*.c)): | $(B)/src/.lwip

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "cmd.h"
+#include "digest.h"
 #include "model.h"
 #include "outcome.h"
 #include "relpath.h"
@@ -258,27 +259,28 @@ static enum rc pick_snapshot(struct look *l)
 	return rc;
 }
 
-static void hex(const uint8_t *sha, char out[65])
+/* "" for a folder. */
+static void hex(const uint8_t *digest, char out[DIGEST_HEX_LEN + 1])
 {
 	out[0] = '\0';
-	for (size_t i = 0; sha && i < 32; i++)
-		snprintf(out + 2 * i, 3, "%02x", sha[i]);
+	if (digest)
+		digest_hex(digest, out);
 }
 
 /* One at a time: a phone has a million files. */
 static void entry_json(struct look *l, const struct vault_entry *e)
 {
 	cJSON *o = cJSON_CreateObject();
-	char sha[65];
+	char blake3[DIGEST_HEX_LEN + 1];
 	char *text;
 
-	hex(e->sha256, sha);
+	hex(e->digest, blake3);
 	cJSON_AddStringToObject(o, "path", e->path);
 	cJSON_AddStringToObject(
 	    o, "kind", e->kind == STORE_FILE ? "file" : "dir");
 	cJSON_AddNumberToObject(o, "size", (double)e->size);
 	cJSON_AddNumberToObject(o, "mtime", (double)e->mtime);
-	cJSON_AddStringToObject(o, "sha256", sha);
+	cJSON_AddStringToObject(o, "blake3", blake3);
 	cJSON_AddStringToObject(o, "file", e->file ? e->file : "");
 	text = cJSON_PrintUnformatted(o);
 	printf("%s%s", l->n_found++ ? ",\n" : "", text ? text : "null");
@@ -289,13 +291,13 @@ static void entry_json(struct look *l, const struct vault_entry *e)
 static enum rc on_entry(void *arg, const struct vault_entry *e)
 {
 	struct look *l = arg;
-	char sha[65];
+	char blake3[DIGEST_HEX_LEN + 1];
 
 	if (l->cli->json) {
 		entry_json(l, e);
 	} else if (e->kind == STORE_FILE) {
-		hex(e->sha256, sha);
-		printf("%s %12llu %s %s\n", sha, (unsigned long long)e->size,
+		hex(e->digest, blake3);
+		printf("%s %12llu %s %s\n", blake3, (unsigned long long)e->size,
 		    e->path, e->file ? e->file : "-");
 	}
 	return RC_OK;

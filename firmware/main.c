@@ -44,7 +44,7 @@ static const struct cli_command commands[] = {
 	"read backups again and compare every file with its hash", NULL },
 { "files", cmd_files,
 	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_JSON,
-	"list the files of a backup: SHA-256, size, path, where it lies",
+	"list the files of a backup: BLAKE3, size, path, where it lies",
 	NULL },
 { "legend", cmd_legend, CLI_SVG | CLI_LABEL,
 	"what the light says", NULL },

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
 #include "relpath.h"
-#include "sha256.h"
 
 #define LOG_MODULE "catalog"
 #include "log.h"
 
 #define CATALOG_APP_ID  0x4e537443 /* "NStC" */
-#define CATALOG_VERSION 1
+#define CATALOG_VERSION 2
 #define CATALOG_PAGE    128 /* entries read at a time: 150 KB */
 
 /*
@@ -30,17 +30,17 @@ static const char schema[] =
     " phone_seconds INTEGER NOT NULL, box_seconds INTEGER NOT NULL);"
     "CREATE TABLE entry(path TEXT NOT NULL, first INTEGER NOT NULL,"
     " last INTEGER, kind INTEGER NOT NULL, size INTEGER NOT NULL,"
-    " mtime INTEGER NOT NULL, sha256 BLOB, PRIMARY KEY(path, first))"
+    " mtime INTEGER NOT NULL, digest BLOB, PRIMARY KEY(path, first))"
     " WITHOUT ROWID;"
-    "CREATE INDEX entry_object ON entry(sha256) WHERE last IS NOT NULL;"
+    "CREATE INDEX entry_object ON entry(digest) WHERE last IS NOT NULL;"
     "CREATE TABLE staged(num INTEGER PRIMARY KEY, size INTEGER NOT NULL,"
-    " mtime INTEGER NOT NULL, sha256 BLOB NOT NULL);"
+    " mtime INTEGER NOT NULL, digest BLOB NOT NULL);"
     "CREATE TABLE pending(path TEXT NOT NULL PRIMARY KEY,"
     " op INTEGER NOT NULL, staged INTEGER, mtime INTEGER) WITHOUT ROWID;"
     "CREATE TABLE move(id INTEGER PRIMARY KEY, what INTEGER NOT NULL,"
-    " path TEXT NOT NULL, staged INTEGER, size INTEGER, sha256 BLOB);"
+    " path TEXT NOT NULL, staged INTEGER, size INTEGER, digest BLOB);"
     "PRAGMA application_id=1314092099;" /* CATALOG_APP_ID */
-    "PRAGMA user_version=1;";
+    "PRAGMA user_version=2;";
 
 _Static_assert(CATALOG_APP_ID == 1314092099, "the schema's text has it too");
 
@@ -113,14 +113,14 @@ enum rc catalog_row_path(struct db_stmt *s, int i, char out[LIMIT_DL_PATH + 1])
 	return RC_OK;
 }
 
-enum rc catalog_row_sha(struct db_stmt *s, int i, uint8_t out[32])
+enum rc catalog_row_digest(struct db_stmt *s, int i, uint8_t out[32])
 {
 	size_t n;
 	const void *p = db_blob(s, i, &n);
 
-	if (n != SHA256_LEN)
+	if (n != DIGEST_LEN)
 		return RC_CORRUPT;
-	memcpy(out, p, SHA256_LEN);
+	memcpy(out, p, DIGEST_LEN);
 	return RC_OK;
 }
 
@@ -255,7 +255,7 @@ static enum rc row_entry(struct db_stmt *s, struct catalog_entry *e)
 	e->current = db_is_null(s, 5);
 	rc = catalog_row_size(s, 2, &e->size);
 	if (!rc && e->kind == STORE_FILE)
-		rc = catalog_row_sha(s, 4, e->sha256);
+		rc = catalog_row_digest(s, 4, e->digest);
 	return rc;
 }
 
@@ -302,7 +302,7 @@ enum rc catalog_each_entry(struct catalog *c, int64_t snapshot,
 	if (!page.rows)
 		return RC_NOMEM;
 	rc = db_prepare(c->db,
-	    "SELECT path, kind, size, mtime, sha256, last FROM entry"
+	    "SELECT path, kind, size, mtime, digest, last FROM entry"
 	    " WHERE path>=?1 AND (?3 OR path<>?1) AND first<=?2"
 	    " AND (last IS NULL OR last>=?2) ORDER BY path",
 	    &s);

@@ -55,7 +55,7 @@ struct catalog_entry {
 	enum store_kind kind;
 	uint64_t size;
 	int64_t mtime;
-	uint8_t sha256[32];
+	uint8_t digest[32];
 	bool current; /* lies in latest/ */
 };
 
@@ -63,10 +63,11 @@ struct catalog_entry {
 MUST_CHECK enum rc catalog_each_entry(struct catalog *c, int64_t snapshot,
     enum rc (*fn)(void *arg, const struct catalog_entry *e), void *arg);
 
-/* Columns `i` (path), and (kind, size, mtime, sha256) from `i` on, checked. */
+/* Columns `i` (path), and (kind, size, mtime, digest) from `i` on, checked. */
 MUST_CHECK enum rc catalog_row_path(
     struct db_stmt *s, int i, char out[LIMIT_DL_PATH + 1]);
-MUST_CHECK enum rc catalog_row_sha(struct db_stmt *s, int i, uint8_t out[32]);
+MUST_CHECK enum rc catalog_row_digest(
+    struct db_stmt *s, int i, uint8_t out[32]);
 MUST_CHECK enum rc catalog_row_staged(struct db_stmt *s, int i, uint32_t *out);
 MUST_CHECK enum rc catalog_row_size(struct db_stmt *s, int i, uint64_t *out);
 

@@ -46,7 +46,7 @@ static enum rc add_entry(void *arg, const struct catalog_entry *e)
 	if (e->kind != STORE_FILE)
 		return RC_OK;
 	vphone_file_of(c->p, e, item.path);
-	memcpy(item.sha256, e->sha256, sizeof(item.sha256));
+	memcpy(item.digest, e->digest, sizeof(item.digest));
 	return readback_add(c->rb, &item);
 }
 

@@ -22,15 +22,15 @@ enum what {
  * makes a folder that is there. */
 #define CHANGED                                                                \
 	"(p.op=3 OR (p.op=1)<>(e.kind=1) OR"                                   \
-	" (p.op=1 AND s.sha256<>e.sha256))"
+	" (p.op=1 AND s.digest<>e.digest))"
 #define OVERLAY_AND_BASE                                                       \
 	" FROM pending p CROSS JOIN entry e ON e.path=p.path"                  \
 	" AND e.last IS NULL LEFT JOIN staged s ON s.num=p.staged "
 
 static const char *const steps[] = {
 	/* what 1: superseded and removed files */
-	"INSERT INTO move(what, path, size, sha256)"
-	" SELECT 1, e.path, e.size, e.sha256" OVERLAY_AND_BASE
+	"INSERT INTO move(what, path, size, digest)"
+	" SELECT 1, e.path, e.size, e.digest" OVERLAY_AND_BASE
 	"WHERE e.kind=1 AND " CHANGED " ORDER BY p.path",
 	/* what 2: folders that went, or became a file; deepest first */
 	"INSERT INTO move(what, path) SELECT 2, e.path" OVERLAY_AND_BASE
@@ -38,8 +38,8 @@ static const char *const steps[] = {
 	/* what 3, 4: folders and files that came */
 	"INSERT INTO move(what, path) SELECT 3, path FROM pending"
 	" WHERE op=2 ORDER BY path",
-	"INSERT INTO move(what, path, staged, size, sha256)"
-	" SELECT 4, p.path, s.num, s.size, s.sha256 FROM pending p"
+	"INSERT INTO move(what, path, staged, size, digest)"
+	" SELECT 4, p.path, s.num, s.size, s.digest FROM pending p"
 	" CROSS JOIN staged s ON s.num=p.staged WHERE p.op=1 ORDER BY p.path",
 	NULL
 };
@@ -125,7 +125,7 @@ static enum rc begin_prepare(struct begin *b, struct db *db)
 {
 	enum rc rc = db_prepare(db,
 	    "SELECT p.path, p.op, coalesce(s.size, 0),"
-	    " coalesce(s.mtime, p.mtime, 0), s.sha256 FROM pending p"
+	    " coalesce(s.mtime, p.mtime, 0), s.digest FROM pending p"
 	    " LEFT JOIN staged s ON s.num=p.staged WHERE p.op IN (1, 2)"
 	    " ORDER BY p.path",
 	    &b->each);
@@ -136,7 +136,7 @@ static enum rc begin_prepare(struct begin *b, struct db *db)
 		    &b->has);
 	if (!rc)
 		rc = db_prepare(db,
-		    "INSERT INTO entry(path, first, kind, size, mtime, sha256)"
+		    "INSERT INTO entry(path, first, kind, size, mtime, digest)"
 		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 		    &b->add);
 	return rc;
@@ -145,9 +145,9 @@ static enum rc begin_prepare(struct begin *b, struct db *db)
 /* A path that still has a current entry here brings nothing new. */
 static enum rc begin_one(struct begin *b)
 {
-	size_t n, sha_len;
+	size_t n, digest_len;
 	const char *path = db_text(b->each, 0, &n);
-	const void *sha = db_blob(b->each, 4, &sha_len);
+	const void *digest = db_blob(b->each, 4, &digest_len);
 	int64_t op = db_int(b->each, 1), size = db_int(b->each, 2);
 	bool row = false;
 	enum rc rc = RC_OK;
@@ -164,7 +164,7 @@ static enum rc begin_one(struct begin *b)
 	db_bind_int(b->add, 3, op); /* the same numbers as the kinds */
 	db_bind_int(b->add, 4, size);
 	db_bind_int(b->add, 5, db_int(b->each, 3));
-	db_bind_blob(b->add, 6, sha, sha_len);
+	db_bind_blob(b->add, 6, digest, digest_len);
 	if (op == CATALOG_OP_FILE) {
 		b->snap->new_files++;
 		b->snap->new_bytes += (uint64_t)size;
@@ -299,7 +299,7 @@ struct move {
 	char latest[LAYOUT_PATH];
 	uint32_t staged;
 	uint64_t size;
-	uint8_t sha256[32];
+	uint8_t digest[32];
 };
 
 struct replay {
@@ -338,11 +338,11 @@ static enum rc do_retire(struct replay *r, const struct move *m)
 	char object[LAYOUT_PATH];
 	enum rc rc;
 
-	layout_object_dir(object, m->sha256);
+	layout_object_dir(object, m->digest);
 	rc = fileops_ensure_dir(r->p->ops, r->p->root, object);
 	if (rc)
 		return rc;
-	layout_object(object, m->sha256);
+	layout_object(object, m->digest);
 	rc = rename_or_expect(r->p, m->latest, object, m->size);
 	if (rc != RC_NOTFOUND)
 		return rc;
@@ -408,7 +408,7 @@ static enum rc read_move(
 	if (!rc && (what == WHAT_RETIRE || what == WHAT_PLACE)) {
 		rc = catalog_row_size(s, 3, &m->size);
 		if (!rc)
-			rc = catalog_row_sha(s, 4, m->sha256);
+			rc = catalog_row_digest(s, 4, m->digest);
 	}
 	if (!rc && what == WHAT_PLACE)
 		rc = catalog_row_staged(s, 2, &m->staged);
@@ -424,7 +424,7 @@ static enum rc each_move(struct replay *r, enum what what,
 	struct move m;
 	bool row;
 	enum rc rc = db_prepare(r->p->cat.db,
-	    "SELECT id, path, staged, size, sha256 FROM move WHERE what=?1"
+	    "SELECT id, path, staged, size, digest FROM move WHERE what=?1"
 	    " ORDER BY id",
 	    &s);
 

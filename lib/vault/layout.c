@@ -3,25 +3,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sha256.h"
-
 void layout_latest(char out[LAYOUT_PATH], const char *udid, const char *rel)
 {
 	snprintf(out, LAYOUT_PATH, LAYOUT_LATEST "/%s%s%s", udid,
 	    rel[0] ? "/" : "", rel);
 }
 
-void layout_object(char out[LAYOUT_PATH], const uint8_t sha[32])
+void layout_object(char out[LAYOUT_PATH], const uint8_t digest[DIGEST_LEN])
 {
-	char hex[SHA256_HEX_LEN + 1];
+	char hex[DIGEST_HEX_LEN + 1];
 
-	sha256_hex(sha, hex);
+	digest_hex(digest, hex);
 	snprintf(out, LAYOUT_PATH, LAYOUT_OBJECTS "/%.2s/%s", hex, hex);
 }
 
-void layout_object_dir(char out[LAYOUT_PATH], const uint8_t sha[32])
+void layout_object_dir(char out[LAYOUT_PATH], const uint8_t digest[DIGEST_LEN])
 {
-	snprintf(out, LAYOUT_PATH, LAYOUT_OBJECTS "/%02x", sha[0]);
+	snprintf(out, LAYOUT_PATH, LAYOUT_OBJECTS "/%02x", digest[0]);
 }
 
 void layout_staged(char out[LAYOUT_PATH], uint32_t num)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "digest.h"
 
 #define LAYOUT_PATH (LIMIT_DL_PATH + 96)
 
@@ -27,8 +28,8 @@
 /* `rel` is below the UDID; "" is latest/UDID itself. */
 void layout_latest(char out[LAYOUT_PATH], const char *udid, const char *rel);
 /* objects/ab/abcd… and its folder objects/ab */
-void layout_object(char out[LAYOUT_PATH], const uint8_t sha[32]);
-void layout_object_dir(char out[LAYOUT_PATH], const uint8_t sha[32]);
+void layout_object(char out[LAYOUT_PATH], const uint8_t digest[DIGEST_LEN]);
+void layout_object_dir(char out[LAYOUT_PATH], const uint8_t digest[DIGEST_LEN]);
 /* incoming/00000a/00002801 and its folder */
 void layout_staged(char out[LAYOUT_PATH], uint32_t num);
 void layout_staged_dir(char out[LAYOUT_PATH], uint32_t num);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "db.h"
-#include "sha256.h"
+#include "sha1.h"
 
 #define LOG_MODULE "manifest"
 #include "log.h"

@@ -320,7 +320,7 @@ static enum rc night_write(struct store_file *f, const void *data, size_t len)
 static enum rc add_row(struct vault_night *n, const struct staging_file *st)
 {
 	enum rc rc =
-	    view_add_staged(n->view, st->num, st->size, time(NULL), st->sha256);
+	    view_add_staged(n->view, st->num, st->size, time(NULL), st->digest);
 
 	if (!rc)
 		rereader_add(n->rereader, st->num, st->size, st->quick_hash);
@@ -395,7 +395,7 @@ static enum rc copy_to_staged(struct vault_night *n,
 	if (!rc)
 		rc = staging_close(&to);
 	/* The copy must not spread what rotted on the disk. */
-	if (!rc && memcmp(to.sha256, node->sha256, SHA256_LEN) != 0)
+	if (!rc && memcmp(to.digest, node->digest, DIGEST_LEN) != 0)
 		rc = RC_CORRUPT;
 	if (rc) {
 		staging_discard(&to);

@@ -1,9 +1,9 @@
 /*
  * A fast hash (XXH3, 64 bits; the door to libxxhash): is what the medium gives
  * back what was written a moment ago? It finds accidents, not forgers: what a
- * file is known by for good is its SHA-256 (V5), which was computed from the
- * same bytes as they arrived. Reading back with SHA-256 again would cost as
- * much time as all the rest of a night together.
+ * file is known by for good is its BLAKE3 digest (V5), which was computed from
+ * the same bytes as they arrived. On a small ARM processor this one costs a
+ * tenth of that.
  */
 #ifndef QUICKHASH_H
 #define QUICKHASH_H

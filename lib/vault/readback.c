@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
 #include "quickhash.h"
-#include "sha256.h"
 
 #define WINDOW       64
 #define WINDOW_BYTES (32ull << 20) /* read ahead at most, of all of them */
@@ -27,7 +27,7 @@ struct readback {
 	bool (*cancel)(void *arg);
 	void *cancel_arg;
 	bool no_direct; /* this file system can't pass the page cache by */
-	struct sha256 *hash;
+	struct digest *hash;
 	struct quickhash *quick;
 	char *buf;
 	size_t first, n; /* a ring */
@@ -46,7 +46,7 @@ struct readback *readback_new(
 	rb->dir = dir;
 	rb->fn = fn;
 	rb->arg = arg;
-	rb->hash = sha256_new();
+	rb->hash = digest_new();
 	rb->quick = quickhash_new();
 	rb->buf = aligned_alloc(DIRECT_ALIGN, BUFFER);
 	if (!rb->hash || !rb->quick || !rb->buf) {
@@ -78,7 +78,7 @@ void readback_free(struct readback *rb)
 		return;
 	for (; rb->n > 0; rb->n--, rb->first = (rb->first + 1) % WINDOW)
 		slot_close(rb, &rb->slots[rb->first]);
-	sha256_free(rb->hash);
+	digest_free(rb->hash);
 	quickhash_free(rb->quick);
 	free(rb->buf);
 	free(rb);
@@ -130,44 +130,44 @@ static size_t read_size(uint64_t size, uint64_t done)
 	return ((size_t)left + DIRECT_ALIGN - 1) & ~(size_t)(DIRECT_ALIGN - 1);
 }
 
-static enum rc hash_begin(struct readback *rb, const struct slot *s)
+static void hash_begin(struct readback *rb, const struct slot *s)
 {
-	if (!s->item.is_quick)
-		return sha256_begin(rb->hash);
-	quickhash_begin(rb->quick);
-	return RC_OK;
+	if (s->item.is_quick)
+		quickhash_begin(rb->quick);
+	else
+		digest_begin(rb->hash);
 }
 
-static enum rc hash_update(
-    struct readback *rb, const struct slot *s, size_t len)
+static void hash_update(struct readback *rb, const struct slot *s, size_t len)
 {
-	if (!s->item.is_quick)
-		return sha256_update(rb->hash, rb->buf, len);
-	quickhash_update(rb->quick, rb->buf, len);
-	return RC_OK;
+	if (s->item.is_quick)
+		quickhash_update(rb->quick, rb->buf, len);
+	else
+		digest_update(rb->hash, rb->buf, len);
 }
 
 /* RC_CORRUPT: other bytes. */
 static enum rc hash_compare(struct readback *rb, const struct slot *s)
 {
-	uint8_t sha[SHA256_LEN];
-	enum rc rc;
+	uint8_t digest[DIGEST_LEN];
+	bool same;
 
-	if (s->item.is_quick)
-		return quickhash_final(rb->quick) == s->item.quick ? RC_OK
-								   : RC_CORRUPT;
-	rc = sha256_final(rb->hash, sha);
-	if (!rc && memcmp(sha, s->item.sha256, SHA256_LEN) != 0)
-		rc = RC_CORRUPT;
-	return rc;
+	if (s->item.is_quick) {
+		same = quickhash_final(rb->quick) == s->item.quick;
+	} else {
+		digest_final(rb->hash, digest);
+		same = memcmp(digest, s->item.digest, DIGEST_LEN) == 0;
+	}
+	return same ? RC_OK : RC_CORRUPT;
 }
 
 static enum rc check_file(struct readback *rb, struct slot *s)
 {
-	enum rc rc = hash_begin(rb, s);
 	uint64_t size = 0;
 	ssize_t n = 1;
+	enum rc rc = RC_OK;
 
+	hash_begin(rb, s);
 	while (!rc && n > 0) {
 		size_t want = read_size(s->item.size, size);
 
@@ -176,7 +176,7 @@ static enum rc check_file(struct readback *rb, struct slot *s)
 		n = rb->ops->read(rb->ops->ctx, s->fd, rb->buf, want);
 		rc = fileops_rc(n);
 		if (!rc && n > 0)
-			rc = hash_update(rb, s, (size_t)n);
+			hash_update(rb, s, (size_t)n);
 		if (!rc)
 			size += (uint64_t)n;
 		if (n > 0 && (size_t)n < want && size == s->item.size)

@@ -22,9 +22,9 @@ struct readback;
 struct readback_item {
 	char path[LAYOUT_PATH]; /* below the folder given to readback_new() */
 	uint64_t size;
-	bool is_quick; /* compared by `quick` (quickhash.h), else by sha256 */
+	bool is_quick; /* compared by `quick` (quickhash.h), else by digest */
 	uint64_t quick;
-	uint8_t sha256[32];
+	uint8_t digest[32];
 	uint32_t tag; /* the caller's */
 };
 

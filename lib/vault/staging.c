@@ -25,7 +25,7 @@ void staging_init(struct staging *st, const struct fileops *ops, int root)
 
 void staging_free(struct staging *st)
 {
-	sha256_free(st->spare);
+	digest_free(st->spare);
 	quickhash_free(st->spare_quick);
 	free(st->doomed);
 	st->spare = NULL;
@@ -51,20 +51,21 @@ static enum rc make_subfolder(struct staging *st)
 
 static enum rc take_hashes(struct staging *st, struct staging_file *f)
 {
-	f->hash = st->spare ? st->spare : sha256_new();
+	f->hash = st->spare ? st->spare : digest_new();
 	f->quick = st->spare_quick ? st->spare_quick : quickhash_new();
 	st->spare = NULL;
 	st->spare_quick = NULL;
 	if (!f->hash || !f->quick)
 		return RC_NOMEM;
 	quickhash_begin(f->quick);
-	return sha256_begin(f->hash);
+	digest_begin(f->hash);
+	return RC_OK;
 }
 
 static void give_hashes(struct staging *st, struct staging_file *f)
 {
 	if (st->spare)
-		sha256_free(f->hash);
+		digest_free(f->hash);
 	else
 		st->spare = f->hash;
 	if (st->spare_quick)
@@ -121,12 +122,13 @@ static bool use_spool(struct staging_file *f, size_t len)
 
 enum rc staging_write(struct staging_file *f, const void *data, size_t len)
 {
-	enum rc rc = sha256_update(f->hash, data, len);
+	enum rc rc;
 
+	digest_update(f->hash, data, len);
 	quickhash_update(f->quick, data, len);
-	if (!rc && (f->spooled || use_spool(f, len)))
+	if (f->spooled || use_spool(f, len))
 		rc = spool_write(f->st->spool, data, len);
-	else if (!rc)
+	else
 		rc = fileops_write_all(f->st->ops, f->fd, data, len);
 	f->size += len;
 	f->st->bytes_dirty += len;
@@ -150,13 +152,13 @@ static enum rc close_file(struct staging_file *f)
 enum rc staging_close(struct staging_file *f)
 {
 	struct staging *st = f->st;
-	enum rc rc = sha256_final(f->hash, f->sha256);
-	enum rc closed = close_file(f);
+	enum rc rc = close_file(f);
 
+	digest_final(f->hash, f->digest);
 	f->quick_hash = quickhash_final(f->quick);
 	give_hashes(st, f);
 	st->files_dirty++;
-	return rc ? rc : closed;
+	return rc;
 }
 
 void staging_discard(struct staging_file *f)

@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "digest.h"
 #include "fileops.h"
 #include "quickhash.h"
 #include "rc.h"
-#include "sha256.h"
 
 struct db;
 struct spool;
@@ -28,7 +28,7 @@ struct staging {
 	bool dir_made; /* the subfolder of next - 1 is there */
 	uint64_t bytes_dirty; /* written since the last sync */
 	uint64_t files_dirty;
-	struct sha256 *spare; /* hash contexts that nobody uses now */
+	struct digest *spare; /* hash contexts that nobody uses now */
 	struct quickhash *spare_quick;
 	struct spool *spool; /* made for the first large file, or NULL */
 	bool no_spool;
@@ -42,9 +42,9 @@ struct staging_file {
 	uint32_t num;
 	uint64_t size;
 	bool spooled; /* a large file: through st->spool */
-	struct sha256 *hash;
+	struct digest *hash;
 	struct quickhash *quick;
-	uint8_t sha256[SHA256_LEN]; /* valid after staging_close() */
+	uint8_t digest[DIGEST_LEN]; /* valid after staging_close() */
 	uint64_t quick_hash; /* likewise; for reading back */
 };
 
@@ -54,7 +54,7 @@ void staging_free(struct staging *st);
 MUST_CHECK enum rc staging_create(struct staging *st, struct staging_file *f);
 MUST_CHECK enum rc staging_write(
     struct staging_file *f, const void *data, size_t len);
-/* The content is complete: f->num, size and sha256 may go into a row. */
+/* The content is complete: f->num, size and digest may go into a row. */
 MUST_CHECK enum rc staging_close(struct staging_file *f);
 /* Forgets a file that no row names, open or closed. */
 void staging_discard(struct staging_file *f);

@@ -89,7 +89,7 @@ struct vault_entry {
 	enum store_kind kind;
 	uint64_t size;
 	int64_t mtime;
-	const uint8_t *sha256; /* 32 bytes; NULL for a folder */
+	const uint8_t *digest; /* 32 bytes; NULL for a folder */
 	const char *file; /* where the bytes lie, absolute; NULL: folder */
 };
 

@@ -290,12 +290,12 @@ static enum rc next_item(
 
 	if (rc || !*more)
 		return rc;
-	item->is_quick = false; /* a row knows the SHA-256 only */
+	item->is_quick = false; /* a row has no quick one */
 	rc = catalog_row_staged(s, 0, &item->tag);
 	if (!rc)
 		rc = catalog_row_size(s, 1, &item->size);
 	if (!rc)
-		rc = catalog_row_sha(s, 2, item->sha256);
+		rc = catalog_row_digest(s, 2, item->digest);
 	if (!rc)
 		layout_staged(item->path, item->tag);
 	return rc;
@@ -310,7 +310,7 @@ static enum rc read_back(struct verify *v, struct readback *rb)
 	struct db_stmt *s = NULL;
 	bool more = true;
 	enum rc rc = db_prepare(v->n->p->cat.db,
-	    "SELECT num, size, sha256 FROM staged ORDER BY num", &s);
+	    "SELECT num, size, digest FROM staged ORDER BY num", &s);
 
 	while (!rc) {
 		rc = next_item(s, &item, &more);

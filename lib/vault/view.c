@@ -24,14 +24,14 @@ enum {
 
 /* Columns of a pending row with its staged facts, and of a base row. */
 #define PENDING_ROW                                                            \
-	"SELECT p.path, p.op, p.staged, p.mtime, s.size, s.mtime, s.sha256"    \
+	"SELECT p.path, p.op, p.staged, p.mtime, s.size, s.mtime, s.digest"    \
 	" FROM pending p LEFT JOIN staged s ON s.num=p.staged "
-#define BASE_ROW "SELECT path, kind, size, mtime, sha256 FROM entry "
+#define BASE_ROW "SELECT path, kind, size, mtime, digest FROM entry "
 
 static const char *const queries[Q_COUNT] = {
 	[Q_PENDING] = PENDING_ROW "WHERE p.path=?1",
 	[Q_BASE] = BASE_ROW "WHERE path=?1 AND last IS NULL",
-	[Q_ADD_STAGED] = "INSERT INTO staged(num, size, mtime, sha256)"
+	[Q_ADD_STAGED] = "INSERT INTO staged(num, size, mtime, digest)"
 			 " VALUES(?1, ?2, ?3, ?4)",
 	[Q_DROP_STAGED] = "DELETE FROM staged WHERE num=?1",
 	[Q_PUT] = "REPLACE INTO pending(path, op, staged, mtime)"
@@ -97,7 +97,7 @@ static enum rc read_base(struct db_stmt *s, struct view_node *out)
 	out->staged = false;
 	rc = catalog_row_size(s, 2, &out->size);
 	if (!rc && out->kind == STORE_FILE)
-		rc = catalog_row_sha(s, 4, out->sha256);
+		rc = catalog_row_digest(s, 4, out->digest);
 	return rc;
 }
 
@@ -123,7 +123,7 @@ static enum rc read_pending(struct db_stmt *s, struct view_node *out)
 	if (!rc)
 		rc = catalog_row_size(s, 4, &out->size);
 	if (!rc)
-		rc = catalog_row_sha(s, 6, out->sha256);
+		rc = catalog_row_digest(s, 6, out->digest);
 	return rc;
 }
 
@@ -171,14 +171,14 @@ enum rc view_get(struct view *v, const char *rel, struct view_node *out)
 }
 
 enum rc view_add_staged(struct view *v, uint32_t num, uint64_t size,
-    int64_t mtime, const uint8_t sha256[SHA256_LEN])
+    int64_t mtime, const uint8_t digest[DIGEST_LEN])
 {
 	struct db_stmt *s = v->q[Q_ADD_STAGED];
 
 	db_bind_int(s, 1, num);
 	db_bind_int(s, 2, (int64_t)size);
 	db_bind_int(s, 3, mtime);
-	db_bind_blob(s, 4, sha256, SHA256_LEN);
+	db_bind_blob(s, 4, digest, DIGEST_LEN);
 	return db_run(s);
 }
 

@@ -15,8 +15,8 @@
 #include "bounds.h"
 #include "catalog.h"
 #include "db.h"
+#include "digest.h"
 #include "rc.h"
-#include "sha256.h"
 #include "store.h"
 
 struct view_node {
@@ -25,7 +25,7 @@ struct view_node {
 	int64_t mtime;
 	bool staged; /* a file of this night: `num` */
 	uint32_t num;
-	uint8_t sha256[SHA256_LEN]; /* files */
+	uint8_t digest[DIGEST_LEN]; /* files */
 };
 
 struct view;
@@ -38,7 +38,7 @@ MUST_CHECK enum rc view_get(
 
 /* Adds a staged file's facts; no path shows it yet. */
 MUST_CHECK enum rc view_add_staged(struct view *v, uint32_t num, uint64_t size,
-    int64_t mtime, const uint8_t sha256[SHA256_LEN]);
+    int64_t mtime, const uint8_t digest[DIGEST_LEN]);
 
 /* Shows staged file `num` at `rel`. A staged file that was shown there keeps
  * its facts: view_drop_staged() is the caller's, who has just looked. */

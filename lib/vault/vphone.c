@@ -30,7 +30,7 @@ void vphone_file_of(const struct vault_phone *p, const struct catalog_entry *e,
 	if (e->current)
 		layout_latest(out, p->udid, e->path);
 	else
-		layout_object(out, e->sha256);
+		layout_object(out, e->digest);
 }
 
 static enum rc open_root(struct vault *v, struct vault_phone *p)
@@ -227,7 +227,7 @@ static enum rc each_one(void *arg, const struct catalog_entry *e)
 		vphone_file_of(a->p, e, rel);
 		snprintf(a->file, a->file_cap, "%s/%s", a->p->path, rel);
 		out.file = a->file;
-		out.sha256 = e->sha256;
+		out.digest = e->digest;
 	}
 	return a->fn(a->arg, &out);
 }

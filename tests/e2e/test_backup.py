@@ -5,7 +5,7 @@ import json
 import signal
 
 import mbformat
-from harness import SAN, check, equal, wait_until
+from harness import SAN, check, equal, sha256_file, wait_until
 
 # Every named point of the protocol at which a backup is cut, in the order in
 # which they pass: tools/phonesim/README.md.
@@ -76,12 +76,16 @@ def test_incremental_night_keeps_the_one_before(t):
     equal(len(snaps), 2, "snapshots")
     r = t.nightstand("files", "--vault", t.dir, "--udid", phone.udid,
                      "--snapshot", snaps[-1]["id"], "--json")
-    old = {}
+    old, files = {}, {}
     for e in json.loads(r.stdout):
         name = e["path"].rsplit("/", 1)[-1]
         if e["kind"] == "file" and len(name) == 40:
-            old[name] = e["sha256"]
+            files[t.dir / e["file"]] = e["blake3"]
+            old[name] = sha256_file(t.dir / e["file"])
     equal(old, first, "files of the first night")
+    r = t.run("b3sum", "--", *files)
+    theirs = dict(reversed(line.split("  ")) for line in r.stdout.splitlines())
+    equal({str(f): b3 for f, b3 in files.items()}, theirs, "b3sum")
     t.nightstand("verify", "--vault", t.dir, "--udid", phone.udid)
 
 

@@ -43,8 +43,8 @@ static void paths_that_lead_out_are_refused(void **state)
 	static const char *const sql[] = {
 		"UPDATE entry SET path='../../../etc/passwd' WHERE size>0",
 		"UPDATE entry SET path='/etc/passwd' WHERE path LIKE '%/%2'",
-		"UPDATE entry SET sha256=x'00' WHERE size>0",
-		"UPDATE entry SET sha256='text' WHERE size>0",
+		"UPDATE entry SET digest=x'00' WHERE size>0",
+		"UPDATE entry SET digest='text' WHERE size>0",
 		"UPDATE entry SET size=-5 WHERE kind=1",
 		"UPDATE entry SET kind=77",
 	};
@@ -95,7 +95,7 @@ static void a_hostile_journal_is_refused(void **state)
 	fclose(f);
 	snprintf(sql, sizeof(sql),
 	    "UPDATE snapshot SET state=1, placing=0; INSERT INTO move(what, path, size,"
-	    " sha256) VALUES(1, '../../../../victim', 4, zeroblob(32))");
+	    " digest) VALUES(1, '../../../../victim', 4, zeroblob(32))");
 	spoil(&r, sql);
 	assert_int_equal(rig_open(&r), RC_CORRUPT);
 	rig_close(&r);

@@ -186,7 +186,7 @@ static void a_failed_write_is_told(void **state)
 	int tried = 0;
 
 	(void)state;
-	for (int n = 1; n <= 12; n++) {
+	for (int n = 1; n <= (int)(2 * BIG >> 20); n++) { /* each of them */
 		struct spool *s;
 		enum rc rc = RC_OK;
 		bool begun = true;

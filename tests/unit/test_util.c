@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "digest.h"
 #include "model.h"
 #include "rc.h"
 #include "utf8.h"
@@ -132,6 +133,32 @@ static void an_evening_and_its_morning_are_one_night(void **state)
 	    wall_night_number(evening), wall_night_number(evening - 12 * 3600));
 }
 
+/* Both stand among BLAKE3's own test vectors; 1,025 bytes cross a chunk. */
+static void digests_are_blake3(void **state)
+{
+	struct digest *d = digest_new();
+	uint8_t data[1025], raw[DIGEST_LEN];
+	char hex[DIGEST_HEX_LEN + 1];
+
+	(void)state;
+	assert_non_null(d);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i % 251);
+	digest_begin(d);
+	digest_final(d, raw);
+	digest_hex(raw, hex);
+	assert_string_equal(hex, "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc1"
+				 "12b7cc9a93cae41f3262");
+	digest_begin(d);
+	digest_update(d, data, 1000);
+	digest_update(d, data + 1000, 25);
+	digest_final(d, raw);
+	digest_hex(raw, hex);
+	assert_string_equal(hex, "d00278ae47eb27b34faecf67b4fe263f82d5412916c1"
+				 "ffd97c8cb7fb814b8444");
+	digest_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +168,7 @@ int main(void)
 		cmocka_unit_test(random_bytes_give_text),
 		cmocka_unit_test(devices_have_names),
 		cmocka_unit_test(each_code_has_words),
+		cmocka_unit_test(digests_are_blake3),
 		cmocka_unit_test(an_evening_and_its_morning_are_one_night),
 	};
 

@@ -23,7 +23,7 @@
 
 #include "fileops.h"
 #include "log.h"
-#include "sha256.h"
+#include "sha1.h"
 #include "store.h"
 #include "vault.h"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings the C sources of one dependency that is compiled, not linked:
 #
-#   fetch-source.sh lwip|llhttp DEST CACHE
+#   fetch-source.sh lwip|llhttp|blake3 DEST CACHE
 #
 # They come from Debian's archive through the apt configuration of this
 # machine (mirror, proxy, keys), whatever release it runs, with or without
@@ -16,7 +16,7 @@ die() {
 	exit 1
 }
 
-[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp DEST CACHE"
+[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp|blake3 DEST CACHE"
 what=$1
 dest=$2
 cache=$3
@@ -30,6 +30,10 @@ lwip_sha256=83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1
 # The last release whose package holds the generated C files. Later ones
 # hold only what they are generated from, or a library for one machine.
 llhttp_suite=bookworm
+
+# Rust's package holds upstream's C and assembler files; Debian has no library
+# of its own in release 12.
+blake3_suite=trixie
 
 mkdir -p "$cache" "$(dirname "$dest")"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/fetch-source.XXXXXX")
@@ -167,11 +171,29 @@ unpack_llhttp() {
 	done
 }
 
+fetch_blake3() {
+	say "fetching BLAKE3 (Debian package librust-blake3-dev)…"
+	apt_private deb "$blake3_suite"
+	run apt-get -q update
+	run apt-get -q download librust-blake3-dev
+	keep "$tmp"/librust-blake3-dev_*.deb
+}
+
+unpack_blake3() {
+	need dpkg-deb
+	[ -n "$(newest 'librust-blake3-dev_*.deb')" ] || fetch_blake3
+	dpkg-deb -x "$(newest 'librust-blake3-dev_*.deb')" "$tmp/deb"
+	cp "$tmp"/deb/usr/share/cargo/registry/blake3-*/c/blake3*.[chS] \
+		"$dest.new/" && [ -r "$dest.new/blake3_dispatch.c" ] ||
+		die "BLAKE3's package has changed its shape"
+}
+
 rm -rf "$dest.new"
 mkdir -p "$dest.new"
 case $what in
 lwip) unpack_lwip ;;
 llhttp) unpack_llhttp ;;
+blake3) unpack_blake3 ;;
 *) die "no such dependency: $what" ;;
 esac
 rm -rf "$dest"
