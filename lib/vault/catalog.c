@@ -34,11 +34,12 @@ static const char schema[] =
     " WITHOUT ROWID;"
     "CREATE INDEX entry_object ON entry(digest) WHERE last IS NOT NULL;"
     "CREATE TABLE staged(num INTEGER PRIMARY KEY, size INTEGER NOT NULL,"
-    " mtime INTEGER NOT NULL, digest BLOB NOT NULL);"
+    " mtime INTEGER NOT NULL, digest BLOB NOT NULL, id BLOB);"
     "CREATE TABLE pending(path TEXT NOT NULL PRIMARY KEY,"
     " op INTEGER NOT NULL, staged INTEGER, mtime INTEGER) WITHOUT ROWID;"
-    "CREATE TABLE move(id INTEGER PRIMARY KEY, what INTEGER NOT NULL,"
-    " path TEXT NOT NULL, staged INTEGER, size INTEGER, digest BLOB);"
+    "CREATE TABLE move(num INTEGER PRIMARY KEY, what INTEGER NOT NULL,"
+    " path TEXT NOT NULL, size INTEGER, digest BLOB, staged INTEGER,"
+    " id BLOB);"
     "PRAGMA application_id=1314092099;" /* CATALOG_APP_ID */
     "PRAGMA user_version=2;";
 
@@ -124,13 +125,21 @@ enum rc catalog_row_digest(struct db_stmt *s, int i, uint8_t out[32])
 	return RC_OK;
 }
 
-enum rc catalog_row_staged(struct db_stmt *s, int i, uint32_t *out)
+enum rc catalog_row_place(
+    struct db_stmt *s, int num, int id, struct layout_place *out)
 {
-	int64_t v = db_int(s, i);
+	int64_t v = db_int(s, num);
+	size_t n;
+	const void *p = db_blob(s, id, &n);
 
-	if (db_is_null(s, i) || v < 0 || v > LAYOUT_STAGED_MAX)
+	if (db_is_null(s, num) || v < 0 || v > LAYOUT_STAGED_MAX)
 		return RC_CORRUPT;
-	*out = (uint32_t)v;
+	out->num = (uint32_t)v;
+	out->named = n > 0;
+	if (out->named && n != LAYOUT_ID_LEN)
+		return RC_CORRUPT;
+	if (out->named)
+		memcpy(out->id, p, LAYOUT_ID_LEN);
 	return RC_OK;
 }
 

@@ -68,7 +68,9 @@ MUST_CHECK enum rc catalog_row_path(
     struct db_stmt *s, int i, char out[LIMIT_DL_PATH + 1]);
 MUST_CHECK enum rc catalog_row_digest(
     struct db_stmt *s, int i, uint8_t out[32]);
-MUST_CHECK enum rc catalog_row_staged(struct db_stmt *s, int i, uint32_t *out);
+/* Columns `num` and `id` of a staged file. */
+MUST_CHECK enum rc catalog_row_place(
+    struct db_stmt *s, int num, int id, struct layout_place *out);
 MUST_CHECK enum rc catalog_row_size(struct db_stmt *s, int i, uint64_t *out);
 
 #endif

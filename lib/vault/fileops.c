@@ -1,6 +1,8 @@
 #include "fileops.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <string.h>
 
 enum rc fileops_rc(int64_t neg_errno)
 {
@@ -52,4 +54,28 @@ enum rc fileops_sync_dir(const struct fileops *ops, int dir, const char *path)
 		rv = ops->syncfs(ops->ctx, fd);
 	ops->close(ops->ctx, fd);
 	return fileops_rc(rv);
+}
+
+enum rc fileops_each_name(const struct fileops *ops, int dir, const char *path,
+    enum rc (*fn)(void *arg, const char *name), void *arg)
+{
+	int fd = ops->open(ops->ctx, dir, path, O_RDONLY | O_DIRECTORY);
+	struct dirent *e;
+	enum rc rc = RC_OK;
+	DIR *d;
+
+	if (fd < 0)
+		return fileops_rc(fd);
+	d = fdopendir(fd);
+	if (!d) {
+		ops->close(ops->ctx, fd);
+		return RC_IO;
+	}
+	for (errno = 0; !rc && (e = readdir(d)) != NULL; errno = 0)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			rc = fn(arg, e->d_name);
+	if (!rc && errno != 0)
+		rc = rc_from_errno(errno);
+	closedir(d);
+	return rc;
 }

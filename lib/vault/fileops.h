@@ -48,6 +48,11 @@ MUST_CHECK enum rc fileops_write_all(
 MUST_CHECK enum rc fileops_ensure_dir(
     const struct fileops *ops, int dir, const char *path);
 
+/* fn for each name in a folder but "." and "..", in no order. Non-zero from fn
+ * ends the walk and is returned. */
+MUST_CHECK enum rc fileops_each_name(const struct fileops *ops, int dir,
+    const char *path, enum rc (*fn)(void *arg, const char *name), void *arg);
+
 /* Makes the names in a folder durable. */
 MUST_CHECK enum rc fileops_sync_dir(
     const struct fileops *ops, int dir, const char *path);

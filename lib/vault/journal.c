@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "journal_folders.h"
 #include "layout.h"
 
 #define LOG_MODULE "journal"
@@ -12,7 +13,8 @@ enum what {
 	WHAT_RETIRE = 1,
 	WHAT_RMDIR = 2,
 	WHAT_MKDIR = 3,
-	WHAT_PLACE = 4
+	WHAT_PLACE = 4,
+	WHAT_PLACE_DIR = JOURNAL_PLACE_DIR
 };
 
 /* --- writing: all in SQL, one pass over the overlay ----------------------- */
@@ -35,12 +37,15 @@ static const char *const steps[] = {
 	/* what 2: folders that went, or became a file; deepest first */
 	"INSERT INTO move(what, path) SELECT 2, e.path" OVERLAY_AND_BASE
 	"WHERE e.kind=2 AND " CHANGED " ORDER BY p.path DESC",
-	/* what 3, 4: folders and files that came */
+	/* what 3, 4: folders and files that came, but those of what 5, which
+	 * are moved with their folder */
 	"INSERT INTO move(what, path) SELECT 3, path FROM pending"
 	" WHERE op=2 ORDER BY path",
-	"INSERT INTO move(what, path, staged, size, digest)"
-	" SELECT 4, p.path, s.num, s.size, s.digest FROM pending p"
-	" CROSS JOIN staged s ON s.num=p.staged WHERE p.op=1 ORDER BY p.path",
+	"INSERT INTO move(what, path, size, staged, id)"
+	" SELECT 4, p.path, s.size, s.num, s.id FROM pending p"
+	" CROSS JOIN staged s ON s.num=p.staged WHERE p.op=1 AND"
+	" substr(p.path, 1, 3) NOT IN"
+	" (SELECT path || '/' FROM move WHERE what=5) ORDER BY p.path",
 	NULL
 };
 
@@ -249,12 +254,17 @@ static enum rc insert_snapshot(struct db *db, const struct vault_snapshot *snap)
 
 static enum rc write_all(struct db *db, struct vault_snapshot *snap)
 {
-	int64_t last = 0, files = 0;
+	int64_t last = 0, files = 0, in_folders = 0;
 	enum rc rc = db_number(db, "SELECT max(id) FROM snapshot", &last);
 
 	if (!rc && (last < 0 || last >= INT32_MAX))
 		rc = RC_CORRUPT;
 	snap->id = last + 1;
+	if (!rc)
+		rc = journal_folders_write(db);
+	if (!rc)
+		rc = db_number(
+		    db, "SELECT sum(size) FROM move WHERE what=5", &in_folders);
 	for (int i = 0; !rc && steps[i]; i++)
 		rc = db_exec(db, steps[i]);
 	/* The last step placed each staged file of the overlay, or rows are
@@ -262,7 +272,7 @@ static enum rc write_all(struct db *db, struct vault_snapshot *snap)
 	if (!rc)
 		rc = db_number(
 		    db, "SELECT count(*) FROM pending WHERE op=1", &files);
-	if (!rc && db_changes(db) != files)
+	if (!rc && db_changes(db) + in_folders != files)
 		rc = RC_CORRUPT;
 	if (!rc)
 		rc = end_intervals(db, snap->id);
@@ -294,10 +304,9 @@ enum rc journal_write(struct vault_phone *p, struct vault_snapshot *snap)
 /* --- replay ---------------------------------------------------------------- */
 
 struct move {
-	int64_t id;
 	char rel[LIMIT_DL_PATH + 1];
 	char latest[LAYOUT_PATH];
-	uint32_t staged;
+	struct layout_place place;
 	uint64_t size;
 	uint8_t digest[32];
 };
@@ -390,7 +399,7 @@ static enum rc do_place(struct replay *r, const struct move *m)
 	char staged[LAYOUT_PATH];
 	enum rc rc;
 
-	layout_staged(staged, m->staged);
+	layout_staged(staged, &m->place);
 	rc = rename_or_expect(r->p, staged, m->latest, m->size);
 	if (rc != RC_NOTFOUND)
 		return rc;
@@ -399,19 +408,38 @@ static enum rc do_place(struct replay *r, const struct move *m)
 	return end_entry(r, m);
 }
 
+static enum rc place_named(
+    void *arg, const char *rel, uint64_t size, const struct layout_place *place)
+{
+	struct replay *r = arg;
+	struct move m = { .size = size, .place = *place };
+
+	memcpy(m.rel, rel, strlen(rel) + 1);
+	layout_latest(m.latest, r->p->udid, rel);
+	return do_place(r, &m);
+}
+
+static enum rc do_place_dir(struct replay *r, const struct move *m)
+{
+	bool moved;
+	enum rc rc = journal_folder_rename(r->p, m->rel, m->size, &moved);
+
+	if (rc || moved)
+		return rc;
+	return journal_folder_each(r->p, m->rel, r->snapshot, place_named, r);
+}
+
 static enum rc read_move(
     struct replay *r, struct db_stmt *s, enum what what, struct move *m)
 {
 	enum rc rc = catalog_row_path(s, 1, m->rel);
 
-	m->id = db_int(s, 0);
-	if (!rc && (what == WHAT_RETIRE || what == WHAT_PLACE)) {
-		rc = catalog_row_size(s, 3, &m->size);
-		if (!rc)
-			rc = catalog_row_digest(s, 4, m->digest);
-	}
+	if (!rc)
+		rc = catalog_row_size(s, 2, &m->size);
+	if (!rc && what == WHAT_RETIRE)
+		rc = catalog_row_digest(s, 3, m->digest);
 	if (!rc && what == WHAT_PLACE)
-		rc = catalog_row_staged(s, 2, &m->staged);
+		rc = catalog_row_place(s, 4, 5, &m->place);
 	if (!rc)
 		layout_latest(m->latest, r->p->udid, m->rel);
 	return rc;
@@ -424,8 +452,8 @@ static enum rc each_move(struct replay *r, enum what what,
 	struct move m;
 	bool row;
 	enum rc rc = db_prepare(r->p->cat.db,
-	    "SELECT id, path, staged, size, digest FROM move WHERE what=?1"
-	    " ORDER BY id",
+	    "SELECT num, path, coalesce(size, 0), digest, staged, id FROM move"
+	    " WHERE what=?1 ORDER BY num",
 	    &s);
 
 	if (rc)
@@ -488,6 +516,8 @@ static enum rc pass_b(struct replay *r)
 {
 	enum rc rc = each_move(r, WHAT_MKDIR, do_mkdir);
 
+	if (!rc)
+		rc = each_move(r, WHAT_PLACE_DIR, do_place_dir);
 	if (!rc)
 		rc = each_move(r, WHAT_PLACE, do_place);
 	if (!rc)

@@ -30,15 +30,34 @@ void layout_latest(char out[LAYOUT_PATH], const char *udid, const char *rel);
 /* objects/ab/abcd… and its folder objects/ab */
 void layout_object(char out[LAYOUT_PATH], const uint8_t digest[DIGEST_LEN]);
 void layout_object_dir(char out[LAYOUT_PATH], const uint8_t digest[DIGEST_LEN]);
-/* incoming/00000a/00002801 and its folder */
-void layout_staged(char out[LAYOUT_PATH], uint32_t num);
-void layout_staged_dir(char out[LAYOUT_PATH], uint32_t num);
+
+/* A phone names its files by 20 bytes: ab/abcd…, 40 hex digits. */
+#define LAYOUT_ID_LEN 20
+
+/*
+ * Where a staged file lies. One that will be called ab/abcd… lies under that
+ * name already, incoming/ab/abcd…, so that a commit may move a whole folder;
+ * every other one, or a second one of the same name, lies under its number,
+ * incoming/00000a/00002801.
+ */
+struct layout_place {
+	uint32_t num;
+	bool named;
+	uint8_t id[LAYOUT_ID_LEN]; /* valid if named */
+};
+void layout_staged(char out[LAYOUT_PATH], const struct layout_place *place);
+void layout_staged_dir(char out[LAYOUT_PATH], const struct layout_place *place);
+/* incoming/ab */
+void layout_named_dir(char out[LAYOUT_PATH], unsigned first_byte);
 
 /* The inverse, for what is found in incoming/: lower-case hex of exactly
  * `digits`; false for every name that we did not give. */
 bool layout_parse_hex(const char *name, unsigned digits, uint32_t *out);
+/* Likewise for a name of 40 digits. */
+bool layout_parse_id(const char *name, uint8_t out[LAYOUT_ID_LEN]);
 
 #define LAYOUT_STAGED_DIR_DIGITS 6
 #define LAYOUT_STAGED_DIGITS     8
+#define LAYOUT_NAMED_DIR_DIGITS  2
 
 #endif

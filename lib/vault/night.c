@@ -71,7 +71,7 @@ void night_path_of(struct vault_night *n, const struct view_node *node,
     const char *rel, char out[LAYOUT_PATH])
 {
 	if (node->staged)
-		layout_staged(out, node->num);
+		layout_staged(out, &node->place);
 	else
 		layout_latest(out, n->p->udid, rel);
 }

@@ -212,8 +212,8 @@ static enum rc ensure_parents(struct vault_night *n, const char *rel)
 /* A path that a file is to come to. */
 struct target {
 	const char *rel;
-	bool staged; /* it shows a file of this night: `num` */
-	uint32_t num;
+	bool staged; /* it shows a file of this night, at `place` */
+	struct layout_place place;
 };
 
 /* May a file come to `rel`? */
@@ -229,7 +229,7 @@ static enum rc check_target(
 	if (rc)
 		return rc;
 	t->staged = node.staged;
-	t->num = node.num;
+	t->place = node.place;
 	return node.kind == STORE_DIR ? RC_ISDIR : RC_OK;
 }
 
@@ -240,9 +240,9 @@ static enum rc put_file(
 	enum rc rc = RC_OK;
 
 	if (t->staged) {
-		rc = view_drop_staged(n->view, t->num);
+		rc = view_drop_staged(n->view, t->place.num);
 		if (!rc)
-			rc = staging_doom(&n->p->staging, t->num);
+			rc = staging_doom(&n->p->staging, &t->place);
 	}
 	if (!rc)
 		rc = view_put_file(n->view, t->rel, num);
@@ -301,7 +301,7 @@ static enum rc night_create(
 	f->writing = true;
 	f->fd = -1;
 	memcpy(f->rel, rel, strlen(rel) + 1);
-	rc = staging_create(&n->p->staging, &f->st);
+	rc = staging_create(&n->p->staging, rel, &f->st);
 	if (rc) {
 		free(f);
 		return staging_failed(n, rc);
@@ -319,11 +319,11 @@ static enum rc night_write(struct store_file *f, const void *data, size_t len)
 
 static enum rc add_row(struct vault_night *n, const struct staging_file *st)
 {
-	enum rc rc =
-	    view_add_staged(n->view, st->num, st->size, time(NULL), st->digest);
+	enum rc rc = view_add_staged(
+	    n->view, &st->place, st->size, time(NULL), st->digest);
 
 	if (!rc)
-		rereader_add(n->rereader, st->num, st->size, st->quick_hash);
+		rereader_add(n->rereader, &st->place, st->size, st->quick_hash);
 	return night_poison(n, rc);
 }
 
@@ -353,7 +353,7 @@ static enum rc night_finish(struct store_file *f)
 	}
 	rc = add_row(n, &f->st);
 	if (!rc)
-		rc = put_file(n, &to, f->st.num);
+		rc = put_file(n, &to, f->st.place.num);
 	free(f);
 	return rc ? rc : night_changed(n);
 }
@@ -378,9 +378,11 @@ static enum rc copy_bytes(
 	return rc;
 }
 
-/* A new staged file with the bytes of `node`, and its row. */
+/* A new staged file with the bytes of `node`, which is to come to `dest`, and
+ * its row. */
 static enum rc copy_to_staged(struct vault_night *n,
-    const struct view_node *node, const char *rel, uint32_t *num)
+    const struct view_node *node, const char *rel, const char *dest,
+    uint32_t *num)
 {
 	struct staging_file to;
 	int fd = -1;
@@ -388,7 +390,7 @@ static enum rc copy_to_staged(struct vault_night *n,
 
 	if (rc)
 		return rc;
-	rc = staging_create(&n->p->staging, &to);
+	rc = staging_create(&n->p->staging, dest, &to);
 	if (rc)
 		goto out;
 	rc = copy_bytes(n, fd, &to);
@@ -402,7 +404,7 @@ static enum rc copy_to_staged(struct vault_night *n,
 		goto out;
 	}
 	rc = add_row(n, &to);
-	*num = to.num;
+	*num = to.place.num;
 out:
 	n->p->ops->close(n->p->ops->ctx, fd);
 	return rc;
@@ -416,12 +418,12 @@ out:
 static enum rc move_file(struct vault_night *n, const char *from,
     const struct view_node *node, const char *to)
 {
-	uint32_t num = node->num;
+	uint32_t num = node->place.num;
 	struct target t;
 	enum rc rc = check_target(n, to, &t);
 
 	if (!rc && !node->staged)
-		rc = copy_to_staged(n, node, from, &num);
+		rc = copy_to_staged(n, node, from, to, &num);
 	if (rc)
 		return rc;
 	rc = night_poison(n, view_hide(n->view, from));
@@ -498,9 +500,9 @@ static enum rc move_rows(
 	return rc;
 }
 
-static enum rc doom_one(void *arg, uint32_t num)
+static enum rc doom_one(void *arg, const struct layout_place *place)
 {
-	return staging_doom(arg, num);
+	return staging_doom(arg, place);
 }
 
 static enum rc remove_tree(struct vault_night *n, const char *rel)
@@ -588,9 +590,9 @@ static enum rc remove_file(
 	enum rc rc = RC_OK;
 
 	if (node->staged) {
-		rc = view_drop_staged(n->view, node->num);
+		rc = view_drop_staged(n->view, node->place.num);
 		if (!rc)
-			rc = staging_doom(&n->p->staging, node->num);
+			rc = staging_doom(&n->p->staging, &node->place);
 	}
 	if (!rc)
 		rc = view_hide(n->view, rel);
@@ -640,7 +642,7 @@ static enum rc night_copy(void *ctx, const char *from, const char *to)
 		return RC_OK;
 	rc = check_target(n, rto, &t);
 	if (!rc)
-		rc = copy_to_staged(n, &node, rfrom, &num);
+		rc = copy_to_staged(n, &node, rfrom, rto, &num);
 	if (!rc)
 		rc = put_file(n, &t, num);
 	return rc ? rc : night_changed(n);

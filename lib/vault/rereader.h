@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "fileops.h"
+#include "layout.h"
 #include "rc.h"
 
 struct rereader;
@@ -23,8 +24,8 @@ struct rereader *rereader_new(const struct fileops *ops, int dir);
 void rereader_free(struct rereader *rr);
 
 /* May forget it: its queue is bounded. Read only after the next … */
-void rereader_add(
-    struct rereader *rr, uint32_t num, uint64_t size, uint64_t quick);
+void rereader_add(struct rereader *rr, const struct layout_place *place,
+    uint64_t size, uint64_t quick);
 /* … checkpoint: all that was added is on the medium now. */
 void rereader_checkpoint(struct rereader *rr);
 

@@ -1,5 +1,5 @@
 /*
- * Files of the running night: incoming/, by number. A file is hashed while it
+ * Files of the running night, in incoming/. A file is hashed while it
  * is written; it counts only once a row of the catalogue names it, so what a
  * power cut leaves without a row is swept on the next open.
  *
@@ -15,6 +15,7 @@
 
 #include "digest.h"
 #include "fileops.h"
+#include "layout.h"
 #include "quickhash.h"
 #include "rc.h"
 
@@ -25,21 +26,23 @@ struct staging {
 	const struct fileops *ops;
 	int root; /* the phone's folder, lent */
 	uint32_t next;
-	bool dir_made; /* the subfolder of next - 1 is there */
+	uint32_t dir_made; /* 1 + the last numbered folder that is there */
+	bool named_made[256]; /* incoming/00 … incoming/ff are there */
 	uint64_t bytes_dirty; /* written since the last sync */
 	uint64_t files_dirty;
 	struct digest *spare; /* hash contexts that nobody uses now */
 	struct quickhash *spare_quick;
 	struct spool *spool; /* made for the first large file, or NULL */
 	bool no_spool;
-	uint32_t *doomed; /* unlinked once no durable row names them */
+	struct layout_place
+	    *doomed; /* unlinked once no durable row names them */
 	size_t n_doomed, cap_doomed;
 };
 
 struct staging_file {
 	struct staging *st;
 	int fd;
-	uint32_t num;
+	struct layout_place place;
 	uint64_t size;
 	bool spooled; /* a large file: through st->spool */
 	struct digest *hash;
@@ -51,16 +54,19 @@ struct staging_file {
 void staging_init(struct staging *st, const struct fileops *ops, int root);
 void staging_free(struct staging *st);
 
-MUST_CHECK enum rc staging_create(struct staging *st, struct staging_file *f);
+/* `rel` is the path that the file is to come to, or will be moved from. */
+MUST_CHECK enum rc staging_create(
+    struct staging *st, const char *rel, struct staging_file *f);
 MUST_CHECK enum rc staging_write(
     struct staging_file *f, const void *data, size_t len);
-/* The content is complete: f->num, size and digest may go into a row. */
+/* The content is complete: f->place, size and digest may go into a row. */
 MUST_CHECK enum rc staging_close(struct staging_file *f);
 /* Forgets a file that no row names, open or closed. */
 void staging_discard(struct staging_file *f);
 
-/* No row will name `num` any more once the transaction is durable. */
-MUST_CHECK enum rc staging_doom(struct staging *st, uint32_t num);
+/* No row will name it any more once the transaction is durable. */
+MUST_CHECK enum rc staging_doom(
+    struct staging *st, const struct layout_place *place);
 /* After the transaction: unlinks the doomed. Failure only costs space. */
 void staging_reap(struct staging *st);
 

@@ -286,18 +286,20 @@ static enum rc read_one(void *arg, const struct readback_item *item, enum rc rc)
 static enum rc next_item(
     struct db_stmt *s, struct readback_item *item, bool *more)
 {
+	struct layout_place place = { .num = 0 };
 	enum rc rc = db_step(s, more);
 
 	if (rc || !*more)
 		return rc;
 	item->is_quick = false; /* a row has no quick one */
-	rc = catalog_row_staged(s, 0, &item->tag);
+	rc = catalog_row_place(s, 0, 3, &place);
 	if (!rc)
 		rc = catalog_row_size(s, 1, &item->size);
 	if (!rc)
 		rc = catalog_row_digest(s, 2, item->digest);
 	if (!rc)
-		layout_staged(item->path, item->tag);
+		layout_staged(item->path, &place);
+	item->tag = place.num;
 	return rc;
 }
 
@@ -310,7 +312,7 @@ static enum rc read_back(struct verify *v, struct readback *rb)
 	struct db_stmt *s = NULL;
 	bool more = true;
 	enum rc rc = db_prepare(v->n->p->cat.db,
-	    "SELECT num, size, digest FROM staged ORDER BY num", &s);
+	    "SELECT num, size, digest, id FROM staged ORDER BY num", &s);
 
 	while (!rc) {
 		rc = next_item(s, &item, &more);

@@ -24,23 +24,24 @@ enum {
 
 /* Columns of a pending row with its staged facts, and of a base row. */
 #define PENDING_ROW                                                            \
-	"SELECT p.path, p.op, p.staged, p.mtime, s.size, s.mtime, s.digest"    \
-	" FROM pending p LEFT JOIN staged s ON s.num=p.staged "
+	"SELECT p.path, p.op, p.staged, p.mtime, s.size, s.mtime, s.digest,"   \
+	" s.id FROM pending p LEFT JOIN staged s ON s.num=p.staged "
 #define BASE_ROW "SELECT path, kind, size, mtime, digest FROM entry "
 
 static const char *const queries[Q_COUNT] = {
 	[Q_PENDING] = PENDING_ROW "WHERE p.path=?1",
 	[Q_BASE] = BASE_ROW "WHERE path=?1 AND last IS NULL",
-	[Q_ADD_STAGED] = "INSERT INTO staged(num, size, mtime, digest)"
-			 " VALUES(?1, ?2, ?3, ?4)",
+	[Q_ADD_STAGED] = "INSERT INTO staged(num, size, mtime, digest, id)"
+			 " VALUES(?1, ?2, ?3, ?4, ?5)",
 	[Q_DROP_STAGED] = "DELETE FROM staged WHERE num=?1",
 	[Q_PUT] = "REPLACE INTO pending(path, op, staged, mtime)"
 		  " VALUES(?1, ?2, ?3, ?4)",
 	[Q_DELETE] = "DELETE FROM pending WHERE path=?1",
 	[Q_MOVE] = "UPDATE OR IGNORE pending SET path=?2"
 		   " WHERE path=?1 AND op=1",
-	[Q_TREE_STAGED] = "SELECT staged FROM pending"
-			  " WHERE path>=?1 AND path<?2 AND op=1",
+	[Q_TREE_STAGED] = "SELECT s.num, s.id FROM pending p CROSS JOIN"
+			  " staged s ON s.num=p.staged"
+			  " WHERE p.path>=?1 AND p.path<?2 AND p.op=1",
 	[Q_TREE_DROP] = "DELETE FROM staged WHERE num IN (SELECT staged"
 			" FROM pending WHERE path>=?1 AND path<?2 AND op=1)",
 	[Q_TREE_DELETE] = "DELETE FROM pending WHERE path>=?1 AND path<?2",
@@ -119,7 +120,7 @@ static enum rc read_pending(struct db_stmt *s, struct view_node *out)
 	out->kind = STORE_FILE;
 	out->staged = true;
 	out->mtime = db_int(s, 5);
-	rc = catalog_row_staged(s, 2, &out->num);
+	rc = catalog_row_place(s, 2, 7, &out->place);
 	if (!rc)
 		rc = catalog_row_size(s, 4, &out->size);
 	if (!rc)
@@ -170,15 +171,17 @@ enum rc view_get(struct view *v, const char *rel, struct view_node *out)
 	return base_get(v, rel, out);
 }
 
-enum rc view_add_staged(struct view *v, uint32_t num, uint64_t size,
-    int64_t mtime, const uint8_t digest[DIGEST_LEN])
+enum rc view_add_staged(struct view *v, const struct layout_place *place,
+    uint64_t size, int64_t mtime, const uint8_t digest[DIGEST_LEN])
 {
 	struct db_stmt *s = v->q[Q_ADD_STAGED];
 
-	db_bind_int(s, 1, num);
+	db_bind_int(s, 1, place->num);
 	db_bind_int(s, 2, (int64_t)size);
 	db_bind_int(s, 3, mtime);
 	db_bind_blob(s, 4, digest, DIGEST_LEN);
+	db_bind_blob(s, 5, place->named ? place->id : NULL,
+	    place->named ? LAYOUT_ID_LEN : 0);
 	return db_run(s);
 }
 
@@ -279,11 +282,11 @@ static enum rc run_range(struct view *v, int q, const struct range *r)
 }
 
 enum rc view_hide_tree(struct view *v, const char *rel,
-    enum rc (*doomed)(void *arg, uint32_t num), void *arg)
+    enum rc (*doomed)(void *arg, const struct layout_place *place), void *arg)
 {
 	struct db_stmt *s = v->q[Q_TREE_STAGED];
+	struct layout_place place;
 	struct range r;
-	uint32_t num;
 	bool row = true;
 	enum rc rc = RC_OK;
 
@@ -293,9 +296,9 @@ enum rc view_hide_tree(struct view *v, const char *rel,
 		rc = db_step(s, &row);
 		if (rc || !row)
 			break;
-		rc = catalog_row_staged(s, 0, &num);
+		rc = catalog_row_place(s, 0, 1, &place);
 		if (!rc)
-			rc = doomed(arg, num);
+			rc = doomed(arg, &place);
 	}
 	db_reset(s);
 	if (!rc)

@@ -23,8 +23,8 @@ struct view_node {
 	enum store_kind kind;
 	uint64_t size;
 	int64_t mtime;
-	bool staged; /* a file of this night: `num` */
-	uint32_t num;
+	bool staged; /* a file of this night, at `place` */
+	struct layout_place place;
 	uint8_t digest[DIGEST_LEN]; /* files */
 };
 
@@ -37,8 +37,9 @@ MUST_CHECK enum rc view_get(
     struct view *v, const char *rel, struct view_node *out);
 
 /* Adds a staged file's facts; no path shows it yet. */
-MUST_CHECK enum rc view_add_staged(struct view *v, uint32_t num, uint64_t size,
-    int64_t mtime, const uint8_t digest[DIGEST_LEN]);
+MUST_CHECK enum rc view_add_staged(struct view *v,
+    const struct layout_place *place, uint64_t size, int64_t mtime,
+    const uint8_t digest[DIGEST_LEN]);
 
 /* Shows staged file `num` at `rel`. A staged file that was shown there keeps
  * its facts: view_drop_staged() is the caller's, who has just looked. */
@@ -54,7 +55,7 @@ MUST_CHECK enum rc view_drop_staged(struct view *v, uint32_t num);
 
 /* Shows nothing at `rel` and below; `doomed` for each staged file there. */
 MUST_CHECK enum rc view_hide_tree(struct view *v, const char *rel,
-    enum rc (*doomed)(void *arg, uint32_t num), void *arg);
+    enum rc (*doomed)(void *arg, const struct layout_place *place), void *arg);
 
 /*
  * fn for each node below `rel` (or for its direct children only), after the

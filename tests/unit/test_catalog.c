@@ -116,7 +116,7 @@ static void a_hostile_overlay_is_refused(void **state)
 	(void)state;
 	prepare(&r);
 	/* A staged row without its file: the overlay is dropped. */
-	spoil(&r, "INSERT INTO staged VALUES(5, 1, 1, zeroblob(32));"
+	spoil(&r, "INSERT INTO staged VALUES(5, 1, 1, zeroblob(32), NULL);"
 		  "INSERT INTO pending VALUES('ab/x', 1, 5, 0)");
 	assert_int_equal(rig_open(&r), RC_OK);
 	assert_int_equal(rig_begin(&r, false), RC_OK);
@@ -128,7 +128,7 @@ static void a_hostile_overlay_is_refused(void **state)
 	assert_int_equal(rig_begin(&r, false), RC_OK);
 	assert_int_equal(vault_night_verify(r.n, NULL, NULL, &v), RC_CORRUPT);
 	rig_close(&r);
-	spoil(&r, "INSERT INTO staged VALUES(-7, 1, 1, zeroblob(32))");
+	spoil(&r, "INSERT INTO staged VALUES(-7, 1, 1, zeroblob(32), NULL)");
 	assert_int_equal(rig_open(&r), RC_CORRUPT);
 	rig_free(&r);
 }
@@ -163,7 +163,9 @@ static void strange_files_stay(void **state)
 {
 	static const char *const names[] = { "incoming/readme",
 		"incoming/000000/notes.txt", "incoming/000000/0000zzzz",
-		"incoming/000000/00ffff00", "objects/mine", "mine" };
+		"incoming/000000/00ffff00", "incoming/ab/notes.txt",
+		"incoming/ab/cd00000000000000000000000000000000000000",
+		"objects/mine", "mine" };
 	struct vault_snapshot snap;
 	char path[512];
 	struct stat st;
@@ -174,6 +176,9 @@ static void strange_files_stay(void **state)
 	prepare(&r);
 	snprintf(path, sizeof(path),
 	    "%s/Nightstand/" RIG_UDID "/incoming/000000", r.dir);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/Nightstand/" RIG_UDID "/incoming/ab",
+	    r.dir);
 	mkdir(path, 0755);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(path, sizeof(path), "%s/Nightstand/" RIG_UDID "/%s",

@@ -242,14 +242,14 @@ static void encrypted_backups_are_judged_by_their_lengths(void **state)
 	night_free(&t);
 }
 
-/* Changes one byte in the n-th staged file, behind the vault's back. */
+/* Changes one byte in the phone's n-th file, behind the vault's back. */
 static void spoil_incoming(struct rig *r, unsigned num, bool remove_it)
 {
 	char path[512];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/" RIG_UDID "/incoming/000000/%08x",
-	    vault_path(r->v), num);
+	snprintf(path, sizeof(path), "%s/" RIG_UDID "/incoming/%.2s/%s",
+	    vault_path(r->v), world.f[num].id, world.f[num].id);
 	if (remove_it) {
 		assert_int_equal(unlink(path), 0);
 		return;
@@ -387,9 +387,11 @@ static void files_are_read_back_while_the_night_runs(void **state)
 	rr = rereader_new(fileops_posix(), dir);
 	assert_non_null(rr);
 	for (uint32_t i = 0; i < 101; i++) /* the last one is not there */
-		rereader_add(rr, i, i == 8 ? 10 : 9, quick);
+		rereader_add(rr, &(struct layout_place){ .num = i },
+		    i == 8 ? 10 : 9, quick);
 	rereader_checkpoint(rr);
-	rereader_add(rr, 0, 9, quick); /* not covered by a checkpoint */
+	rereader_add(rr, &(struct layout_place){ .num = 0 }, 9,
+	    quick); /* not covered by a checkpoint */
 	assert_true(rereader_wait(rr, 60000, &files, &bytes));
 	assert_int_equal(files, 98);
 	assert_int_equal(bytes, 98 * 9);
