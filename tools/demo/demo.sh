@@ -43,13 +43,15 @@ if [ -z "$dir" ]; then
 	made_dir=$dir
 fi
 mkdir -p "$dir/disk"
-sim_pid='' box_pid=''
+sim_pid='' box_pid='' keys=''
 cleanup() {
+	[ -z "$keys" ] || stty "$keys"
 	[ -z "$box_pid" ] || { kill "$box_pid" && wait "$box_pid"; } 2>/dev/null
 	[ -z "$sim_pid" ] || { kill "$sim_pid" && wait "$sim_pid"; } 2>/dev/null
 	[ -z "$made_dir" ] || rm -rf "$made_dir"
 }
 trap cleanup EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -103,6 +105,23 @@ wait_snapshots() {
 		n=$((n + 1))
 		[ "$n" -lt "$(($2 * 5))" ] || fail "waited $2 s for snapshot $1"
 		sleep 0.2
+	done
+}
+
+# Until Ctrl-C is typed. It is read as a key and not taken as the signal: that
+# would end make, too, which then calls a good end an error.
+wait_ctrl_c() {
+	local key=''
+
+	if ! [ -t 0 ] || ! keys=$(stty -g) || ! stty intr undef; then
+		keys=''
+		wait "$box_pid"
+		fail "nightstand ended"
+	fi
+	while [ "$key" != $'\003' ]; do
+		kill -0 "$box_pid" 2>/dev/null || fail "nightstand ended"
+		key=''
+		IFS= read -rsn1 -t 1 key
 	done
 }
 
@@ -208,6 +227,7 @@ if [ -n "$tty" ]; then
 	say ''
 	say "The page stays up: http://127.0.0.1:$port/   (Ctrl-C ends the demo)"
 	trap 'say ""; exit 0' INT
-	wait "$box_pid"
+	wait_ctrl_c
+	say ''
 fi
 exit 0
