@@ -168,7 +168,7 @@ check-docs: all ## … and whether they still say the same
 
 .PHONY: format clean help
 format: ## clang-format over all C files
-	@clang-format -i $(shell git ls-files '*.c' '*.h')
+	@clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
 clean: ## removes what was built, not what was fetched
 	rm -rf build

@@ -13,9 +13,10 @@ files=$(git ls-files '*.c' '*.h')
 
 # Formatting (clang-format 14 decides; other versions differ in details).
 if clang-format --version 2>/dev/null | grep -q 'version 14'; then
-	for f in $files; do
-		clang-format --dry-run -Werror "$f" >/dev/null 2>&1 ||
-			complain "$f: not formatted (make format)"
+	# One run over all files: a start costs more than a file.
+	for f in $(clang-format --dry-run -Werror $files 2>&1 |
+		sed -n 's/^\([^: ]*\):[0-9].*/\1/p' | sort -u); do
+		complain "$f: not formatted (make format)"
 	done
 fi
 

@@ -70,9 +70,9 @@ static bool parse_file(
 	char dir[LAYOUT_PATH];
 
 	*out = (struct layout_place){ .named = sw->in.named };
-	if (out->named ? !layout_parse_id(name, out->id)
-		       : !layout_parse_hex(
-			     name, LAYOUT_STAGED_DIGITS, &out->num))
+	if (out->named
+		? !layout_parse_id(name, out->id)
+		: !layout_parse_hex(name, LAYOUT_STAGED_DIGITS, &out->num))
 		return false;
 	layout_staged_dir(dir, out);
 	return strcmp(dir, sw->path) == 0;

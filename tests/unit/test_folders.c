@@ -14,8 +14,7 @@ static struct {
 	unsigned fail_at; /* all renames from this one on: EIO */
 } disk;
 
-static int counting_rename(
-    void *ctx, int dir, const char *from, const char *to)
+static int counting_rename(void *ctx, int dir, const char *from, const char *to)
 {
 	bool is_folder = strlen(from) == strlen("incoming/ab");
 
@@ -106,8 +105,8 @@ static void one_by_one_where_folders_cannot_be(void **state)
 
 static void in_folder(char out[512], struct rig *r, const char *name)
 {
-	snprintf(out, 512, "%s/" RIG_UDID "/incoming/%.2s/%s",
-	    vault_path(r->v), world.f[0].id, name);
+	snprintf(out, 512, "%s/" RIG_UDID "/incoming/%.2s/%s", vault_path(r->v),
+	    world.f[0].id, name);
 }
 
 static void a_strangers_file_stays_where_it_was(void **state)
@@ -145,8 +144,7 @@ static void a_file_that_came_twice_is_the_second_one(void **state)
 	assert_non_null(bytes);
 	rig_fill(&world.f[0], bytes);
 	assert_int_equal(rig_put(&r, path, "not this", 8), RC_OK);
-	assert_int_equal(
-	    rig_put(&r, path, bytes, world.f[0].size), RC_OK);
+	assert_int_equal(rig_put(&r, path, bytes, world.f[0].size), RC_OK);
 	free(bytes);
 	assert_int_equal(finish(&r, &snap), RC_OK);
 	assert_true(rig_holds(&r, snap.id, &world));
