@@ -13,16 +13,30 @@
 #define LOG_MODULE "staging"
 #include "log.h"
 
+/* Places that are held in memory at a time: 1.8 MB, and as much to sort. */
+#define KNOWN_MAX 65536
+#define BUCKETS   256
+
 struct sweep {
 	struct staging *st;
-	struct layout_place *known; /* sorted */
-	size_t n;
-	size_t found;
-	uint64_t dropped;
+	struct db *db;
+	size_t staged; /* rows in all */
+	struct layout_place *known; /* sorted; those of the buckets lo to hi */
+	size_t n, cap;
+	unsigned lo, hi;
+	uint64_t found, dropped;
 	/* the folder that is being read */
 	struct layout_place in; /* its files are named, or by number */
 	char path[LAYOUT_PATH];
 };
+
+/* All of a folder is in one bucket. */
+static unsigned bucket_of(const struct layout_place *place)
+{
+	if (place->named)
+		return place->id[0];
+	return place->num / LAYOUT_STAGED_PER_DIR % BUCKETS;
+}
 
 static int compare(const void *a, const void *b)
 {
@@ -35,30 +49,42 @@ static int compare(const void *a, const void *b)
 	return (x->num > y->num) - (x->num < y->num);
 }
 
-static enum rc load_known(struct sweep *sw, struct db *db)
+static enum rc add_known(struct sweep *sw, const struct layout_place *place)
 {
-	struct db_stmt *s = NULL;
-	int64_t n = 0;
-	bool row;
-	enum rc rc = db_number(db, "SELECT count(*) FROM staged", &n);
+	if (sw->n == sw->cap) {
+		size_t cap = sw->cap ? 2 * sw->cap : 1024;
+		void *more = realloc(sw->known, cap * sizeof(*sw->known));
 
-	if (rc)
-		return rc;
-	sw->known = calloc((size_t)n + 1, sizeof(*sw->known));
-	if (!sw->known)
-		return RC_NOMEM;
-	rc = db_prepare(db, "SELECT num, id FROM staged ORDER BY num", &s);
-	while (!rc && sw->n < (size_t)n) {
+		if (!more)
+			return RC_NOMEM;
+		sw->known = more;
+		sw->cap = cap;
+	}
+	sw->known[sw->n++] = *place;
+	return RC_OK;
+}
+
+static enum rc load_known(struct sweep *sw)
+{
+	struct layout_place place;
+	struct db_stmt *s = NULL;
+	bool row = true;
+	enum rc rc = db_prepare(sw->db, "SELECT num, id FROM staged", &s);
+
+	sw->n = 0;
+	while (!rc) {
 		rc = db_step(s, &row);
 		if (rc || !row)
 			break;
-		rc = catalog_row_place(s, 0, 1, &sw->known[sw->n]);
-		if (!rc)
-			sw->n++;
+		rc = catalog_row_place(s, 0, 1, &place);
+		if (rc)
+			break;
+		if (place.num >= sw->st->next)
+			sw->st->next = place.num + 1;
+		if (bucket_of(&place) >= sw->lo && bucket_of(&place) < sw->hi)
+			rc = add_known(sw, &place);
 	}
 	db_finish(s);
-	if (sw->n > 0)
-		sw->st->next = sw->known[sw->n - 1].num + 1;
 	qsort(sw->known, sw->n, sizeof(*sw->known), compare);
 	return rc;
 }
@@ -121,7 +147,8 @@ static enum rc sweep_folder(void *arg, const char *name)
 	const struct fileops *ops = sw->st->ops;
 	enum rc rc;
 
-	if (!parse_folder(sw, name))
+	if (!parse_folder(sw, name) || bucket_of(&sw->in) < sw->lo ||
+	    bucket_of(&sw->in) >= sw->hi)
 		return RC_OK;
 	layout_staged_dir(sw->path, &sw->in);
 	rc = fileops_each_name(ops, sw->st->root, sw->path, sweep_file, sw);
@@ -131,23 +158,41 @@ static enum rc sweep_folder(void *arg, const char *name)
 	return rc;
 }
 
+/* As many passes as it takes to hold what is known of each in memory: one,
+ * unless a night of a very large phone was interrupted. */
+static enum rc sweep_all(struct sweep *sw)
+{
+	unsigned passes = (unsigned)(sw->staged / KNOWN_MAX) + 1;
+	unsigned step = passes < BUCKETS ? (BUCKETS + passes - 1) / passes : 1;
+	enum rc rc = RC_OK;
+
+	for (sw->lo = 0; !rc && sw->lo < BUCKETS; sw->lo = sw->hi) {
+		sw->hi = sw->lo + step;
+		rc = load_known(sw);
+		if (!rc)
+			rc = fileops_each_name(sw->st->ops, sw->st->root,
+			    LAYOUT_INCOMING, sweep_folder, sw);
+	}
+	return rc;
+}
+
 enum rc staging_sweep(struct staging *st, struct db *db, uint64_t *lost)
 {
-	struct sweep sw = { .st = st };
-	enum rc rc;
+	struct sweep sw = { .st = st, .db = db };
+	int64_t staged = 0;
+	enum rc rc = db_number(db, "SELECT count(*) FROM staged", &staged);
 
 	st->next = 0;
 	st->dir_made = 0;
 	memset(st->named_made, 0, sizeof(st->named_made));
-	rc = load_known(&sw, db);
+	sw.staged = (size_t)staged;
 	if (!rc)
-		rc = fileops_each_name(
-		    st->ops, st->root, LAYOUT_INCOMING, sweep_folder, &sw);
+		rc = sweep_all(&sw);
 	if (!rc && sw.dropped > 0)
 		log_note("dropped leftovers files=%llu",
 		    (unsigned long long)sw.dropped);
 	if (!rc)
-		*lost = sw.n > sw.found ? sw.n - sw.found : 0;
+		*lost = sw.staged > sw.found ? sw.staged - sw.found : 0;
 	free(sw.known);
 	return rc;
 }
