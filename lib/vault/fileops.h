@@ -20,11 +20,42 @@
 
 #include "rc.h"
 
+/* One read among many (readq.h). */
+struct fileops_read {
+	int fd;
+	void *buf;
+	size_t len;
+	uint64_t at;
+	ssize_t n; /* out, once it is done: as of pread() */
+	enum {
+		FILEOPS_READ_NEW,
+		FILEOPS_READ_STARTED, /* it and `buf` must stay where they are */
+		FILEOPS_READ_DONE
+	} state;
+};
+
+/*
+ * Reads that run while their caller does something else. A queue is one
+ * thread's; different queues know nothing of each other.
+ */
+struct fileops_async {
+	/* For at most `depth` reads at a time. */
+	int (*open)(void *ctx, unsigned depth, void **queue);
+	/* Waits for the reads that were started; their results are lost. */
+	void (*close)(void *ctx, void *queue);
+	/* How many it took, from the first on: those are STARTED. */
+	int (*start)(void *ctx, void *queue, struct fileops_read *const *reads,
+	    size_t n);
+	/* Waits until `min` of those that were started are DONE. */
+	int (*reap)(void *ctx, void *queue, size_t min);
+};
+
 struct fileops {
 	void *ctx;
 	int (*open)(void *ctx, int dir, const char *path, int flags);
 	int (*close)(void *ctx, int fd);
 	ssize_t (*read)(void *ctx, int fd, void *buf, size_t len);
+	ssize_t (*pread)(void *ctx, int fd, void *buf, size_t len, uint64_t at);
 	ssize_t (*write)(void *ctx, int fd, const void *buf, size_t len);
 	int (*fsync)(void *ctx, int fd);
 	int (*syncfs)(void *ctx, int fd); /* the file system of `fd` */
@@ -33,9 +64,11 @@ struct fileops {
 	int (*mkdir)(void *ctx, int dir, const char *path);
 	int (*rmdir)(void *ctx, int dir, const char *path);
 	int (*stat)(void *ctx, int dir, const char *path, struct stat *out);
+	const struct fileops_async *async; /* NULL: it has none */
 };
 
 const struct fileops *fileops_posix(void);
+extern const struct fileops_async fileops_aio; /* what that one has */
 
 /* As rc_from_errno() for the table's negative numbers; logs nothing. */
 MUST_CHECK enum rc fileops_rc(int64_t neg_errno);

@@ -40,6 +40,18 @@ static ssize_t posix_read(void *ctx, int fd, void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+static ssize_t posix_pread(
+    void *ctx, int fd, void *buf, size_t len, uint64_t at)
+{
+	ssize_t n;
+
+	(void)ctx;
+	do
+		n = pread(fd, buf, len, (off_t)at);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 static ssize_t posix_write(void *ctx, int fd, const void *buf, size_t len)
 {
 	ssize_t n;
@@ -99,6 +111,7 @@ const struct fileops *fileops_posix(void)
 		.open = posix_open,
 		.close = posix_close,
 		.read = posix_read,
+		.pread = posix_pread,
 		.write = posix_write,
 		.fsync = posix_fsync,
 		.syncfs = posix_syncfs,
@@ -107,6 +120,7 @@ const struct fileops *fileops_posix(void)
 		.mkdir = posix_mkdir,
 		.rmdir = posix_rmdir,
 		.stat = posix_stat,
+		.async = &fileops_aio,
 	};
 
 	return &table;

@@ -3,6 +3,10 @@
  * is passed by (O_DIRECT), else only our memory would be checked; the caller
  * has synced the files.
  *
+ * Up to 64 files, or two pieces of a large one, are asked for at a time (readq.h)
+ * into 2 MiB of memory: a disk that gets one read of 4 KiB after the other is
+ * idle most of the time, and so many sleeps cost more than the reads.
+ *
  * A file system that can't do that reads through the page cache: what it holds
  * is thrown out first, and small files are handed to the kernel's read-ahead a
  * window at a time.
@@ -29,7 +33,7 @@ struct readback_item {
 };
 
 /* RC_OK: as it was. RC_CORRUPT: other bytes or another length. RC_NOTFOUND:
- * gone. RC_IO: unreadable. Non-zero ends the work. */
+ * gone. RC_IO: unreadable. Non-zero ends the work: all later calls return it. */
 typedef enum rc (*readback_fn)(
     void *arg, const struct readback_item *item, enum rc rc);
 
@@ -37,7 +41,8 @@ struct readback *readback_new(
     const struct fileops *ops, int dir, readback_fn fn, void *arg);
 void readback_free(struct readback *rb); /* NULL is fine */
 
-/* Asked between two reads; once it is true, files end in RC_CANCELLED. */
+/* Asked for each piece of at most 1 MiB; once it is true, files end in
+ * RC_CANCELLED. What is under way then, 2 MiB at most, is still waited for. */
 void readback_set_cancel(
     struct readback *rb, bool (*cancel)(void *arg), void *arg);
 
