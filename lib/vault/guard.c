@@ -149,8 +149,8 @@ static enum rc worst_domain(struct vault_phone *p, struct loss *worst)
 {
 	struct db_stmt *s = NULL;
 	bool row = true;
-	enum rc rc = db_prepare(p->cat.db,
-	    "SELECT name, files FROM domain WHERE snapshot=?1", &s);
+	enum rc rc = db_prepare(
+	    p->cat.db, "SELECT name, files FROM domain WHERE snapshot=?1", &s);
 
 	if (!rc)
 		db_bind_int(s, 1, worst->before);

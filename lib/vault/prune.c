@@ -24,12 +24,10 @@ void vault_phone_set_keep(struct vault_phone *p, const struct vault_keep *keep)
 	" (SELECT min(id) FROM snapshot WHERE id>?1 AND state<>4)"
 #define DEAD "last IS NOT NULL AND last>?1 AND last<?2 AND first>?1"
 
-static const char *const steps[] = {
-	"INSERT OR IGNORE INTO doomed(digest)"
-	" SELECT digest FROM entry WHERE " DEAD " AND kind=1",
-	"DELETE FROM entry WHERE " DEAD,
-	NULL
-};
+static const char *const steps[] = { "INSERT OR IGNORE INTO doomed(digest)"
+				     " SELECT digest FROM entry WHERE " DEAD
+				     " AND kind=1",
+	"DELETE FROM entry WHERE " DEAD, NULL };
 
 _Static_assert(VAULT_PRUNED == 4, "NEIGHBOURS has it");
 
@@ -231,8 +229,8 @@ void prune_resume(struct vault_phone *p)
 {
 	uint64_t freed = 0;
 	int64_t any = 0;
-	enum rc rc = db_number(
-	    p->cat.db, "SELECT EXISTS(SELECT 1 FROM doomed)", &any);
+	enum rc rc =
+	    db_number(p->cat.db, "SELECT EXISTS(SELECT 1 FROM doomed)", &any);
 
 	if (!rc && any)
 		rc = reap(p, &freed);
@@ -277,8 +275,8 @@ static enum rc execute(
 		rc = drop_one(db, f->snap.id);
 		any = true;
 		if (!rc)
-			log_info("dropped snapshot=%lld",
-			    (long long)f->snap.id);
+			log_info(
+			    "dropped snapshot=%lld", (long long)f->snap.id);
 	}
 	if (!rc && any)
 		rc = reap(p, freed);

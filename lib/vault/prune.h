@@ -29,8 +29,8 @@ struct prune_plan {
 
 /* Fills the plan and job's sums; changes nothing on the disk. The caller frees
  * it, also after a failure. No transaction is open. */
-MUST_CHECK enum rc prune_plan_make(struct prune_plan *plan,
-    struct vault_phone *p, struct vault_prune *job);
+MUST_CHECK enum rc prune_plan_make(
+    struct prune_plan *plan, struct vault_phone *p, struct vault_prune *job);
 void prune_plan_free(struct prune_plan *plan);
 
 /* Free bytes of the disk, and all. */

@@ -85,8 +85,7 @@ static int64_t zone_s(void)
 
 /* --- what a drop frees ------------------------------------------------------ */
 
-#define DEAD                                                                   \
-	"last IS NOT NULL AND last>?1 AND last<?2 AND first>?1 AND kind=1"
+#define DEAD "last IS NOT NULL AND last>?1 AND last<?2 AND first>?1 AND kind=1"
 /* ?1, ?2: the kept snapshots on both sides of the gap that a drop makes. */
 #define FREED                                                                  \
 	"SELECT digest, size FROM entry e WHERE " DEAD                         \

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#define DAY_S      86400
-#define NOON_S     43200
+#define DAY_S  86400
+#define NOON_S 43200
 /* Dates before this are of a clock that nobody had set (no box is older), and
  * dates after it are no dates. */
 #define DATE_MIN   1577836800 /* 2020-01-01 */
@@ -56,15 +56,13 @@ static int64_t period_of(
 }
 
 /* The first item after `i` that is of the same period and whole; n: none. */
-static size_t next_whole(
-    const struct retention_item *items, size_t n, size_t i)
+static size_t next_whole(const struct retention_item *items, size_t n, size_t i)
 {
 	int64_t period = items[i].period;
 
 	do
 		i++;
-	while (i < n &&
-	       !(is_whole(&items[i]) && items[i].period == period));
+	while (i < n && !(is_whole(&items[i]) && items[i].period == period));
 	return i;
 }
 

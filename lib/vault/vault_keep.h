@@ -32,8 +32,7 @@ struct vault_keep {
 };
 
 /* Copied. Without it nothing is dropped and nothing noticed. */
-void vault_phone_set_keep(
-    struct vault_phone *p, const struct vault_keep *keep);
+void vault_phone_set_keep(struct vault_phone *p, const struct vault_keep *keep);
 
 struct vault_fate {
 	struct vault_snapshot snap;

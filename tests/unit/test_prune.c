@@ -99,13 +99,12 @@ static void check_vault(struct rig *r, unsigned kept, int nights)
 		if (kept & 1u << id)
 			assert_true(rig_holds(r, id, &worlds[id - 1]));
 		else
-			assert_int_equal(
-			    vault_check_snapshot(r->p, id, &check),
+			assert_int_equal(vault_check_snapshot(r->p, id, &check),
 			    RC_NOTFOUND);
 	count_objects(r);
-	assert_int_equal(objects,
-	    number(r, "SELECT count(DISTINCT digest) FROM entry"
-		      " WHERE last IS NOT NULL AND kind=1"));
+	assert_int_equal(
+	    objects, number(r, "SELECT count(DISTINCT digest) FROM entry"
+			       " WHERE last IS NOT NULL AND kind=1"));
 	assert_int_equal(number(r, "SELECT count(*) FROM doomed"), 0);
 	/* No entry that no kept snapshot needs. */
 	assert_int_equal(
@@ -174,8 +173,8 @@ static void the_rules_drop_and_the_rest_stays(void **state)
 	{
 		struct vault_snapshot snap;
 
-		assert_int_equal(rig_night(&r, &worlds[NIGHTS - 1],
-				     &worlds[NIGHTS], &snap),
+		assert_int_equal(
+		    rig_night(&r, &worlds[NIGHTS - 1], &worlds[NIGHTS], &snap),
 		    RC_OK);
 		assert_int_equal(snap.id, NIGHTS + 1);
 		assert_true(rig_holds(&r, snap.id, &worlds[NIGHTS]));
@@ -573,8 +572,7 @@ static void a_night_that_lost_much_pins_the_one_before(void **state)
 	assert_int_equal(loss.was, rig_count(&worlds[1]));
 	assert_string_equal(loss.domain, "HomeDomain");
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(
-		    rig_night(&r, &small, &small, &snap), RC_OK);
+		assert_int_equal(rig_night(&r, &small, &small, &snap), RC_OK);
 	assert_int_equal(vault_prune(r.p, &job, NULL, NULL), RC_OK);
 	assert_int_equal(job.dropped, 3); /* 1, 3, 4 */
 	assert_true(rig_holds(&r, 2, &worlds[1]));

@@ -94,7 +94,10 @@ static void each_rule_keeps_its_periods(void **state)
 		{ { .monthly = 2 }, 3, { 60, 59, 56 }, 28 },
 		{ { .monthly = 24 }, 5, { 60, 59, 56, 28, 1 }, 2 },
 		{ { .yearly = 10 }, 3, { 60, 59, 1 }, 2 },
-		{ { .last = 3, .daily = 14, .weekly = 8, .monthly = 24,
+		{ { .last = 3,
+		      .daily = 14,
+		      .weekly = 8,
+		      .monthly = 24,
 		      .yearly = 10 },
 		    21, { 60, 47, 43, 28, 15, 1 }, 46 },
 		{ { 0 }, 60, { 1, 60 }, 0 },
@@ -113,8 +116,8 @@ static void each_rule_keeps_its_periods(void **state)
 				fail_msg("row %zu: %lld is gone", i,
 				    (long long)rows[i].some[k]);
 		if (rows[i].gone && why(&v, rows[i].gone))
-			fail_msg("row %zu: %lld stays", i,
-			    (long long)rows[i].gone);
+			fail_msg(
+			    "row %zu: %lld stays", i, (long long)rows[i].gone);
 	}
 }
 
@@ -170,7 +173,8 @@ static void a_damaged_one_takes_no_good_ones_place(void **state)
 
 	(void)state;
 	nightly(&v, SUNDAY, 3); /* 1, 2, 3 */
-	add(&v, SUNDAY + 2 * DAY + 24 * 3600, VAULT_DAMAGED); /* 4: night of 3 */
+	add(&v, SUNDAY + 2 * DAY + 24 * 3600,
+	    VAULT_DAMAGED); /* 4: night of 3 */
 	nightly(&v, SUNDAY + 3 * DAY, 1); /* 5 */
 	decide(&v, &r, 0);
 	assert_true(why(&v, 3) & RETENTION_DAILY);
@@ -298,8 +302,8 @@ static void random_vault(struct vault *v, bool jumps)
 
 static struct retention_rules random_rules(void)
 {
-	struct retention_rules r = { (int)dice(4), (int)dice(15),
-		(int)dice(9), (int)dice(13), (int)dice(4) };
+	struct retention_rules r = { (int)dice(4), (int)dice(15), (int)dice(9),
+		(int)dice(13), (int)dice(4) };
 
 	return r;
 }
@@ -317,9 +321,9 @@ static void check_kept(const struct vault *v, const struct retention_rules *r)
 		most += v->it[i].pinned || v->it[i].state == VAULT_DAMAGED;
 	}
 	if (r->last + r->daily + r->weekly + r->monthly + r->yearly > 0)
-		assert_true(
-		    count_kept(v) <= most + (unsigned)(r->last + r->daily +
-					r->weekly + r->monthly + r->yearly));
+		assert_true(count_kept(v) <=
+			    most + (unsigned)(r->last + r->daily + r->weekly +
+					      r->monthly + r->yearly));
 }
 
 static void properties_of_random_vaults(void **state)
