@@ -44,8 +44,7 @@ static void fate_json(const struct look *l, const struct vault_fate *f)
 	cJSON_AddStringToObject(o, "udid", l->udid);
 	cJSON_AddNumberToObject(o, "id", (double)f->snap.id);
 	cJSON_AddStringToObject(o, "state", look_state(f->snap.state));
-	cJSON_AddNumberToObject(
-	    o, "finished_at", (double)f->snap.finished_at);
+	cJSON_AddNumberToObject(o, "finished_at", (double)f->snap.finished_at);
 	cJSON_AddBoolToObject(o, "kept", !f->dropped);
 	cJSON_AddBoolToObject(o, "for_room", f->for_room);
 	cJSON_AddStringToObject(o, "why", why);
@@ -62,11 +61,11 @@ static void fate_line(const struct look *l, const struct vault_fate *f)
 
 	if (l->n_found == 1) {
 		utf8_clean(name, sizeof(name), f->snap.device_name);
-		printf("%s (%s) %s\n", name, model_name(f->snap.model),
-		    l->udid);
+		printf(
+		    "%s (%s) %s\n", name, model_name(f->snap.model), l->udid);
 	}
-	words_when((int64_t)time(NULL), f->snap.finished_at, when,
-	    sizeof(when));
+	words_when(
+	    (int64_t)time(NULL), f->snap.finished_at, when, sizeof(when));
 	fate_words(f, why, sizeof(why));
 	printf("  %4lld  %-18s %-9s %-8s %s", (long long)f->snap.id, when,
 	    look_state(f->snap.state), f->dropped ? "dropped" : "kept", why);
