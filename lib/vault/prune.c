@@ -338,19 +338,46 @@ enum rc prune_for_room(struct vault_phone *p, uint64_t want)
 	return rc;
 }
 
+struct typical {
+	unsigned nights; /* good ones that were seen */
+	uint64_t bytes; /* that the smaller of two brought */
+};
+
+static enum rc see_night(void *arg, const struct vault_snapshot *s)
+{
+	struct typical *t = arg;
+
+	if (s->state != VAULT_GOOD)
+		return RC_OK;
+	if (t->nights == 0 || s->new_bytes < t->bytes)
+		t->bytes = s->new_bytes;
+	return ++t->nights == 2 ? RC_EXISTS : RC_OK;
+}
+
+/* RC_NOTFOUND: there are no two nights, and nothing that could go. */
+static enum rc typical_night(struct vault_phone *p, uint64_t *bytes)
+{
+	struct typical t = { .nights = 0 };
+	enum rc rc = catalog_each_snapshot(&p->cat, see_night, &t);
+
+	*bytes = t.bytes;
+	if (rc == RC_EXISTS)
+		return RC_OK;
+	return rc ? rc : RC_NOTFOUND;
+}
+
 void vault_make_room(struct vault_phone *p)
 {
-	uint64_t free_bytes = 0, total = 0;
+	uint64_t free_bytes = 0, total = 0, need = 0;
 	struct vault_prune job = { .want = 0 };
-	struct vault_snapshot last;
-	enum rc rc = vault_newest_good(p, &last);
+	enum rc rc = typical_night(p, &need);
 
 	if (rc == RC_NOTFOUND)
 		return;
 	if (!rc)
 		rc = prune_room(p, &free_bytes, &total);
-	if (!rc && last.new_bytes > free_bytes)
-		job.want = last.new_bytes - free_bytes;
+	if (!rc && need > free_bytes)
+		job.want = need - free_bytes;
 	if (!rc)
 		rc = vault_prune(p, &job, NULL, NULL);
 	if (rc)

@@ -64,7 +64,9 @@ struct vault_prune {
 MUST_CHECK enum rc vault_prune(struct vault_phone *p, struct vault_prune *job,
     enum rc (*fn)(void *arg, const struct vault_fate *f), void *arg);
 
-/* Before a night: room for one like the last. Failure is only logged. */
+/* Before a night: the floor, and room for what the smaller of the last two
+ * nights brought (one large night says nothing of the next). Failure is only
+ * logged. */
 void vault_make_room(struct vault_phone *p);
 
 /* What the guard noticed and nobody has dismissed. */
