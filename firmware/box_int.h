@@ -58,6 +58,7 @@ struct box {
 	int64_t began_ms, tick_ms, kick_ms;
 	struct box_part usbmux, web, census;
 	bool has_census; /* what the vault holds is known */
+	bool census_again; /* it changed while it was read */
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
 	bool web_behind; /* the newest status was not sent yet */
 	struct disk disk;

@@ -24,7 +24,9 @@ enum cli_option {
 	CLI_LABEL = 1 << 12,
 	CLI_LOG = 1 << 13,
 	CLI_LED = 1 << 14,
-	CLI_HELP = 1 << 15 /* every command has it */
+	CLI_HELP = 1 << 15, /* every command has it */
+	CLI_DRY_RUN = 1 << 16,
+	CLI_UNPIN = 1 << 17
 };
 
 struct cli {
@@ -34,6 +36,7 @@ struct cli {
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
+	bool dry_run, unpin;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */
 	const char *word; /* the first word that is no option, or NULL */
@@ -44,7 +47,7 @@ struct cli_command {
 	const char *name;
 	int (*run)(const struct cli *cli);
 	unsigned options; /* of enum cli_option */
-	const char *summary;
+	const char *summary; /* NULL: an older name of the one before it */
 	const char *details; /* lines for its help, or NULL */
 };
 

@@ -90,6 +90,7 @@ static int from_vault(const struct cli *cli, struct status *st)
 			st->phones[i].overdue_days = (uint32_t)days;
 			st->phones[i].state = STATE_READY_OVERDUE;
 		}
+		status_tell_loss(&st->phones[i]);
 	}
 	status_settle(st);
 	return 0;
@@ -114,6 +115,8 @@ static void print_phone(const struct status *st, uint32_t i)
 	if (p->last_good_at)
 		printf(" %s, %u version%s.", bytes, p->versions,
 		    p->versions == 1 ? "" : "s");
+	if (p->loss_pct)
+		printf(" When you have seen to it: `nightstand dismiss`.");
 	printf("\n");
 }
 

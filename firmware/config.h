@@ -13,6 +13,7 @@
 #include "led.h"
 #include "log.h"
 #include "rc.h"
+#include "vault_keep.h"
 
 #define CONFIG_TEXT 160 /* bytes of a value; inih's lines end at 200 */
 
@@ -24,6 +25,8 @@ struct config {
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
+
+	struct vault_keep keep;
 
 	bool web;
 	char listen[64];

@@ -21,6 +21,7 @@ struct lazy_store {
 	char udid[48];
 	bool fresh;
 	uint64_t reserve_bytes;
+	struct vault_keep keep;
 	/* written by the thread, read after the join */
 	enum rc rc;
 	struct vault *vault;
@@ -69,6 +70,10 @@ static enum rc open_all(struct lazy_store *l)
 
 	if (!rc)
 		rc = vault_phone_open(l->vault, l->udid, false, &l->phone);
+	if (!rc) {
+		vault_phone_set_keep(l->phone, &l->keep);
+		vault_make_room(l->phone);
+	}
 	if (!rc)
 		rc = vault_night_begin(
 		    l->phone, l->fresh, &l->night, &l->resumed);
@@ -184,6 +189,7 @@ enum rc lazy_store_begin(
 	snprintf(l->udid, sizeof(l->udid), "%s", opts->udid);
 	l->fresh = opts->fresh;
 	l->reserve_bytes = opts->reserve_bytes;
+	l->keep = opts->keep;
 	l->ops = (struct store_ops){
 		.stat = pass_stat,
 		.list = pass_list,

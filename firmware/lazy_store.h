@@ -12,6 +12,7 @@
 #include "rc.h"
 #include "store.h"
 #include "vault.h"
+#include "vault_keep.h"
 
 struct lazy_store;
 
@@ -19,6 +20,7 @@ struct lazy_store_opts {
 	const char *dir, *udid; /* copied */
 	bool fresh;
 	uint64_t reserve_bytes; /* at most 1/50 of the disk is kept free */
+	struct vault_keep keep;
 };
 
 /* Begins to open, on a thread of its own. */

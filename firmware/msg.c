@@ -52,6 +52,7 @@ static bool phone_is_sound(const struct status_phone *p)
 {
 	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
 	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
+	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
 	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
 	       (unsigned)p->state < STATE_COUNT_;
 }
@@ -88,6 +89,18 @@ static bool udid_is_sound(const char *udid, size_t cap)
 
 #define UDID(s) udid_is_sound((s), sizeof(s))
 
+static bool keep_is_sound(const struct vault_keep *k)
+{
+	const int n[] = { k->rules.last, k->rules.daily, k->rules.weekly,
+		k->rules.monthly, k->rules.yearly };
+
+	for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++)
+		if (n[i] < 0 || n[i] > RETENTION_RULE_MAX)
+			return false;
+	return k->floor_pct >= 0 && k->floor_pct <= 100 && k->loss_pct >= 0 &&
+	       k->loss_pct <= 100 && k->loss_files >= 0;
+}
+
 static bool start_is_sound(const struct msg_start *s)
 {
 	if (!ENDS(s->udid) || !ENDS(s->vault_dir) || !ENDS(s->state_dir))
@@ -99,6 +112,8 @@ static bool start_is_sound(const struct msg_start *s)
 	    s->first_wait_s < 0 || s->first_wait_s > 86400 ||
 	    s->next_wait_s < 0 || s->next_wait_s > 86400 ||
 	    s->last_wait_s < 0 || s->last_wait_s > 86400)
+		return false;
+	if (!keep_is_sound(&s->keep))
 		return false;
 	if (s->job == MSG_JOB_CENSUS)
 		return true;
@@ -143,7 +158,8 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_KEPT:
 		return UDID(m->u.kept.udid) && ENDS(m->u.kept.name) &&
 		       ENDS(m->u.kept.product_type) && ENDS(m->u.kept.ios) &&
-		       m->u.kept.encrypted <= 1 && m->u.kept.at >= 0;
+		       m->u.kept.encrypted <= 1 && m->u.kept.at >= 0 &&
+		       m->u.kept.loss_pct <= 100 && ENDS(m->u.kept.loss_domain);
 	case MSG_RESULT:
 		return result_is_sound(&m->u.result);
 	case MSG_SERVING:

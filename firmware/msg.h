@@ -13,6 +13,7 @@
 
 #include "rc.h"
 #include "status.h"
+#include "vault_keep.h"
 
 enum msg_type {
 	MSG_NONE,
@@ -52,6 +53,7 @@ struct msg_start {
 	int32_t trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
 	int32_t last_wait_s;
 	uint64_t reserve_bytes;
+	struct vault_keep keep;
 	char udid[48];
 	char vault_dir[512];
 	char state_dir[512]; /* "" none */
@@ -109,6 +111,10 @@ struct msg_kept {
 	uint32_t versions;
 	int64_t at; /* 0: none yet */
 	uint64_t files, bytes, new_files, new_bytes;
+	/* what the guard noticed and nobody has dismissed */
+	uint32_t loss_pct; /* 0: nothing */
+	int64_t loss_at; /* of the backup before */
+	char loss_domain[128];
 };
 
 struct msg_result {

@@ -37,6 +37,7 @@ enum status_state {
 	STATE_DISK_UNFIT,
 	STATE_DISK_READONLY,
 	STATE_DISK_FAILING,
+	STATE_SHRUNK, /* safe, but much less than the night before */
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
 	STATE_BOX_FAULT,
 	STATE_COUNT_
@@ -66,6 +67,10 @@ struct status_phone {
 	uint64_t last_files, last_bytes, last_new_files, last_new_bytes;
 	uint32_t versions;
 	uint32_t overdue_days; /* 0: not overdue */
+	/* much less than the night before, and nobody has dismissed it */
+	uint32_t loss_pct; /* 0: none */
+	int64_t loss_at; /* the backup that has it all, and is kept */
+	char loss_domain[128]; /* of Manifest.db; "" files of all kinds */
 };
 
 /* One line of the ledger. */
@@ -116,6 +121,9 @@ enum status_state status_state_from_id(const char *id);
 
 /* A backup is under way or about to be, in this state. */
 bool status_is_busy(enum status_state s);
+
+/* A phone that would say that all is well tells of its loss first. */
+void status_tell_loss(struct status_phone *p);
 
 /*
  * Sets state, phone and led from the rest: what matters most to a person who

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "journal.h"
+#include "prune.h"
 #include "relpath.h"
 #include "vault_int.h"
 #include "view.h"
@@ -112,6 +113,8 @@ static enum rc recover(struct vault_phone *p)
 	uint64_t lost = 0;
 	enum rc rc = journal_replay(p);
 
+	if (!rc)
+		prune_resume(p);
 	if (!rc)
 		rc = staging_sweep(&p->staging, p->cat.db, &lost);
 	if (rc || lost == 0)
