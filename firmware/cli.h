@@ -24,13 +24,15 @@ enum cli_option {
 	CLI_LABEL = 1 << 12,
 	CLI_LOG = 1 << 13,
 	CLI_LED = 1 << 14,
-	CLI_HELP = 1 << 15 /* every command has it */
+	CLI_HELP = 1 << 15, /* every command has it */
+	CLI_COPY = 1 << 24,
+	CLI_FOLDER = 1 << 25 /* a word on the command line: cli.word */
 };
 
 struct cli {
 	struct config config; /* the file's, then the options' */
 	char udid[48]; /* "" any */
-	bool full;
+	bool full, copy;
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
