@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "fsprobe.h"
 #include "log.h"
 #include "model.h"
 #include "mono.h"
@@ -292,6 +293,7 @@ int cmd_adopt(const struct cli *cli)
 	struct sigaction sa = { .sa_handler = on_signal };
 	const char *dir = cli->config.vault;
 	struct vault *v = NULL;
+	struct fsprobe probe;
 	enum rc rc;
 	int status;
 
@@ -307,6 +309,11 @@ int cmd_adopt(const struct cli *cli)
 	}
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+	rc = fsprobe(dir, 0, &probe);
+	if (rc && probe.why[0]) {
+		fprintf(stderr, "nightstand: %s: %s\n", dir, probe.why);
+		return exit_of(rc);
+	}
 	rc = vault_open(NULL, dir, true, &v);
 	if (rc) {
 		fprintf(stderr, "nightstand: %s: %s\n", dir,

@@ -51,6 +51,10 @@ static const struct cli_command commands[] = {
 	"and the vault must hold no backup of that phone yet.\nWhatever goes "
 	"wrong, the folder is as it was. The next backup is an incremental "
 	"one." },
+{ "disk", cmd_disk, CLI_CONFIG | CLI_VAULT | CLI_JSON | CLI_LOG,
+	"try out whether a disk can hold backups, and what its format costs",
+	"Makes a few small files there and removes them again. Ends with 0 "
+	"when the disk fits." },
 { "files", cmd_files,
 	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_JSON,
 	"list the files of a backup: BLAKE3, size, path, where it lies",
