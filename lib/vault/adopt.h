@@ -63,6 +63,10 @@ MUST_CHECK enum rc adopt_keep_names(struct adopt *a);
 MUST_CHECK enum rc adopt_each_name(
     struct adopt *a, adopt_file_fn fn, void *arg);
 
+/* Tells the kernel what will be read next; the rows are a page of those. */
+void adopt_read_ahead(
+    struct adopt *a, const struct adopt_file *files, unsigned n);
+
 /* Reads each file where it lies, and notes its hash. */
 MUST_CHECK enum rc adopt_hash(struct adopt *a);
 

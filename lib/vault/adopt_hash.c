@@ -12,6 +12,7 @@
 
 /* Large pieces, for a disk with a head. */
 #define PIECE (1u << 20)
+#define AHEAD (128 << 10) /* of each of 64 files */
 
 static enum rc changed(struct adopt *a, const char *rel)
 {
@@ -34,6 +35,35 @@ static enum rc unreadable(struct adopt *a, const char *rel, enum rc rc)
 	    rel, rc_words(rc));
 }
 
+/*
+ * What the medium holds is wanted, not what a program has just written to
+ * memory (the disk was synced): pages that are there go. Then the kernel reads
+ * the beginnings of many small files at a time, in the order that it likes.
+ */
+void adopt_read_ahead(
+    struct adopt *a, const struct adopt_file *files, unsigned n)
+{
+	const struct fileops *ops = a->p->ops;
+	char path[LAYOUT_PATH];
+
+	for (unsigned i = 0; i < n; i++) {
+		int fd;
+
+		if (files[i].size == 0)
+			continue;
+		adopt_path(a, files[i].path, path);
+		fd = ops->open(
+		    ops->ctx, a->p->root, path, O_RDONLY | O_NONBLOCK);
+		if (fd < 0)
+			continue; /* whoever reads it will say so */
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		(void)posix_fadvise(fd, 0,
+		    files[i].size < AHEAD ? (off_t)files[i].size : AHEAD,
+		    POSIX_FADV_WILLNEED);
+		ops->close(ops->ctx, fd);
+	}
+}
+
 /* fn for each piece of a file that must still be what the scan saw. */
 static enum rc each_piece(struct adopt *a, const struct adopt_file *f,
     char *buf, enum rc (*fn)(void *arg, const void *data, size_t len),
@@ -50,10 +80,6 @@ static enum rc each_piece(struct adopt *a, const struct adopt_file *f,
 	fd = ops->open(ops->ctx, a->p->root, path, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return unreadable(a, f->path, fileops_rc(fd));
-	/* What the medium holds, not what a program has just written to
-	 * memory (the disk was synced); and no pages for what is read once. */
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	while (!rc && k > 0) {
 		k = ops->read(ops->ctx, fd, buf, PIECE);
 		if (k < 0)
@@ -66,6 +92,7 @@ static enum rc each_piece(struct adopt *a, const struct adopt_file *f,
 		if (!rc)
 			rc = adopt_step(a);
 	}
+	/* No pages are kept for what is read once. */
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	ops->close(ops->ctx, fd);
 	if (!rc && got != f->size)

@@ -254,6 +254,8 @@ static enum rc each_file(
 	do {
 		if (!rc)
 			rc = read_page(a, sql, after, page, &n);
+		if (!rc)
+			adopt_read_ahead(a, page, n);
 		for (unsigned i = 0; !rc && i < n; i++)
 			rc = fn(arg, &page[i]);
 		if (!rc && n > 0)
