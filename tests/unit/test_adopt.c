@@ -77,6 +77,11 @@ static ssize_t fake_read(void *ctx, int fd, void *buf, size_t len)
 	return rv ? rv : fileops_posix()->read(ctx, fd, buf, len);
 }
 
+static ssize_t fake_pread(void *ctx, int fd, void *buf, size_t len, uint64_t at)
+{
+	return fileops_posix()->pread(ctx, fd, buf, len, at);
+}
+
 static ssize_t fake_write(void *ctx, int fd, const void *buf, size_t len)
 {
 	int rv = hit();
@@ -145,6 +150,7 @@ static const struct fileops fake = {
 	.open = fake_open,
 	.close = fake_close,
 	.read = fake_read,
+	.pread = fake_pread,
 	.write = fake_write,
 	.fsync = fake_fsync,
 	.syncfs = fake_syncfs,
