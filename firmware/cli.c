@@ -27,6 +27,8 @@ static const struct option_row rows[] = {
 		"ask the phone for everything, not for what is new" },
 	{ CLI_WAIT, "wait", "SECONDS", NULL,
 		"how long to wait for a phone; default: until one comes" },
+	{ CLI_COPY, "copy", NULL, NULL,
+		"copy the files; the folder stays as it is" },
 	{ CLI_SNAPSHOT, "snapshot", "N", NULL,
 		"this one; default: the newest good one" },
 	{ CLI_JSON, "json", NULL, NULL, "for programs" },
@@ -89,6 +91,7 @@ static bool take_own(
 		c->snapshot = n;
 	} else {
 		c->full |= row->bit == CLI_FULL;
+		c->copy |= row->bit == CLI_COPY;
 		c->json |= row->bit == CLI_JSON;
 		c->svg |= row->bit == CLI_SVG;
 		c->label |= row->bit == CLI_LABEL;

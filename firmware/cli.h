@@ -26,13 +26,15 @@ enum cli_option {
 	CLI_LED = 1 << 14,
 	CLI_HELP = 1 << 15, /* every command has it */
 	CLI_DRY_RUN = 1 << 16,
-	CLI_UNPIN = 1 << 17
+	CLI_UNPIN = 1 << 17,
+	CLI_COPY = 1 << 18,
+	CLI_FOLDER = 1 << 19 /* a word on the command line: cli.word */
 };
 
 struct cli {
 	struct config config; /* the file's, then the options' */
 	char udid[48]; /* "" any */
-	bool full;
+	bool full, copy;
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;

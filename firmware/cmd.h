@@ -11,6 +11,8 @@ int cmd_list(const struct cli *cli);
 int cmd_prune(const struct cli *cli);
 int cmd_dismiss(const struct cli *cli);
 int cmd_verify(const struct cli *cli);
+int cmd_disk(const struct cli *cli);
+int cmd_adopt(const struct cli *cli);
 int cmd_files(const struct cli *cli);
 int cmd_legend(const struct cli *cli);
 int cmd_states(const struct cli *cli);

@@ -16,6 +16,7 @@
 #include "child.h"
 #include "cmd.h"
 #include "disk.h"
+#include "disk_words.h"
 #include "log.h"
 #include "meter.h"
 #include "mono.h"
@@ -71,6 +72,26 @@ static int fail(struct backup *b, enum status_state state, const char *why,
 	return (int)code;
 }
 
+/* What its format can do, and what it costs: told before the first night. */
+static int try_disk(struct backup *b)
+{
+	const char *dir = b->cli->config.vault;
+	struct fsprobe p;
+	char words[256];
+	enum rc rc = fsprobe(dir, 0, &p);
+
+	if (rc == RC_READONLY)
+		return fail(b, STATE_DISK_READONLY, p.why, EXIT_DISK_UNFIT);
+	if (rc == RC_UNSUPPORTED)
+		return fail(b, STATE_DISK_UNFIT, p.why, EXIT_DISK_UNFIT);
+	/* A full or failing one ends the session in its own words. */
+	if (!rc && disk_words_wasteful(&p) && !disk_words_files(dir)) {
+		disk_words_waste(&p, 0, words, sizeof(words));
+		fprintf(b->term.out, "%s\n", words);
+	}
+	return 0;
+}
+
 static int check_disk(struct backup *b)
 {
 	const char *dir = b->cli->config.vault;
@@ -83,7 +104,7 @@ static int check_disk(struct backup *b)
 	disk_probe(dir, &d);
 	switch (d.state) {
 	case DISK_FIT:
-		return 0;
+		return try_disk(b);
 	case DISK_MISSING:
 		fprintf(stderr,
 		    "nightstand: No disk. There is no folder %s; plug the disk "

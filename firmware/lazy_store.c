@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "fsprobe.h"
 #include "log.h"
 
 #define LOG_MODULE "store"
@@ -24,6 +25,7 @@ struct lazy_store {
 	struct vault_keep keep;
 	/* written by the thread, read after the join */
 	enum rc rc;
+	struct fsprobe probe;
 	struct vault *vault;
 	struct vault_phone *phone;
 	struct vault_night *night;
@@ -58,6 +60,13 @@ static enum rc open_vault(struct lazy_store *l)
 
 	if (fd >= 0 && flock(fd, LOCK_EX) != 0)
 		log_info("no lock on the disk's folder dir=%s", l->dir);
+	rc = fsprobe(l->dir, 0, &l->probe);
+	/* Full is not unfit: what is there may be freed. */
+	if (rc == RC_UNSUPPORTED) {
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
 	rc = vault_open(NULL, l->dir, true, &l->vault);
 	if (fd >= 0)
 		close(fd);
@@ -111,6 +120,11 @@ enum rc lazy_store_wait(struct lazy_store *l)
 		}
 	}
 	return l->rc;
+}
+
+const char *lazy_store_why(const struct lazy_store *l)
+{
+	return l->probe.why;
 }
 
 /* Waits, then passes a call on to the vault's own view. */

@@ -37,6 +37,9 @@ bool lazy_store_has_failed(struct lazy_store *l);
 /* Waits for the opening and tells how it went. */
 MUST_CHECK enum rc lazy_store_wait(struct lazy_store *l);
 
+/* After a bad wait: why the disk can't be used, for a person; may be "". */
+const char *lazy_store_why(const struct lazy_store *l);
+
 /* After a good wait. The night is given to the caller with take. */
 struct vault_phone *lazy_store_phone(struct lazy_store *l);
 struct vault_night *lazy_store_take_night(struct lazy_store *l);

@@ -44,6 +44,19 @@ static const struct cli_command commands[] = {
 	NULL },
 { "verify", cmd_verify, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT,
 	"read backups again and compare every file with its hash", NULL },
+{ "adopt", cmd_adopt,
+	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_COPY | CLI_LOG | CLI_FOLDER,
+	"take over a backup that idevicebackup2, Finder or iTunes has made",
+	"FOLDER is one backup, or a folder of backups (…/MobileSync/Backup). It "
+	"is checked and\nread through once, then moved into the vault by "
+	"renaming: it must lie on the vault's\nfile system (or say --copy), "
+	"and the vault must hold no backup of that phone yet.\nWhatever goes "
+	"wrong, the folder is as it was. The next backup is an incremental "
+	"one." },
+{ "disk", cmd_disk, CLI_CONFIG | CLI_VAULT | CLI_JSON | CLI_LOG,
+	"try out whether a disk can hold backups, and what its format costs",
+	"Makes a few small files there and removes them again. Ends with 0 "
+	"when the disk fits." },
 { "files", cmd_files,
 	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_JSON,
 	"list the files of a backup: BLAKE3, size, path, where it lies",
@@ -94,8 +107,8 @@ static void help_one(const struct cli_command *cmd)
 	/* Another name of the command before it. */
 	if (!cmd->summary)
 		cmd--;
-	printf(
-	    "usage: nightstand %s [OPTIONS]\n\n%s.\n", cmd->name, cmd->summary);
+	printf("usage: nightstand %s%s [OPTIONS]\n\n%s.\n", cmd->name,
+	    cmd->options & CLI_FOLDER ? " FOLDER" : "", cmd->summary);
 	if (cmd->details)
 		printf("%s\n", cmd->details);
 	printf("\n");
@@ -155,7 +168,7 @@ static int run_command(const struct cli_command *cmd, int argc, char **argv)
 		help_one(cmd);
 		return EXIT_DONE;
 	}
-	if (cli.word && cmd->run != cmd_help) {
+	if (cli.word && cmd->run != cmd_help && !(cmd->options & CLI_FOLDER)) {
 		fprintf(stderr, "nightstand: too many words: %s\n", cli.word);
 		return EXIT_USAGE;
 	}

@@ -255,6 +255,8 @@ static const char *vault_trouble(enum rc rc)
 /* The engine's result, and the vault's where that could not be used. */
 static void take_result(struct job *j, enum rc opened)
 {
+	const char *why;
+
 	j->out.end = (uint8_t)j->got.end;
 	j->out.rc = (uint8_t)j->got.rc;
 	j->out.mb_code = j->got.mb_code;
@@ -270,7 +272,9 @@ static void take_result(struct job *j, enum rc opened)
 	j->out.end = SESSION_END_HOST_DISK;
 	j->out.rc = (uint8_t)opened;
 	j->out.mb_code = 0;
-	set_text(&j->out, vault_trouble(opened));
+	why = lazy_store_why(j->store);
+	set_text(&j->out,
+	    opened == RC_UNSUPPORTED && why[0] ? why : vault_trouble(opened));
 }
 
 static void finish(struct job *j)

@@ -50,6 +50,8 @@ static const char schema[] =
     "CREATE TABLE move(num INTEGER PRIMARY KEY, what INTEGER NOT NULL,"
     " path TEXT NOT NULL, size INTEGER, digest BLOB, staged INTEGER,"
     " id BLOB);"
+    "CREATE TABLE adopt(name TEXT NOT NULL PRIMARY KEY, size INTEGER,"
+    " mtime INTEGER, place TEXT) WITHOUT ROWID;"
     "PRAGMA application_id=1314092099;" /* CATALOG_APP_ID */
     "PRAGMA user_version=2;";
 

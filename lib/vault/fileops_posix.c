@@ -1,7 +1,9 @@
 #include "fileops.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* What the vault makes is for its owner; the disk's owner is root. */
@@ -69,10 +71,25 @@ static int posix_fsync(void *ctx, int fd)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+/* The kernel's syncfs() ends at the program that is the file system; that one
+ * writes what it keeps when a file or folder of it is synced. */
+static int sync_fuse(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0 ||
+	    ((unsigned long)fs.f_type & 0xffffffffUL) != FUSE_SUPER_MAGIC)
+		return 0;
+	if (fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS ||
+	    errno == ENOTSUP)
+		return 0;
+	return -errno;
+}
+
 static int posix_syncfs(void *ctx, int fd)
 {
 	(void)ctx;
-	return syncfs(fd) < 0 ? -errno : 0;
+	return syncfs(fd) < 0 ? -errno : sync_fuse(fd);
 }
 
 static int posix_rename(void *ctx, int dir, const char *from, const char *to)

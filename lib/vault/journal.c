@@ -286,7 +286,8 @@ static enum rc write_all(struct db *db, struct vault_snapshot *snap)
 	if (!rc)
 		rc = insert_snapshot(db, snap);
 	if (!rc)
-		rc = db_exec(db, "DELETE FROM pending; DELETE FROM staged;");
+		rc = db_exec(db, "DELETE FROM pending; DELETE FROM staged;"
+				 "DELETE FROM adopt;");
 	return rc;
 }
 

@@ -71,7 +71,9 @@ enum rc night_changed(struct vault_night *n)
 void night_path_of(struct vault_night *n, const struct view_node *node,
     const char *rel, char out[LAYOUT_PATH])
 {
-	if (node->staged)
+	if (node->staged && n->adopts)
+		snprintf(out, LAYOUT_PATH, "%s/%s", n->adopts, rel);
+	else if (node->staged)
 		layout_staged(out, &node->place);
 	else
 		layout_latest(out, n->p->udid, rel);
@@ -255,6 +257,8 @@ enum rc vault_night_commit(struct vault_night *n,
 	enum rc rc;
 
 	copy_facts(&snap, facts);
+	if (facts->finished_at > 0)
+		snap.finished_at = facts->finished_at;
 	snap.encrypted = n->encrypted;
 	snap.box_seconds = (mono_ms() - n->verify_ms) / 1000;
 	rc = commit(n, &snap);

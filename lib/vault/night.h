@@ -31,6 +31,9 @@ struct vault_night {
 	int64_t verify_ms; /* when verification began */
 	bool verified; /* and nothing has changed since */
 	bool encrypted; /* as verification found */
+	/* An adoption's files lie here, seen from the phone's folder, and not
+	 * in incoming/; NULL for a phone's night. Lent. */
+	const char *adopts;
 	/* Folders that were seen to be there; by a hash of their path, the
 	 * last one wins. Emptied when a folder goes. */
 	char folders[NIGHT_FOLDERS][NIGHT_FOLDER_LEN];

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define APPLE_EPOCH 978307200LL /* 2001-01-01, in Unix seconds */
+
 /* The named calls, not plist_from_memory(): that one has another signature
  * in each release. */
 static plist_t parse_dict(const void *data, size_t len)
@@ -47,7 +49,8 @@ static void take_string(plist_t dict, const char *key, char *out, size_t cap)
 enum rc plistread_status(
     const void *data, size_t len, struct plistread_status *out)
 {
-	plist_t root;
+	plist_t root, date;
+	int32_t sec = 0, usec = 0;
 
 	memset(out, 0, sizeof(*out));
 	if (len > PLISTREAD_STATUS_MAX)
@@ -58,6 +61,11 @@ enum rc plistread_status(
 	take_string(root, "Version", out->version, sizeof(out->version));
 	take_string(root, "SnapshotState", out->snapshot_state,
 	    sizeof(out->snapshot_state));
+	date = item(root, "Date", PLIST_DATE);
+	if (date) {
+		plist_get_date_val(date, &sec, &usec);
+		out->made_at = (int64_t)sec + APPLE_EPOCH;
+	}
 	plist_free(root);
 	return RC_OK;
 }
@@ -65,7 +73,7 @@ enum rc plistread_status(
 enum rc plistread_manifest(
     const void *data, size_t len, struct plistread_manifest *out)
 {
-	plist_t root, flag;
+	plist_t root, lockdown, flag;
 	uint8_t yes = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -74,8 +82,12 @@ enum rc plistread_manifest(
 	root = parse_dict(data, len);
 	if (!root)
 		return RC_CORRUPT;
-	take_string(item(root, "Lockdown", PLIST_DICT), "UniqueDeviceID",
-	    out->udid, sizeof(out->udid));
+	lockdown = item(root, "Lockdown", PLIST_DICT);
+	take_string(lockdown, "UniqueDeviceID", out->udid, sizeof(out->udid));
+	take_string(
+	    lockdown, "DeviceName", out->device_name, sizeof(out->device_name));
+	take_string(lockdown, "ProductType", out->model, sizeof(out->model));
+	take_string(lockdown, "ProductVersion", out->ios, sizeof(out->ios));
 	flag = item(root, "IsEncrypted", PLIST_BOOLEAN);
 	if (flag)
 		plist_get_bool_val(flag, &yes);

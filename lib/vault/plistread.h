@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "rc.h"
 
@@ -17,10 +18,12 @@
 struct plistread_status {
 	char version[16]; /* "3.3" */
 	char snapshot_state[32]; /* "finished" */
+	int64_t made_at; /* Date: Unix seconds; 0 when there is none */
 };
 
 struct plistread_manifest {
 	char udid[64]; /* Lockdown/UniqueDeviceID */
+	char device_name[128], model[32], ios[32]; /* of Lockdown, too */
 	bool encrypted;
 	bool has_key; /* ManifestKey */
 };

@@ -133,6 +133,7 @@ void vault_night_set_reserve(struct vault_night *n, uint64_t reserve);
 struct vault_facts { /* what goes into the snapshot's row */
 	const char *device_name, *model, *ios;
 	int64_t started_at;
+	int64_t finished_at; /* 0: now */
 	int64_t phone_seconds;
 };
 

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "manifest.h"
 #include "mono.h"
 #include "plistread.h"
 #include "readback.h"
+#include "vault_adopt.h"
 
 #define LOG_MODULE "verify"
 #include "log.h"
@@ -140,7 +140,7 @@ static enum rc check_manifest_plist(struct verify *v)
 	free(data);
 	if (rc)
 		return verify_found(v, "Manifest.plist cannot be read.");
-	if (strcasecmp(m.udid, v->n->p->udid) != 0)
+	if (!vault_adopt_same_udid(m.udid, v->n->p->udid))
 		return verify_found(
 		    v, "Manifest.plist belongs to another phone.");
 	if (m.encrypted != m.has_key)
@@ -363,33 +363,47 @@ static enum rc check_bytes(struct verify *v)
 	return rc;
 }
 
-enum rc vault_night_verify(struct vault_night *n, vault_progress_fn progress,
-    void *arg, struct vault_verdict *out)
+static enum rc run_checks(struct verify *v, bool with_bytes)
 {
 	static enum rc (*const checks[])(struct verify * v) = {
-		check_status,
-		check_no_snapshot_folder,
-		check_manifest_plist,
-		check_manifest_db,
-		check_bytes,
+		check_status, check_no_snapshot_folder, check_manifest_plist,
+		check_manifest_db, check_bytes, /* the last one */
 	};
-	struct verify v = {
-		.n = n, .progress = progress, .arg = arg, .out = out
-	};
+	size_t n = sizeof(checks) / sizeof(checks[0]) - (with_bytes ? 0 : 1);
+	struct vault_night *night = v->n;
+	struct vault_verdict *out = v->out;
 	enum rc rc;
 
 	memset(out, 0, sizeof(*out));
-	n->verify_ms = mono_ms();
-	rc = night_checkpoint(n); /* what is on the medium can be read back */
+	night->verify_ms = mono_ms();
+	rc = night_checkpoint(night); /* what is on the medium can be read */
 	if (!rc) /* one lock for all the questions, not one for each */
-		rc = db_exec(n->p->cat.db, "BEGIN");
-	for (size_t i = 0; !rc && i < sizeof(checks) / sizeof(checks[0]); i++)
-		rc = checks[i](&v);
-	db_rollback(n->p->cat.db); /* nothing was written */
+		rc = db_exec(night->p->cat.db, "BEGIN");
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = checks[i](v);
+	db_rollback(night->p->cat.db); /* nothing was written */
 	if (rc && out->why[0] == '\0')
 		snprintf(out->why, sizeof(out->why),
 		    "The check could not be done: %s.", rc_words(rc));
 	out->rc = rc;
+	return rc;
+}
+
+enum rc verify_structure(struct vault_night *n, struct vault_verdict *out)
+{
+	struct verify v = { .n = n, .out = out };
+
+	return run_checks(&v, false);
+}
+
+enum rc vault_night_verify(struct vault_night *n, vault_progress_fn progress,
+    void *arg, struct vault_verdict *out)
+{
+	struct verify v = {
+		.n = n, .progress = progress, .arg = arg, .out = out
+	};
+	enum rc rc = run_checks(&v, true);
+
 	n->verified = !rc;
 	return rc;
 }

@@ -16,6 +16,10 @@ struct verify {
 	uint64_t wrong_ids;
 };
 
+/* All but the bytes, which an adoption hashes where they lie. */
+MUST_CHECK enum rc verify_structure(
+    struct vault_night *n, struct vault_verdict *out);
+
 /* The first finding stands in the verdict; RC_CORRUPT. */
 enum rc verify_found(struct verify *v, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "journal.h"
 #include "prune.h"
 #include "relpath.h"
@@ -111,8 +112,10 @@ static enum rc open_catalog(struct vault_phone *p)
 static enum rc recover(struct vault_phone *p)
 {
 	uint64_t lost = 0;
-	enum rc rc = journal_replay(p);
+	enum rc rc = adopt_undo(p);
 
+	if (!rc)
+		rc = journal_replay(p);
 	if (!rc)
 		prune_resume(p);
 	if (!rc)
