@@ -39,6 +39,10 @@ static const struct option_row rows[] = {
 		"print the config as understood, and end" },
 	{ CLI_SVG, "svg", NULL, NULL, "as a picture" },
 	{ CLI_LABEL, "label", NULL, NULL, "as a label to cut out" },
+	{ CLI_FORCE, "force", NULL, NULL,
+		"also when the catalogue is whole: compare it with the disk" },
+	{ CLI_DRY_RUN, "dry-run", NULL, NULL,
+		"say what would be done, change nothing" },
 	{ CLI_HELP, "help", NULL, NULL, "this" },
 };
 /* clang-format on */
@@ -87,6 +91,8 @@ static bool take_own(
 	} else {
 		c->full |= row->bit == CLI_FULL;
 		c->json |= row->bit == CLI_JSON;
+		c->force |= row->bit == CLI_FORCE;
+		c->dry_run |= row->bit == CLI_DRY_RUN;
 		c->svg |= row->bit == CLI_SVG;
 		c->label |= row->bit == CLI_LABEL;
 		c->print_config |= row->bit == CLI_PRINT_CONFIG;

@@ -24,6 +24,8 @@ enum cli_option {
 	CLI_LABEL = 1 << 12,
 	CLI_LOG = 1 << 13,
 	CLI_LED = 1 << 14,
+	CLI_FORCE = 1 << 24,
+	CLI_DRY_RUN = 1 << 25,
 	CLI_HELP = 1 << 15 /* every command has it */
 };
 
@@ -34,6 +36,7 @@ struct cli {
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
+	bool force, dry_run;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */
 	const char *word; /* the first word that is no option, or NULL */

@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "digest.h"
+#include "mend.h"
 #include "model.h"
 #include "outcome.h"
 #include "relpath.h"
@@ -35,6 +36,16 @@ struct look {
 static int say(const char *what, enum rc rc, enum exit_status code)
 {
 	fprintf(stderr, "nightstand: %s: %s\n", what, rc_words(rc));
+	return (int)code;
+}
+
+/* The same for a phone's part, with what helps. */
+static int say_phone(struct look *l, enum rc rc, enum exit_status code)
+{
+	char why[256];
+
+	mend_words(rc, l->vault, l->udid, why, sizeof(why));
+	fprintf(stderr, "nightstand: %s: %s\n", l->udid, why);
 	return (int)code;
 }
 
@@ -97,7 +108,7 @@ static void each_phone(struct look *l, int (*fn)(struct look *l))
 
 		snprintf(l->udid, sizeof(l->udid), "%s", l->udids[i]);
 		rc = vault_phone_open(l->vault, l->udid, true, &l->phone);
-		status = rc ? say(l->udid, rc, exit_of(rc)) : fn(l);
+		status = rc ? say_phone(l, rc, exit_of(rc)) : fn(l);
 		if (status)
 			l->status = status;
 		vault_phone_close(l->phone);
@@ -220,7 +231,7 @@ static int list_snapshots(struct look *l)
 	l->n_found = 0;
 	rc = vault_each_snapshot(l->phone, on_snapshot, l);
 	if (rc)
-		return say(l->udid, rc, exit_of(rc));
+		return say_phone(l, rc, exit_of(rc));
 	if (!l->n_found && !l->json)
 		printf("%s: no backup yet\n", l->udid);
 	return 0;
@@ -309,7 +320,7 @@ static int list_files(struct look *l)
 
 	if (!rc)
 		rc = vault_each_entry(l->phone, l->snapshot, on_entry, l);
-	return rc ? say(l->udid, rc, exit_of(rc)) : 0;
+	return rc ? say_phone(l, rc, exit_of(rc)) : 0;
 }
 
 int cmd_files(const struct cli *cli)
@@ -344,7 +355,7 @@ static int verify_one(struct look *l, int64_t snapshot)
 		return 0;
 	}
 	if (rc != RC_CORRUPT)
-		return say(l->udid, rc, exit_of(rc));
+		return say_phone(l, rc, exit_of(rc));
 	fprintf(stderr,
 	    "nightstand: %s snapshot %lld: %llu of %s files are damaged; the "
 	    "first is %s\n",
@@ -376,7 +387,7 @@ static int verify_phone(struct look *l)
 	l->n_ids = 0;
 	rc = vault_each_snapshot(l->phone, note_good, l);
 	if (rc)
-		return say(l->udid, rc, exit_of(rc));
+		return say_phone(l, rc, exit_of(rc));
 	for (unsigned i = 0; i < l->n_ids; i++) {
 		int status = verify_one(l, l->ids[i]);
 

@@ -1,15 +1,13 @@
 #include "lazy_store.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "log.h"
+#include "mend.h"
 
 #define LOG_MODULE "store"
 
@@ -19,6 +17,8 @@ struct lazy_store {
 	atomic_bool failed;
 	char dir[512];
 	char udid[48];
+	char state_dir[512];
+	char why[256];
 	bool fresh;
 	uint64_t reserve_bytes;
 	/* written by the thread, read after the join */
@@ -45,30 +45,12 @@ static uint64_t reserve_of(const struct lazy_store *l)
 	return l->reserve_bytes < most ? l->reserve_bytes : most;
 }
 
-/*
- * Two phones on a new disk are two sessions that both find no vault: one makes
- * it, the other waits. The lock is on the disk's folder, as there is no other
- * yet; where it can't be had, the vault itself says what is wrong.
- */
-static enum rc open_vault(struct lazy_store *l)
-{
-	int fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum rc rc;
-
-	if (fd >= 0 && flock(fd, LOCK_EX) != 0)
-		log_info("no lock on the disk's folder dir=%s", l->dir);
-	rc = vault_open(NULL, l->dir, true, &l->vault);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 static enum rc open_all(struct lazy_store *l)
 {
-	enum rc rc = open_vault(l);
+	enum rc rc = vault_open(NULL, l->dir, true, &l->vault);
 
 	if (!rc)
-		rc = vault_phone_open(l->vault, l->udid, false, &l->phone);
+		rc = mend_open(l->state_dir, l->vault, l->udid, &l->phone);
 	if (!rc)
 		rc = vault_night_begin(
 		    l->phone, l->fresh, &l->night, &l->resumed);
@@ -85,8 +67,10 @@ static void *run(void *arg)
 
 	l->rc = open_all(l);
 	if (l->rc) {
-		log_error("the vault can't be used dir=%s: %s", l->dir,
-		    rc_words(l->rc));
+		/* Now, while the one who is in the way still is. */
+		mend_words(l->rc, l->vault, l->udid, l->why, sizeof(l->why));
+		log_error("the vault can't be used dir=%s: %s: %s", l->dir,
+		    rc_words(l->rc), l->why);
 		atomic_store(&l->failed, true);
 	}
 	return NULL;
@@ -182,6 +166,8 @@ enum rc lazy_store_begin(
 		return RC_NOMEM;
 	snprintf(l->dir, sizeof(l->dir), "%s", opts->dir);
 	snprintf(l->udid, sizeof(l->udid), "%s", opts->udid);
+	snprintf(l->state_dir, sizeof(l->state_dir), "%s",
+	    opts->state_dir ? opts->state_dir : "");
 	l->fresh = opts->fresh;
 	l->reserve_bytes = opts->reserve_bytes;
 	l->ops = (struct store_ops){
@@ -215,6 +201,18 @@ const struct store *lazy_store_store(struct lazy_store *l)
 bool lazy_store_has_failed(struct lazy_store *l)
 {
 	return atomic_load(&l->failed);
+}
+
+const char *lazy_store_why(struct lazy_store *l, enum rc rc)
+{
+	if (!l->rc)
+		mend_words(rc, l->vault, l->udid, l->why, sizeof(l->why));
+	return l->why;
+}
+
+const struct vault *lazy_store_vault(const struct lazy_store *l)
+{
+	return l->vault;
 }
 
 struct vault_phone *lazy_store_phone(struct lazy_store *l)

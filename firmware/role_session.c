@@ -11,6 +11,7 @@
 #include "census.h"
 #include "lazy_store.h"
 #include "log.h"
+#include "mend.h"
 #include "mono.h"
 #include "msg.h"
 #include "outcome.h"
@@ -154,8 +155,8 @@ static void backup_catalog(struct job *j, struct vault_phone *p)
 
 	if (!j->start.state_dir[0])
 		return;
-	snprintf(path, sizeof(path), "%s/%s.catalog.db", j->start.state_dir,
-	    j->start.udid);
+	mend_copy_path(j->start.state_dir, lazy_store_vault(j->store),
+	    j->start.udid, path, sizeof(path));
 	rc = vault_phone_backup_catalog(p, path);
 	if (rc)
 		log_warn(
@@ -225,17 +226,6 @@ static bool phone_is_done(enum session_end end)
 	return end == SESSION_END_DONE || end == SESSION_END_NO_LAST_WORD;
 }
 
-static const char *vault_trouble(enum rc rc)
-{
-	if (rc == RC_BUSY)
-		return "its backups are in use by another program";
-	if (rc == RC_CORRUPT)
-		return "its folder Nightstand is damaged or not ours";
-	if (rc == RC_UNSUPPORTED)
-		return "its vault was made by a newer version";
-	return rc_words(rc);
-}
-
 /* The engine's result, and the vault's where that could not be used. */
 static void take_result(struct job *j, enum rc opened)
 {
@@ -249,12 +239,15 @@ static void take_result(struct job *j, enum rc opened)
 	j->out.box_ms = j->got.box_ms;
 	set_text(
 	    &j->out, j->got.text[0] ? j->got.text : outcome_text(j->got.end));
+	if (!opened && j->got.end == SESSION_END_HOST_DISK &&
+	    j->got.rc == RC_CORRUPT)
+		set_text(&j->out, lazy_store_why(j->store, RC_CORRUPT));
 	if (!opened)
 		return;
 	j->out.end = SESSION_END_HOST_DISK;
 	j->out.rc = (uint8_t)opened;
 	j->out.mb_code = 0;
-	set_text(&j->out, vault_trouble(opened));
+	set_text(&j->out, lazy_store_why(j->store, opened));
 }
 
 static void finish(struct job *j)
@@ -282,6 +275,7 @@ static int run_backup(struct job *j)
 	struct lazy_store_opts opts = {
 		.dir = j->start.vault_dir,
 		.udid = j->start.udid,
+		.state_dir = j->start.state_dir,
 		.fresh = j->start.fresh,
 		.reserve_bytes = j->start.reserve_bytes,
 	};

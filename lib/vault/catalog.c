@@ -40,6 +40,9 @@ static const char schema[] =
     "CREATE TABLE move(num INTEGER PRIMARY KEY, what INTEGER NOT NULL,"
     " path TEXT NOT NULL, size INTEGER, digest BLOB, staged INTEGER,"
     " id BLOB);"
+    /* objects that a repair found and no row explains: kept for a person */
+    "CREATE TABLE lost(digest BLOB PRIMARY KEY, size INTEGER NOT NULL)"
+    " WITHOUT ROWID;"
     "PRAGMA application_id=1314092099;" /* CATALOG_APP_ID */
     "PRAGMA user_version=2;";
 

@@ -363,6 +363,17 @@ static enum rc check_bytes(struct verify *v)
 	return rc;
 }
 
+enum rc verify_view(struct verify *v)
+{
+	enum rc rc = check_status(v);
+
+	if (!rc)
+		rc = check_no_snapshot_folder(v);
+	if (!rc)
+		rc = check_manifest_plist(v);
+	return rc ? rc : check_manifest_db(v);
+}
+
 enum rc vault_night_verify(struct vault_night *n, vault_progress_fn progress,
     void *arg, struct vault_verdict *out)
 {
