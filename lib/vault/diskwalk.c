@@ -74,3 +74,10 @@ enum rc diskwalk(const struct fileops *ops, int dir, const char *path,
 
 	return walk_folder(&w, dir, path, 0);
 }
+
+bool diskwalk_is_foreign(const char *name, const struct stat *st)
+{
+	return name[0] == '.' || strcmp(name, "Thumbs.db") == 0 ||
+	       strcmp(name, "desktop.ini") == 0 ||
+	       (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode));
+}

@@ -6,6 +6,7 @@
 #ifndef DISKWALK_H
 #define DISKWALK_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "fileops.h"
@@ -30,5 +31,8 @@ typedef enum rc (*diskwalk_fn)(void *arg, const char *rel, const char *name,
  */
 MUST_CHECK enum rc diskwalk(const struct fileops *ops, int dir,
     const char *path, diskwalk_fn fn, void *arg);
+
+/* What a Mac or a PC leaves on a disk that it looked at, or no file at all. */
+bool diskwalk_is_foreign(const char *name, const struct stat *st);
 
 #endif

@@ -156,14 +156,6 @@ static enum rc look_at_rows(struct scan *sc)
 
 /* --- the disk against the rows ---------------------------------------------- */
 
-/* What a Mac or a PC leaves on a disk that it looked at. */
-static bool is_stranger(const char *name, const struct stat *st)
-{
-	return name[0] == '.' || strcmp(name, "Thumbs.db") == 0 ||
-	       strcmp(name, "desktop.ini") == 0 ||
-	       (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode));
-}
-
 /* 0: there is no current row. */
 static enum rc kind_of_row(struct scan *sc, const char *rel, int64_t *kind)
 {
@@ -190,7 +182,7 @@ static enum rc look_at_file(void *arg, const char *rel, const char *name,
 	(void)depth;
 	if (rc || kind == (is_dir ? STORE_DIR : STORE_FILE))
 		return rc ? rc : looked_at_one(sc->r);
-	if (is_stranger(name, st) || relpath_check(rel, strlen(rel))) {
+	if (diskwalk_is_foreign(name, st) || relpath_check(rel, strlen(rel))) {
 		sc->r->out->strangers++;
 		return is_dir ? RC_NOTDIR : RC_OK; /* not entered */
 	}
@@ -220,26 +212,6 @@ static enum rc look_at_latest(struct scan *sc)
 
 /* --- objects ------------------------------------------------------------------ */
 
-static bool parse_digest(const char *hex, uint8_t out[DIGEST_LEN])
-{
-	char part[9];
-	uint32_t v;
-
-	if (strlen(hex) != DIGEST_HEX_LEN)
-		return false;
-	for (size_t i = 0; i < DIGEST_LEN / 4; i++) {
-		memcpy(part, hex + 8 * i, 8);
-		part[8] = '\0';
-		if (!layout_parse_hex(part, 8, &v))
-			return false;
-		out[4 * i] = (uint8_t)(v >> 24);
-		out[4 * i + 1] = (uint8_t)(v >> 16);
-		out[4 * i + 2] = (uint8_t)(v >> 8);
-		out[4 * i + 3] = (uint8_t)v;
-	}
-	return true;
-}
-
 static enum rc look_at_object(void *arg, const char *rel, const char *name,
     unsigned depth, const struct stat *st)
 {
@@ -254,7 +226,7 @@ static enum rc look_at_object(void *arg, const char *rel, const char *name,
 	    layout_parse_hex(name, 2, &two))
 		return RC_OK;
 	mine[0] = '\0';
-	if (S_ISREG(st->st_mode) && parse_digest(name, digest))
+	if (S_ISREG(st->st_mode) && layout_parse_digest(name, digest))
 		layout_object(mine, digest);
 	if (!mine[0] || strcmp(mine + sizeof(LAYOUT_OBJECTS), rel) != 0) {
 		sc->r->out->strangers++;
@@ -404,7 +376,7 @@ static enum rc do_lost(struct reader *rd, const char *hex, uint64_t size)
 	bool named = false;
 	enum rc rc;
 
-	if (!parse_digest(hex, name))
+	if (!layout_parse_digest(hex, name))
 		return RC_CORRUPT;
 	/* A row that was ended meanwhile may be its own. */
 	db_bind_blob(rd->named, 1, name, DIGEST_LEN);
