@@ -37,7 +37,7 @@ static int stat_below(const struct repair *r, const char *name, off_t *size)
 static enum rc roll_back(const char *path)
 {
 	struct catalog c;
-	enum rc rc = catalog_open(&c, path, true);
+	enum rc rc = repair_open(&c, path, true);
 
 	if (!rc)
 		catalog_close(&c);

@@ -36,6 +36,11 @@ enum rc repair_run(struct db *db, const char *sql, int64_t a, int64_t b)
 	return rc;
 }
 
+enum rc repair_open(struct catalog *c, const char *path, bool writable)
+{
+	return catalog_open(c, path, writable);
+}
+
 /* --- is it a whole catalogue? ---------------------------------------------- */
 
 static enum rc integrity_check(struct db *db)
@@ -98,7 +103,7 @@ static enum rc check_rows(struct db *db)
 
 enum rc repair_check_catalog(struct catalog *c, const char *path)
 {
-	enum rc rc = catalog_open(c, path, false);
+	enum rc rc = repair_open(c, path, false);
 
 	if (rc == RC_NOTFOUND)
 		rc = RC_CORRUPT; /* an empty database */
@@ -207,7 +212,7 @@ static enum rc salvage(struct repair *r, const char *broken)
 
 	if (access(broken, F_OK) != 0 || db_open(broken, DB_READ, &from))
 		return RC_NOTFOUND;
-	rc = catalog_open(&to, r->work, true);
+	rc = repair_open(&to, r->work, true);
 	if (!rc) {
 		rc = salvage_tables(from, to.db);
 		catalog_close(&to);
@@ -274,7 +279,7 @@ enum rc repair_make_base(struct repair *r, const char *catalog)
 		return rc;
 	remove_work(r);
 	r->out->base = VAULT_REPAIR_FROM_DISK;
-	rc = catalog_open(&c, r->work, true);
+	rc = repair_open(&c, r->work, true);
 	if (!rc)
 		catalog_close(&c);
 	return rc;
@@ -346,7 +351,7 @@ enum rc repair_open_base(struct repair *r)
 		" PRIMARY KEY(op, path)) WITHOUT ROWID",
 	};
 	struct db *db;
-	enum rc rc = catalog_open(&r->p.cat, r->work, true);
+	enum rc rc = repair_open(&r->p.cat, r->work, true);
 
 	if (rc)
 		return rc;

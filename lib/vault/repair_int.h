@@ -24,6 +24,10 @@ struct repair {
 MUST_CHECK enum rc repair_tell(struct repair *r, enum vault_repair_phase phase,
     uint64_t files_done, uint64_t bytes_done);
 
+/* A catalogue at any absolute path: the new one, the present one, the copy. */
+MUST_CHECK enum rc repair_open(
+    struct catalog *c, const char *path, bool writable);
+
 /* Opens an existing catalogue and looks at all of it: SQLite's own integrity
  * check, then our rows. RC_CORRUPT: damaged. RC_UNSUPPORTED: newer.
  * *c is closed unless RC_OK. */
