@@ -40,7 +40,7 @@ MUST_CHECK enum rc lazy_store_wait(struct lazy_store *l);
  * store broke off with later. */
 const char *lazy_store_why(struct lazy_store *l, enum rc rc);
 
-/* The opened vault, after a good wait; lent. */
+/* After a wait: the vault, NULL when that could not be opened; lent. */
 const struct vault *lazy_store_vault(const struct lazy_store *l);
 
 /* After a good wait. The night is given to the caller with take. */

@@ -19,6 +19,7 @@
 #include "session.h"
 #include "utf8.h"
 #include "vault.h"
+#include "vault_repair.h"
 
 #define LOG_MODULE "session"
 
@@ -239,15 +240,31 @@ static void take_result(struct job *j, enum rc opened)
 	j->out.box_ms = j->got.box_ms;
 	set_text(
 	    &j->out, j->got.text[0] ? j->got.text : outcome_text(j->got.end));
-	if (!opened && j->got.end == SESSION_END_HOST_DISK &&
-	    j->got.rc == RC_CORRUPT)
-		set_text(&j->out, lazy_store_why(j->store, RC_CORRUPT));
 	if (!opened)
 		return;
+	j->out.catalog_broken =
+	    opened == RC_CORRUPT && lazy_store_vault(j->store) != NULL;
 	j->out.end = SESSION_END_HOST_DISK;
 	j->out.rc = (uint8_t)opened;
 	j->out.mb_code = 0;
 	set_text(&j->out, lazy_store_why(j->store, opened));
+}
+
+/* Ends that a catalogue may have caused that opens and breaks off later. */
+static bool may_be_ours(const struct job *j)
+{
+	return j->out.rc == RC_CORRUPT || j->got.end == SESSION_END_INTERNAL ||
+	       j->got.end == SESSION_END_HOST_DISK ||
+	       j->got.end == SESSION_END_PHONE_FILES;
+}
+
+static void note_broken_catalog(struct job *j)
+{
+	j->out.catalog_broken = 1;
+	j->out.end = SESSION_END_HOST_DISK;
+	j->out.rc = RC_CORRUPT;
+	j->out.mb_code = 0;
+	set_text(&j->out, lazy_store_why(j->store, RC_CORRUPT));
 }
 
 static void finish(struct job *j)
@@ -268,6 +285,11 @@ static void finish(struct job *j)
 	}
 	if (j->out.verified)
 		tell_kept(j);
+	else if (!may_be_ours(j))
+		return;
+	else if (vault_phone_check_catalog(lazy_store_phone(j->store)) ==
+		 RC_CORRUPT)
+		note_broken_catalog(j);
 }
 
 static int run_backup(struct job *j)

@@ -1,4 +1,4 @@
-/* Objects whose path is not known any more: see vault_repair.h. */
+/* Questions about what a repair is for, and what it left: see vault_repair.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -64,4 +64,9 @@ enum rc vault_each_lost(struct vault_phone *p,
 	}
 	db_finish(s);
 	return rc;
+}
+
+enum rc vault_phone_check_catalog(struct vault_phone *p)
+{
+	return db_quick_check(p->cat.db);
 }

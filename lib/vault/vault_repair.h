@@ -89,6 +89,10 @@ struct vault_repair_report {
 MUST_CHECK enum rc vault_repair_phone(struct vault *v,
     const struct vault_repair_opts *o, struct vault_repair_report *out);
 
+/* Is it the catalogue that made a call fail with RC_CORRUPT, and not a file?
+ * Reads all of it: for after a failure. RC_CORRUPT: it is damaged. */
+MUST_CHECK enum rc vault_phone_check_catalog(struct vault_phone *p);
+
 /* One object that lies in objects/ and whose path is not known any more. */
 struct vault_lost {
 	char file[192]; /* below the phone's folder */

@@ -11,7 +11,7 @@ import subprocess
 
 from harness import check, equal
 
-DAMAGED, UNFIT = 41, 33
+DAMAGED = 41
 
 
 def folder(t, phone):
@@ -297,9 +297,35 @@ def test_what_needs_a_person_is_not_mended(t):
     catalog(t, phone).write_bytes(b"garbage" * 1000)
     before = t.tree(folder(t, phone))
     r = t.backup(sim, phone, t.dir, "--state", t.path("state"), ok=False)
-    equal(r.returncode, UNFIT, r.stderr)
+    equal(r.returncode, DAMAGED, r.stderr)
     check("nightstand repair" in r.stderr, r.stderr)
     equal(t.tree(folder(t, phone)), before, "nothing has changed")
+
+
+def test_a_page_that_is_broken_is_met_in_the_night(t):
+    """A catalogue that opens and breaks off later: no backup, the words."""
+    sim, phone, nights = three_nights(t, state=False)
+    path = catalog(t, phone)
+    pages = path.stat().st_size // 4096
+    db = sqlite3.connect(path)
+    roots = {r for (r,) in db.execute("SELECT rootpage FROM sqlite_master")}
+    db.close()
+    check(pages > len(roots) + 4, "a catalogue of roots alone")
+    with open(path, "r+b") as f:
+        for page in set(range(2, pages + 1)) - roots:
+            f.seek((page - 1) * 4096)
+            f.write(bytes(4096))
+    before = t.tree(t.latest(t.dir, phone))
+    phone.ctl("mutate")
+    r = t.backup(sim, phone, t.dir, ok=False)
+    equal(r.returncode, DAMAGED, r.stderr)
+    check("nightstand repair" in r.stderr, r.stderr)
+    equal(t.tree(t.latest(t.dir, phone)), before, "latest/")
+    t.nightstand("repair", "--vault", t.dir, ok=False)
+    newest = max(states(t, phone))
+    equal(held(t, phone, newest), nights[2], "the newest night")
+    t.backup(sim, phone, t.dir)
+    t.compare_plain(t.latest(t.dir, phone), phone.hashes())
 
 
 def test_killed_in_the_middle_and_run_again(t):
