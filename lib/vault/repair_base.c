@@ -20,6 +20,23 @@
 	"id<1 OR state NOT BETWEEN 0 AND 4 OR files<0 OR bytes<0"              \
 	" OR new_files<0 OR new_bytes<0"
 
+#define TWO_IN_ONE_PLACE                                                       \
+	"SELECT EXISTS(SELECT 1 FROM entry WHERE last IS NULL"                 \
+	" GROUP BY path HAVING count(*)>1)"
+/* Of two in one place the newer one is what lies there. */
+#define KEEP_THE_NEWER                                                         \
+	"DELETE FROM entry WHERE last IS NULL AND EXISTS(SELECT 1 FROM entry"  \
+	" n WHERE n.path=entry.path AND n.last IS NULL AND"                    \
+	" n.first>entry.first)"
+#define MAKE_LOST                                                              \
+	"CREATE TABLE IF NOT EXISTS lost(digest BLOB PRIMARY KEY,"             \
+	" size INTEGER NOT NULL) WITHOUT ROWID"
+/* What is to be done (repair_scan.c); dropped at the end. */
+#define MAKE_TODO                                                              \
+	"CREATE TABLE todo(path TEXT NOT NULL, op INTEGER NOT NULL,"           \
+	" size INTEGER NOT NULL, mtime INTEGER NOT NULL,"                      \
+	" PRIMARY KEY(op, path)) WITHOUT ROWID"
+
 enum rc repair_run(struct db *db, const char *sql, int64_t a, int64_t b)
 {
 	struct db_stmt *s = NULL;
@@ -83,9 +100,7 @@ static enum rc check_rows(struct db *db)
 	static const char *const counts[] = {
 		"SELECT count(*) FROM entry WHERE " BAD_ENTRY,
 		"SELECT count(*) FROM snapshot WHERE " BAD_SNAPSHOT,
-		/* two things in one place */
-		"SELECT EXISTS(SELECT 1 FROM entry WHERE last IS NULL"
-		" GROUP BY path HAVING count(*)>1)",
+		TWO_IN_ONE_PLACE,
 	};
 	uint64_t bad = 0;
 	int64_t n = 0;
@@ -292,10 +307,7 @@ static enum rc drop_bad_rows(struct repair *r, struct db *db)
 	static const char *const drops[] = {
 		"DELETE FROM entry WHERE " BAD_ENTRY,
 		"DELETE FROM snapshot WHERE " BAD_SNAPSHOT,
-		/* of two in one place the newer one is what lies there */
-		"DELETE FROM entry WHERE last IS NULL AND EXISTS(SELECT 1 FROM"
-		" entry n WHERE n.path=entry.path AND n.last IS NULL AND"
-		" n.first>entry.first)",
+		KEEP_THE_NEWER,
 	};
 	enum rc rc = RC_OK;
 
@@ -343,12 +355,9 @@ enum rc repair_open_base(struct repair *r)
 		"DELETE FROM staged",
 		"DELETE FROM move",
 		"UPDATE snapshot SET state=3, placing=0 WHERE state=1",
-		"CREATE TABLE IF NOT EXISTS lost(digest BLOB PRIMARY KEY,"
-		" size INTEGER NOT NULL) WITHOUT ROWID",
+		MAKE_LOST,
 		"DROP TABLE IF EXISTS todo",
-		"CREATE TABLE todo(path TEXT NOT NULL, op INTEGER NOT NULL,"
-		" size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
-		" PRIMARY KEY(op, path)) WITHOUT ROWID",
+		MAKE_TODO,
 	};
 	struct db *db;
 	enum rc rc = repair_open(&r->p.cat, r->work, true);
