@@ -52,6 +52,7 @@ WEB_SRC   := $(wildcard lib/web/*.c)
 DRV_SRC   := $(wildcard drivers/*/*.c)
 FW_SRC    := $(wildcard firmware/*.c) $(wildcard board/$(BOARD)/*.c)
 SIM_SRC   := $(wildcard tools/phonesim/*.c)
+DUMP_SRC  := $(wildcard tools/vaultdump/*.c)
 
 INC_util  := -Ilib/util
 INC_phone := -Ilib/phone $(INC_util)
@@ -81,13 +82,16 @@ LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 .PHONY: all
-all: $(B)/nightstand $(B)/phonesim ## the program and the simulated iPhone
+all: $(B)/nightstand $(B)/phonesim $(B)/vaultdump ## the program, the simulated iPhone, the inspector
 
 $(B)/nightstand: $(call obj,$(FW_SRC)) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(call obj,$(FW_SRC)) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 
 $(B)/phonesim: $(call obj,$(SIM_SRC)) $(B)/libutil.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_sim)
+
+$(B)/vaultdump: $(call obj,$(DUMP_SRC)) $(B)/libvault.a $(B)/libutil.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_vault) -lcjson $(LIBS_util) -lpthread
 
 $(B)/libutil.a: $(call obj,$(UTIL_SRC)) $(BLAKE3_OBJ)
 $(B)/libphone.a: $(call obj,$(PHONE_SRC))
@@ -106,6 +110,7 @@ $(B)/drivers/%.o: INC = $(INC_drv)
 $(B)/firmware/%.o: INC = $(INC_fw)
 $(B)/board/%.o: INC = $(INC_fw)
 $(B)/tools/phonesim/%.o: INC = $(INC_sim)
+$(B)/tools/vaultdump/%.o: INC = -Itools/vaultdump $(INC_vault)
 $(B)/tests/%.o: INC = $(INC_tests)
 
 $(B)/%.o: %.c

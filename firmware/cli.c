@@ -44,6 +44,8 @@ static const struct option_row rows[] = {
 	{ CLI_DRY_RUN, "dry-run", NULL, NULL, "only say what would be done" },
 	{ CLI_UNPIN, "unpin", NULL, NULL,
 		"let the rules have the pinned backups, too" },
+	{ CLI_FORCE, "force", NULL, NULL,
+		"also when the catalogue is whole: compare it with the disk" },
 	{ CLI_HELP, "help", NULL, NULL, "this" },
 };
 /* clang-format on */
@@ -93,6 +95,8 @@ static bool take_own(
 		c->full |= row->bit == CLI_FULL;
 		c->copy |= row->bit == CLI_COPY;
 		c->json |= row->bit == CLI_JSON;
+		c->force |= row->bit == CLI_FORCE;
+		c->dry_run |= row->bit == CLI_DRY_RUN;
 		c->svg |= row->bit == CLI_SVG;
 		c->label |= row->bit == CLI_LABEL;
 		c->print_config |= row->bit == CLI_PRINT_CONFIG;

@@ -28,6 +28,7 @@ enum cli_option {
 	CLI_DRY_RUN = 1 << 16,
 	CLI_UNPIN = 1 << 17,
 	CLI_COPY = 1 << 18,
+	CLI_FORCE = 1 << 20,
 	CLI_FOLDER = 1 << 19 /* a word on the command line: cli.word */
 };
 
@@ -38,7 +39,7 @@ struct cli {
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
-	bool dry_run, unpin;
+	bool dry_run, unpin, force;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */
 	const char *word; /* the first word that is no option, or NULL */

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "cmd_vault.h"
 #include "digest.h"
+#include "mend.h"
 #include "model.h"
 #include "outcome.h"
 #include "relpath.h"
@@ -19,6 +20,16 @@ int look_say(const char *what, enum rc rc, enum exit_status code)
 {
 	fprintf(stderr, "nightstand: %s: %s\n", what, rc_words(rc));
 	return (int)code;
+}
+
+/* The same for a phone's part, with what helps. */
+static int say_phone(struct look *l, enum rc rc)
+{
+	char why[256];
+
+	mend_words(rc, l->vault, l->udid, why, sizeof(why));
+	fprintf(stderr, "nightstand: %s: %s\n", l->udid, why);
+	return look_exit(rc);
 }
 
 int look_exit(enum rc rc)
@@ -80,7 +91,7 @@ static void each_phone(struct look *l, int (*fn)(struct look *l))
 
 		snprintf(l->udid, sizeof(l->udid), "%s", l->udids[i]);
 		rc = vault_phone_open(l->vault, l->udid, !l->write, &l->phone);
-		status = rc ? look_say(l->udid, rc, look_exit(rc)) : fn(l);
+		status = rc ? say_phone(l, rc) : fn(l);
 		if (status)
 			l->status = status;
 		vault_phone_close(l->phone);
@@ -206,7 +217,7 @@ static int list_snapshots(struct look *l)
 	l->n_found = 0;
 	rc = vault_each_snapshot(l->phone, on_snapshot, l);
 	if (rc)
-		return look_say(l->udid, rc, look_exit(rc));
+		return say_phone(l, rc);
 	if (!l->n_found && !l->json)
 		printf("%s: no backup yet\n", l->udid);
 	return 0;
@@ -295,7 +306,7 @@ static int list_files(struct look *l)
 
 	if (!rc)
 		rc = vault_each_entry(l->phone, l->snapshot, on_entry, l);
-	return rc ? look_say(l->udid, rc, look_exit(rc)) : 0;
+	return rc ? say_phone(l, rc) : 0;
 }
 
 int cmd_files(const struct cli *cli)
@@ -330,7 +341,7 @@ static int verify_one(struct look *l, int64_t snapshot)
 		return 0;
 	}
 	if (rc != RC_CORRUPT)
-		return look_say(l->udid, rc, look_exit(rc));
+		return say_phone(l, rc);
 	fprintf(stderr,
 	    "nightstand: %s snapshot %lld: %llu of %s files are damaged; the "
 	    "first is %s\n",
@@ -362,7 +373,7 @@ static int verify_phone(struct look *l)
 	l->n_ids = 0;
 	rc = vault_each_snapshot(l->phone, note_good, l);
 	if (rc)
-		return look_say(l->udid, rc, look_exit(rc));
+		return say_phone(l, rc);
 	for (unsigned i = 0; i < l->n_ids; i++) {
 		int status = verify_one(l, l->ids[i]);
 

@@ -11,6 +11,7 @@
 
 #include "fsprobe.h"
 #include "log.h"
+#include "mend.h"
 
 #define LOG_MODULE "store"
 
@@ -20,6 +21,8 @@ struct lazy_store {
 	atomic_bool failed;
 	char dir[512];
 	char udid[48];
+	char state_dir[512];
+	char why[256];
 	bool fresh;
 	uint64_t reserve_bytes;
 	struct vault_keep keep;
@@ -48,12 +51,8 @@ static uint64_t reserve_of(const struct lazy_store *l)
 	return l->reserve_bytes < most ? l->reserve_bytes : most;
 }
 
-/*
- * Two phones on a new disk are two sessions that both find no vault: one makes
- * it, the other waits. The lock is on the disk's folder, as there is no other
- * yet; where it can't be had, the vault itself says what is wrong.
- */
-static enum rc open_vault(struct lazy_store *l)
+/* Two phones that are plugged in together try out one disk: one by one. */
+static enum rc probe_alone(struct lazy_store *l)
 {
 	int fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	enum rc rc;
@@ -61,13 +60,6 @@ static enum rc open_vault(struct lazy_store *l)
 	if (fd >= 0 && flock(fd, LOCK_EX) != 0)
 		log_info("no lock on the disk's folder dir=%s", l->dir);
 	rc = fsprobe(l->dir, 0, &l->probe);
-	/* Full is not unfit: what is there may be freed. */
-	if (rc == RC_UNSUPPORTED) {
-		if (fd >= 0)
-			close(fd);
-		return rc;
-	}
-	rc = vault_open(NULL, l->dir, true, &l->vault);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -75,10 +67,14 @@ static enum rc open_vault(struct lazy_store *l)
 
 static enum rc open_all(struct lazy_store *l)
 {
-	enum rc rc = open_vault(l);
+	enum rc rc = probe_alone(l);
 
+	/* Full is not unfit: what is there may be freed. What else is wrong
+	 * the vault says itself. */
+	if (rc != RC_UNSUPPORTED)
+		rc = vault_open(NULL, l->dir, true, &l->vault);
 	if (!rc)
-		rc = vault_phone_open(l->vault, l->udid, false, &l->phone);
+		rc = mend_open(l->state_dir, l->vault, l->udid, &l->phone);
 	if (!rc) {
 		vault_phone_set_keep(l->phone, &l->keep);
 		vault_make_room(l->phone);
@@ -99,8 +95,14 @@ static void *run(void *arg)
 
 	l->rc = open_all(l);
 	if (l->rc) {
-		log_error("the vault can't be used dir=%s: %s", l->dir,
-		    rc_words(l->rc));
+		/* Now, while the one who is in the way still is. */
+		if (l->rc == RC_UNSUPPORTED && l->probe.why[0])
+			snprintf(l->why, sizeof(l->why), "%s", l->probe.why);
+		else
+			mend_words(
+			    l->rc, l->vault, l->udid, l->why, sizeof(l->why));
+		log_error("the vault can't be used dir=%s: %s: %s", l->dir,
+		    rc_words(l->rc), l->why);
 		atomic_store(&l->failed, true);
 	}
 	return NULL;
@@ -120,11 +122,6 @@ enum rc lazy_store_wait(struct lazy_store *l)
 		}
 	}
 	return l->rc;
-}
-
-const char *lazy_store_why(const struct lazy_store *l)
-{
-	return l->probe.why;
 }
 
 /* Waits, then passes a call on to the vault's own view. */
@@ -201,6 +198,8 @@ enum rc lazy_store_begin(
 		return RC_NOMEM;
 	snprintf(l->dir, sizeof(l->dir), "%s", opts->dir);
 	snprintf(l->udid, sizeof(l->udid), "%s", opts->udid);
+	snprintf(l->state_dir, sizeof(l->state_dir), "%s",
+	    opts->state_dir ? opts->state_dir : "");
 	l->fresh = opts->fresh;
 	l->reserve_bytes = opts->reserve_bytes;
 	l->keep = opts->keep;
@@ -235,6 +234,18 @@ const struct store *lazy_store_store(struct lazy_store *l)
 bool lazy_store_has_failed(struct lazy_store *l)
 {
 	return atomic_load(&l->failed);
+}
+
+const char *lazy_store_why(struct lazy_store *l, enum rc rc)
+{
+	if (!l->rc)
+		mend_words(rc, l->vault, l->udid, l->why, sizeof(l->why));
+	return l->why;
+}
+
+const struct vault *lazy_store_vault(const struct lazy_store *l)
+{
+	return l->vault;
 }
 
 struct vault_phone *lazy_store_phone(struct lazy_store *l)

@@ -18,6 +18,7 @@ struct lazy_store;
 
 struct lazy_store_opts {
 	const char *dir, *udid; /* copied */
+	const char *state_dir; /* copied; "" none: no copies of catalogues */
 	bool fresh;
 	uint64_t reserve_bytes; /* at most 1/50 of the disk is kept free */
 	struct vault_keep keep;
@@ -37,8 +38,12 @@ bool lazy_store_has_failed(struct lazy_store *l);
 /* Waits for the opening and tells how it went. */
 MUST_CHECK enum rc lazy_store_wait(struct lazy_store *l);
 
-/* After a bad wait: why the disk can't be used, for a person; may be "". */
-const char *lazy_store_why(const struct lazy_store *l);
+/* After a bad wait: why, in a person's words; lent. Also for a code that the
+ * store broke off with later. */
+const char *lazy_store_why(struct lazy_store *l, enum rc rc);
+
+/* After a wait: the vault, NULL when that could not be opened; lent. */
+const struct vault *lazy_store_vault(const struct lazy_store *l);
 
 /* After a good wait. The night is given to the caller with take. */
 struct vault_phone *lazy_store_phone(struct lazy_store *l);

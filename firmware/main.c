@@ -72,6 +72,15 @@ static const struct cli_command commands[] = {
 	"you have seen that a phone holds much less than before",
 	"The warning goes. The older backup stays pinned, out of the rules' "
 	"reach, until --unpin." },
+{ "repair", cmd_repair,
+	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_UDID | CLI_FORCE |
+	CLI_DRY_RUN | CLI_JSON | CLI_LOG,
+	"make a lost or broken catalogue anew",
+	"From the box's copy (--state DIR), from the rows that can still be "
+	"read, and from what\nlies on the disk. The files of backups are only "
+	"read; the broken catalogue is kept\naside. With --force each file's "
+	"bytes are read, whatever its size and time say.\nExit status 41: not "
+	"all is whole; what is missing is said." },
 { "legend", cmd_legend, CLI_SVG | CLI_LABEL,
 	"what the light says", NULL },
 { "states", cmd_states, 0,

@@ -124,7 +124,7 @@ static bool result_is_sound(const struct msg_result *r)
 {
 	return r->end < SESSION_END_COUNT_ && r->rc < RC_COUNT_ &&
 	       r->verified <= 1 && r->resumed <= 1 && r->dropped <= 1 &&
-	       ENDS(r->text);
+	       r->catalog_broken <= 1 && ENDS(r->text);
 }
 
 static bool progress_is_sound(const struct msg_progress *p)

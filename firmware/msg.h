@@ -123,6 +123,7 @@ struct msg_result {
 	uint8_t verified; /* checked and committed: the backup is safe */
 	uint8_t resumed; /* an overlay had been kept */
 	uint8_t dropped; /* the overlay was dropped */
+	uint8_t catalog_broken; /* a person has to repair it */
 	int32_t mb_code;
 	uint64_t missing_bytes;
 	uint64_t files, bytes;

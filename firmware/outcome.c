@@ -63,7 +63,7 @@ static const struct { enum exit_status code; const char *id, *says; } exits[] = 
 	{ EXIT_DISK_UNFIT, "disk_unfit", "the disk can't be written or can't hold a backup" },
 	{ EXIT_BUSY, "busy", "another program works on this phone's backups" },
 	{ EXIT_CHECK, "check", "what arrived was not a whole backup; nothing changed" },
-	{ EXIT_DAMAGED, "damaged", "`verify`: files on the disk are damaged" },
+	{ EXIT_DAMAGED, "damaged", "files of a backup on the disk, or its catalogue, are damaged" },
 	{ EXIT_NOT_RUNNING, "not_running", "`status`: no box runs and there is no vault" },
 	{ EXIT_CONFIG, "config", "the config file is wrong" },
 	{ EXIT_INTERRUPTED, "interrupted", "cancelled with Ctrl-C" },
@@ -142,6 +142,10 @@ struct outcome outcome_of(const struct msg_result *r)
 	    (r->rc == RC_CORRUPT || r->rc == RC_UNSUPPORTED)) {
 		o.state = STATE_DISK_UNFIT;
 		o.exit = EXIT_DISK_UNFIT;
+	}
+	if (r->catalog_broken) {
+		o.state = STATE_CATALOG_BROKEN;
+		o.exit = EXIT_DAMAGED;
 	}
 	/* Only "not ready" passes by itself; other codes need a person. */
 	if (r->end == SESSION_END_PHONE_OTHER && r->mb_code != 1)

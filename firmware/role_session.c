@@ -11,6 +11,7 @@
 #include "census.h"
 #include "lazy_store.h"
 #include "log.h"
+#include "mend.h"
 #include "mono.h"
 #include "msg.h"
 #include "outcome.h"
@@ -18,6 +19,7 @@
 #include "session.h"
 #include "utf8.h"
 #include "vault.h"
+#include "vault_repair.h"
 
 #define LOG_MODULE "session"
 
@@ -154,8 +156,8 @@ static void backup_catalog(struct job *j, struct vault_phone *p)
 
 	if (!j->start.state_dir[0])
 		return;
-	snprintf(path, sizeof(path), "%s/%s.catalog.db", j->start.state_dir,
-	    j->start.udid);
+	mend_copy_path(j->start.state_dir, lazy_store_vault(j->store),
+	    j->start.udid, path, sizeof(path));
 	rc = vault_phone_backup_catalog(p, path);
 	if (rc)
 		log_warn(
@@ -241,22 +243,9 @@ static bool phone_is_done(enum session_end end)
 	return end == SESSION_END_DONE || end == SESSION_END_NO_LAST_WORD;
 }
 
-static const char *vault_trouble(enum rc rc)
-{
-	if (rc == RC_BUSY)
-		return "its backups are in use by another program";
-	if (rc == RC_CORRUPT)
-		return "its folder Nightstand is damaged or not ours";
-	if (rc == RC_UNSUPPORTED)
-		return "its vault was made by a newer version";
-	return rc_words(rc);
-}
-
 /* The engine's result, and the vault's where that could not be used. */
 static void take_result(struct job *j, enum rc opened)
 {
-	const char *why;
-
 	j->out.end = (uint8_t)j->got.end;
 	j->out.rc = (uint8_t)j->got.rc;
 	j->out.mb_code = j->got.mb_code;
@@ -269,12 +258,29 @@ static void take_result(struct job *j, enum rc opened)
 	    &j->out, j->got.text[0] ? j->got.text : outcome_text(j->got.end));
 	if (!opened)
 		return;
+	j->out.catalog_broken =
+	    opened == RC_CORRUPT && lazy_store_vault(j->store) != NULL;
 	j->out.end = SESSION_END_HOST_DISK;
 	j->out.rc = (uint8_t)opened;
 	j->out.mb_code = 0;
-	why = lazy_store_why(j->store);
-	set_text(&j->out,
-	    opened == RC_UNSUPPORTED && why[0] ? why : vault_trouble(opened));
+	set_text(&j->out, lazy_store_why(j->store, opened));
+}
+
+/* Ends that a catalogue may have caused that opens and breaks off later. */
+static bool may_be_ours(const struct job *j)
+{
+	return j->out.rc == RC_CORRUPT || j->got.end == SESSION_END_INTERNAL ||
+	       j->got.end == SESSION_END_HOST_DISK ||
+	       j->got.end == SESSION_END_PHONE_FILES;
+}
+
+static void note_broken_catalog(struct job *j)
+{
+	j->out.catalog_broken = 1;
+	j->out.end = SESSION_END_HOST_DISK;
+	j->out.rc = RC_CORRUPT;
+	j->out.mb_code = 0;
+	set_text(&j->out, lazy_store_why(j->store, RC_CORRUPT));
 }
 
 static void finish(struct job *j)
@@ -295,6 +301,11 @@ static void finish(struct job *j)
 	}
 	if (j->out.verified)
 		tell_kept(j);
+	else if (!may_be_ours(j))
+		return;
+	else if (vault_phone_check_catalog(lazy_store_phone(j->store)) ==
+		 RC_CORRUPT)
+		note_broken_catalog(j);
 }
 
 static int run_backup(struct job *j)
@@ -302,6 +313,7 @@ static int run_backup(struct job *j)
 	struct lazy_store_opts opts = {
 		.dir = j->start.vault_dir,
 		.udid = j->start.udid,
+		.state_dir = j->start.state_dir,
 		.fresh = j->start.fresh,
 		.reserve_bytes = j->start.reserve_bytes,
 		.keep = j->start.keep,

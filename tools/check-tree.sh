@@ -39,7 +39,7 @@ door() {
 door 'sqlite3\.h' '^(lib/vault/(db|sql)[^/]*|tools/|tests/)'
 door 'plist/' '^(lib/phone/(pl|device)[^/]*|lib/vault/plistread\.c|tools/|tests/)'
 door 'libimobiledevice/' '^(lib/phone/(device|pairing)[^/]*|tests/)'
-door 'cJSON' '^(lib/web/|lib/util/json|firmware/|tests/)'
+door 'cJSON' '^(lib/web/|lib/util/json|firmware/|tools/vaultdump/|tests/)'
 door 'libslirp' '^drivers/nic/'
 door 'ini\.h' '^firmware/config'
 

@@ -28,6 +28,7 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_DISK_READONLY] = "disk_readonly",
 	[STATE_DISK_FAILING] = "disk_failing",
 	[STATE_SHRUNK] = "shrunk",
+	[STATE_CATALOG_BROKEN] = "catalog_broken",
 	[STATE_CHECK_FAILED] = "check_failed",
 	[STATE_BOX_FAULT] = "box_fault",
 };
@@ -50,6 +51,7 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_PREPARING] = 63,
 	[STATE_CHECKING] = 62,
 	[STATE_SEEN] = 61,
+	[STATE_CATALOG_BROKEN] = 56,
 	[STATE_DISK_FULL] = 55,
 	[STATE_CHECK_FAILED] = 54,
 	[STATE_PHONE_FAILED] = 53,

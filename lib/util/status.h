@@ -38,6 +38,7 @@ enum status_state {
 	STATE_DISK_READONLY,
 	STATE_DISK_FAILING,
 	STATE_SHRUNK, /* safe, but much less than the night before */
+	STATE_CATALOG_BROKEN, /* of one phone; its backups are there */
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
 	STATE_BOX_FAULT,
 	STATE_COUNT_

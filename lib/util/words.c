@@ -105,6 +105,10 @@ static const struct row rows[STATE_COUNT_] = {
 	"If you did not delete them: the backup of {when} has them all and is "
 	"kept until you say otherwise.",
 	"unusual loss", LED_OVERDUE, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_CATALOG_BROKEN] = { "The list of {phone}'s backups is damaged",
+	"The backups are still there and nothing is written over them. Run "
+	"`nightstand repair`.",
+	"list of backups damaged", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
 [STATE_CHECK_FAILED] = { "What arrived from {phone} is not a whole backup",
 	"The earlier backup is untouched. The box tries again. {why}",
 	"what arrived was not whole", LED_FAILED, WORDS_BAD,

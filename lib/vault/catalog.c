@@ -52,6 +52,9 @@ static const char schema[] =
     " id BLOB);"
     "CREATE TABLE adopt(name TEXT NOT NULL PRIMARY KEY, size INTEGER,"
     " mtime INTEGER, place TEXT) WITHOUT ROWID;"
+    /* objects that a repair found and no row explains: kept for a person */
+    "CREATE TABLE lost(digest BLOB PRIMARY KEY, size INTEGER NOT NULL)"
+    " WITHOUT ROWID;"
     "PRAGMA application_id=1314092099;" /* CATALOG_APP_ID */
     "PRAGMA user_version=2;";
 

@@ -1,5 +1,5 @@
 /*
- * Reading a finished snapshot back, and a copy of the catalogue for the box.
+ * Reading a finished snapshot back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,23 +72,5 @@ enum rc vault_check_snapshot(
 	readback_free(c.rb);
 	if (!rc && out->bad > 0)
 		rc = RC_CORRUPT;
-	return rc;
-}
-
-/* The copy is made beside its place and renamed over the older one. */
-enum rc vault_phone_backup_catalog(struct vault_phone *p, const char *dest)
-{
-	char *tmp;
-	enum rc rc;
-
-	if (asprintf(&tmp, "%s.tmp", dest) < 0)
-		return RC_NOMEM;
-	unlink(tmp); /* a rest of an interrupted one */
-	rc = db_copy_to(p->cat.db, tmp);
-	if (!rc && rename(tmp, dest) < 0)
-		rc = RC_IO;
-	if (rc)
-		unlink(tmp);
-	free(tmp);
 	return rc;
 }

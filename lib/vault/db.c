@@ -343,6 +343,12 @@ void db_bind_blob(struct db_stmt *s, int i, const void *p, size_t n)
 			: sqlite3_bind_null(s->s, i));
 }
 
+void db_bind_column(struct db_stmt *s, int i, struct db_stmt *from, int col)
+{
+	keep_first(
+	    s, sqlite3_bind_value(s->s, i, sqlite3_column_value(from->s, col)));
+}
+
 enum rc db_step(struct db_stmt *s, bool *row)
 {
 	int code = s->bind_rc;

@@ -58,6 +58,8 @@ void db_finish(struct db_stmt *s); /* NULL is fine */
 void db_bind_int(struct db_stmt *s, int i, int64_t v);
 void db_bind_text(struct db_stmt *s, int i, const char *p, size_t n);
 void db_bind_blob(struct db_stmt *s, int i, const void *p, size_t n);
+/* Column `col` of a row of `from`, whatever it is; copied. */
+void db_bind_column(struct db_stmt *s, int i, struct db_stmt *from, int col);
 
 /* *row: one more row is there. After false or an error it is reset. */
 MUST_CHECK enum rc db_step(struct db_stmt *s, bool *row);

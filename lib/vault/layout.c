@@ -99,3 +99,23 @@ bool layout_parse_hex(const char *name, unsigned digits, uint32_t *out)
 	*out = v;
 	return true;
 }
+
+bool layout_parse_digest(const char *name, uint8_t out[DIGEST_LEN])
+{
+	char part[9];
+	uint32_t v;
+
+	if (strlen(name) != DIGEST_HEX_LEN)
+		return false;
+	for (size_t i = 0; i < DIGEST_LEN / 4; i++) {
+		memcpy(part, name + 8 * i, 8);
+		part[8] = '\0';
+		if (!layout_parse_hex(part, 8, &v))
+			return false;
+		out[4 * i] = (uint8_t)(v >> 24);
+		out[4 * i + 1] = (uint8_t)(v >> 16);
+		out[4 * i + 2] = (uint8_t)(v >> 8);
+		out[4 * i + 3] = (uint8_t)v;
+	}
+	return true;
+}

@@ -56,6 +56,9 @@ bool layout_parse_hex(const char *name, unsigned digits, uint32_t *out);
 /* Likewise for a name of 40 digits. */
 bool layout_parse_id(const char *name, uint8_t out[LAYOUT_ID_LEN]);
 
+/* Likewise for an object's name. */
+bool layout_parse_digest(const char *name, uint8_t out[DIGEST_LEN]);
+
 #define LAYOUT_STAGED_DIR_DIGITS 6
 #define LAYOUT_STAGED_DIGITS     8
 #define LAYOUT_NAMED_DIR_DIGITS  2

@@ -96,3 +96,23 @@ enum rc plistread_manifest(
 	plist_free(root);
 	return RC_OK;
 }
+
+enum rc plistread_facts(
+    const void *data, size_t len, struct plistread_facts *out)
+{
+	plist_t root, lockdown;
+
+	memset(out, 0, sizeof(*out));
+	if (len > PLISTREAD_MANIFEST_MAX)
+		return RC_LIMIT;
+	root = parse_dict(data, len);
+	if (!root)
+		return RC_CORRUPT;
+	lockdown = item(root, "Lockdown", PLIST_DICT);
+	take_string(
+	    lockdown, "DeviceName", out->device_name, sizeof(out->device_name));
+	take_string(lockdown, "ProductType", out->model, sizeof(out->model));
+	take_string(lockdown, "ProductVersion", out->ios, sizeof(out->ios));
+	plist_free(root);
+	return RC_OK;
+}

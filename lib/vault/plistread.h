@@ -28,11 +28,20 @@ struct plistread_manifest {
 	bool has_key; /* ManifestKey */
 };
 
+/* What a Manifest.plist says of the phone; "" for what it does not say. */
+struct plistread_facts {
+	char device_name[128];
+	char model[32]; /* ProductType */
+	char ios[32];
+};
+
 /* RC_CORRUPT: not a property list, or no dictionary. A key that is missing
  * leaves its field empty. */
 MUST_CHECK enum rc plistread_status(
     const void *data, size_t len, struct plistread_status *out);
 MUST_CHECK enum rc plistread_manifest(
     const void *data, size_t len, struct plistread_manifest *out);
+MUST_CHECK enum rc plistread_facts(
+    const void *data, size_t len, struct plistread_facts *out);
 
 #endif

@@ -11,6 +11,7 @@
 #include "fileops.h"
 #include "relpath.h"
 #include "vault_int.h"
+#include "vault_lock.h"
 
 #define LOG_MODULE "vault"
 #include "log.h"
@@ -21,6 +22,8 @@
 #define VAULT_TMP    "VAULT.tmp"
 #define VAULT_MAGIC  "nightstand-vault "
 #define VAULT_FORMAT 1
+/* Making it takes a few syncs; a disk that is slow at them takes seconds. */
+#define MAKE_WAIT_MS 60000
 
 static enum rc read_text(
     const struct vault *v, const char *name, char *buf, size_t cap)
@@ -126,38 +129,64 @@ static enum rc check_empty(const char *path)
 	return rc;
 }
 
-static enum rc make_folder(const struct fileops *ops, const char *dir)
+/* `disk` is the opened folder that the vault's folder is to lie in. */
+static enum rc make_folder(const struct fileops *ops, int disk)
 {
-	int fd = ops->open(ops->ctx, AT_FDCWD, dir, O_RDONLY | O_DIRECTORY);
-	enum rc rc;
+	enum rc rc = fileops_ensure_dir(ops, disk, VAULT_FOLDER);
 
-	if (fd < 0)
-		return fileops_rc(fd);
-	rc = fileops_ensure_dir(ops, fd, VAULT_FOLDER);
-	if (!rc)
-		rc = fileops_sync_dir(ops, fd, ".");
-	ops->close(ops->ctx, fd);
-	return rc;
+	return rc ? rc : fileops_sync_dir(ops, disk, ".");
 }
 
-static enum rc open_folder(struct vault *v, const char *dir, bool create)
+static enum rc open_folder(struct vault *v)
 {
-	enum rc rc = RC_OK;
-
-	if (asprintf(&v->path, "%s/" VAULT_FOLDER, dir) < 0) {
-		v->path = NULL;
-		return RC_NOMEM;
-	}
 	v->root = v->ops->open(
 	    v->ops->ctx, AT_FDCWD, v->path, O_RDONLY | O_DIRECTORY);
-	if (v->root == -ENOENT && create) {
-		rc = make_folder(v->ops, dir);
+	return fileops_rc(v->root);
+}
+
+/* What is there; RC_NOTFOUND when it has yet to be made, or to be finished. */
+static enum rc open_made(struct vault *v)
+{
+	enum rc rc = v->root >= 0 ? RC_OK : open_folder(v);
+
+	return rc ? rc : check_vault_file(v);
+}
+
+static enum rc make(struct vault *v, int disk)
+{
+	enum rc rc = open_made(v); /* another one may just have made it */
+
+	if (rc != RC_NOTFOUND)
+		return rc;
+	if (v->root < 0) {
+		rc = make_folder(v->ops, disk);
+		if (!rc)
+			rc = open_folder(v);
 		if (rc)
 			return rc;
-		v->root = v->ops->open(
-		    v->ops->ctx, AT_FDCWD, v->path, O_RDONLY | O_DIRECTORY);
 	}
-	return fileops_rc(v->root);
+	rc = check_empty(v->path);
+	return rc ? rc : write_vault_file(v);
+}
+
+/*
+ * Two phones on a new disk are two sessions that both find no vault: one makes
+ * it, the other waits. The lock is on the disk's folder, as there is no other
+ * yet.
+ */
+static enum rc make_locked(struct vault *v, const char *dir)
+{
+	const struct fileops *ops = v->ops;
+	int disk = ops->open(ops->ctx, AT_FDCWD, dir, O_RDONLY | O_DIRECTORY);
+	enum rc rc;
+
+	if (disk < 0)
+		return fileops_rc(disk);
+	rc = vault_lock_fd(disk, MAKE_WAIT_MS);
+	if (!rc)
+		rc = make(v, disk);
+	ops->close(ops->ctx, disk);
+	return rc;
 }
 
 enum rc vault_open(
@@ -170,15 +199,14 @@ enum rc vault_open(
 		return RC_NOMEM;
 	v->root = -1;
 	v->ops = ops ? ops : fileops_posix();
-	rc = open_folder(v, dir, create);
-	if (rc)
+	if (asprintf(&v->path, "%s/" VAULT_FOLDER, dir) < 0) {
+		v->path = NULL;
+		rc = RC_NOMEM;
 		goto out;
-	rc = check_vault_file(v);
-	if (rc == RC_NOTFOUND && create) {
-		rc = check_empty(v->path);
-		if (!rc)
-			rc = write_vault_file(v);
 	}
+	rc = open_made(v);
+	if (rc == RC_NOTFOUND && create)
+		rc = make_locked(v, dir);
 	if (rc)
 		goto out;
 	*out = v;
@@ -201,6 +229,11 @@ void vault_close(struct vault *v)
 const char *vault_path(const struct vault *v)
 {
 	return v->path;
+}
+
+const char *vault_id(const struct vault *v)
+{
+	return v->id;
 }
 
 enum rc vault_each_phone(

@@ -24,7 +24,8 @@ struct vault_night; /* a running session: the view and its overlay */
 struct fileops; /* fileops.h: the seam to the disk; NULL = the real one */
 
 /*
- * Opens DIR/Nightstand, making it (with its VAULT file) when `create`.
+ * Opens DIR/Nightstand, making it (with its VAULT file) when `create`. Of two
+ * that find none, one makes it and the other waits.
  *
  * RC_NOTFOUND    DIR is missing, or holds no vault and !create
  * RC_UNSUPPORTED a VAULT file of a newer format
@@ -37,6 +38,8 @@ void vault_close(struct vault *v); /* NULL is fine */
 
 /* DIR/Nightstand, lent. */
 const char *vault_path(const struct vault *v);
+/* 32 hex digits that no other vault has, lent. */
+const char *vault_id(const struct vault *v);
 
 /* Calls fn for each phone that has a folder here; `udid` is lent. */
 MUST_CHECK enum rc vault_each_phone(
@@ -48,7 +51,7 @@ MUST_CHECK enum rc vault_each_phone(
  *
  * read_only: no lock, no replay, nothing is written; for lists beside a
  * running backup.
- * RC_BUSY another process holds it · RC_CORRUPT the catalogue is damaged
+ * RC_BUSY another process holds it (vault_lock.h says who) · RC_CORRUPT the catalogue is damaged
  */
 MUST_CHECK enum rc vault_phone_open(struct vault *v, const char *udid,
     bool read_only, struct vault_phone **out);

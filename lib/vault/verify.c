@@ -363,13 +363,19 @@ static enum rc check_bytes(struct verify *v)
 	return rc;
 }
 
+enum rc verify_view(struct verify *v)
+{
+	enum rc rc = check_status(v);
+
+	if (!rc)
+		rc = check_no_snapshot_folder(v);
+	if (!rc)
+		rc = check_manifest_plist(v);
+	return rc ? rc : check_manifest_db(v);
+}
+
 static enum rc run_checks(struct verify *v, bool with_bytes)
 {
-	static enum rc (*const checks[])(struct verify * v) = {
-		check_status, check_no_snapshot_folder, check_manifest_plist,
-		check_manifest_db, check_bytes, /* the last one */
-	};
-	size_t n = sizeof(checks) / sizeof(checks[0]) - (with_bytes ? 0 : 1);
 	struct vault_night *night = v->n;
 	struct vault_verdict *out = v->out;
 	enum rc rc;
@@ -379,8 +385,10 @@ static enum rc run_checks(struct verify *v, bool with_bytes)
 	rc = night_checkpoint(night); /* what is on the medium can be read */
 	if (!rc) /* one lock for all the questions, not one for each */
 		rc = db_exec(night->p->cat.db, "BEGIN");
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = checks[i](v);
+	if (!rc)
+		rc = verify_view(v);
+	if (!rc && with_bytes)
+		rc = check_bytes(v);
 	db_rollback(night->p->cat.db); /* nothing was written */
 	if (rc && out->why[0] == '\0')
 		snprintf(out->why, sizeof(out->why),

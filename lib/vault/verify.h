@@ -19,6 +19,12 @@ struct verify {
 /* All but the bytes, which an adoption hashes where they lie. */
 MUST_CHECK enum rc verify_structure(
     struct vault_night *n, struct vault_verdict *out);
+/*
+ * All but the bytes: the property lists, and that each file of Manifest.db is
+ * in the view. As vault_night_verify() otherwise; for a view whose rows were
+ * just made from what lies on the disk.
+ */
+MUST_CHECK enum rc verify_view(struct verify *v);
 
 /* The first finding stands in the verdict; RC_CORRUPT. */
 enum rc verify_found(struct verify *v, const char *fmt, ...)

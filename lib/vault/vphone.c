@@ -1,17 +1,17 @@
 #include "vphone.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "adopt.h"
+#include "diskwalk.h"
 #include "journal.h"
 #include "prune.h"
 #include "relpath.h"
 #include "vault_int.h"
+#include "vault_lock.h"
 #include "view.h"
 
 #define LOG_MODULE "vault"
@@ -54,9 +54,7 @@ static enum rc open_root(struct vault *v, struct vault_phone *p)
 /* On the folder itself: the lock needs no file and goes with the process. */
 static enum rc lock_root(struct vault_phone *p)
 {
-	if (flock(p->root, LOCK_EX | LOCK_NB) == 0)
-		return RC_OK;
-	return errno == EWOULDBLOCK ? RC_BUSY : rc_from_errno(errno);
+	return vault_lock_fd(p->root, 0);
 }
 
 static bool has_bytes(struct vault_phone *p, const char *path)
@@ -67,20 +65,42 @@ static bool has_bytes(struct vault_phone *p, const char *path)
 	       st.st_size > 0;
 }
 
+static enum rc on_file(void *arg, const char *rel, const char *name,
+    unsigned depth, const struct stat *st)
+{
+	(void)arg;
+	(void)rel;
+	(void)depth;
+	return S_ISREG(st->st_mode) && name[0] != '.' ? RC_EXISTS : RC_OK;
+}
+
+enum rc vphone_has_files(const struct vault_phone *p)
+{
+	char latest[LAYOUT_PATH];
+	enum rc rc;
+
+	layout_latest(latest, p->udid, "");
+	rc = diskwalk(p->ops, p->root, latest, on_file, NULL);
+	if (!rc || rc == RC_NOTFOUND)
+		rc = diskwalk(p->ops, p->root, LAYOUT_OBJECTS, on_file, NULL);
+	if (rc == RC_EXISTS)
+		return RC_OK;
+	return rc ? rc : RC_NOTFOUND;
+}
+
 /* A backup without its catalogue is not a new phone: starting an empty one
  * would put new files over the old ones. */
 static enum rc check_not_orphaned(struct vault_phone *p)
 {
-	char manifest[LAYOUT_PATH];
+	enum rc rc;
 
 	if (has_bytes(p, LAYOUT_CATALOG))
 		return RC_OK;
-	layout_latest(manifest, p->udid, "Manifest.plist");
-	if (has_bytes(p, manifest)) {
-		log_error("a backup is here, but its catalogue is gone");
-		return RC_CORRUPT;
-	}
-	return RC_OK;
+	rc = vphone_has_files(p);
+	if (rc)
+		return rc == RC_NOTFOUND ? RC_OK : rc;
+	log_error("a backup is here, but its catalogue is gone");
+	return RC_CORRUPT;
 }
 
 static enum rc make_layout(struct vault_phone *p)
@@ -147,6 +167,13 @@ static enum rc open_writable(struct vault_phone *p)
 	return rc ? rc : recover(p);
 }
 
+static enum rc open_readable(struct vault_phone *p)
+{
+	enum rc rc = check_not_orphaned(p);
+
+	return rc ? rc : open_catalog(p);
+}
+
 enum rc vault_phone_open(
     struct vault *v, const char *udid, bool read_only, struct vault_phone **out)
 {
@@ -171,7 +198,7 @@ enum rc vault_phone_open(
 	if (rc)
 		goto out;
 	staging_init(&p->staging, p->ops, p->root);
-	rc = read_only ? open_catalog(p) : open_writable(p);
+	rc = read_only ? open_readable(p) : open_writable(p);
 	if (rc)
 		goto out;
 	*out = p;

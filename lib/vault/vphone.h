@@ -33,6 +33,10 @@ struct vault_phone {
 void vphone_file_of(const struct vault_phone *p, const struct catalog_entry *e,
     char out[LAYOUT_PATH]);
 
+/* RC_OK: a file lies in latest/ or objects/. RC_NOTFOUND: none does; such a
+ * phone needs no catalogue. */
+MUST_CHECK enum rc vphone_has_files(const struct vault_phone *p);
+
 /* The path of `rel` (from layout.h) for those who open by name; malloc. */
 char *vphone_absolute(const struct vault_phone *p, const char *rel);
 

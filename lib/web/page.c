@@ -253,6 +253,7 @@ static bool is_bad_night(enum status_state s)
 		[STATE_DISK_UNFIT] = true,
 		[STATE_DISK_READONLY] = true,
 		[STATE_DISK_FAILING] = true,
+		[STATE_CATALOG_BROKEN] = true,
 		[STATE_CHECK_FAILED] = true,
 		[STATE_BOX_FAULT] = true,
 	};

@@ -267,6 +267,10 @@ static void the_disks_part_is_told(void **state)
 	assert_int_equal(outcome_of(&r).exit, EXIT_CHECK);
 	r.end = SESSION_END_HOST_DISK;
 	assert_int_equal(outcome_of(&r).state, STATE_DISK_UNFIT);
+	r.catalog_broken = 1; /* the disk is fit: nobody shall format it */
+	assert_int_equal(outcome_of(&r).state, STATE_CATALOG_BROKEN);
+	assert_int_equal(outcome_of(&r).exit, EXIT_DAMAGED);
+	r.catalog_broken = 0;
 	r.rc = RC_READONLY;
 	assert_int_equal(outcome_of(&r).state, STATE_DISK_READONLY);
 	r.rc = RC_BUSY;
