@@ -24,7 +24,11 @@ enum cli_option {
 	CLI_LABEL = 1 << 12,
 	CLI_LOG = 1 << 13,
 	CLI_LED = 1 << 14,
-	CLI_HELP = 1 << 15 /* every command has it */
+	CLI_HELP = 1 << 15, /* every command has it */
+	CLI_QUICK = 1 << 16,
+	CLI_READ_DATA = 1 << 17,
+	CLI_MINUTES = 1 << 18,
+	CLI_GIB = 1 << 19
 };
 
 struct cli {
@@ -34,6 +38,7 @@ struct cli {
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
+	bool quick, read_data;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */
 	const char *word; /* the first word that is no option, or NULL */

@@ -9,6 +9,7 @@ int cmd_backup(const struct cli *cli);
 int cmd_status(const struct cli *cli);
 int cmd_snapshots(const struct cli *cli);
 int cmd_verify(const struct cli *cli);
+int cmd_scrub(const struct cli *cli);
 int cmd_files(const struct cli *cli);
 int cmd_legend(const struct cli *cli);
 int cmd_states(const struct cli *cli);

@@ -25,6 +25,9 @@ struct config {
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
 
+	bool scrub; /* the box does it by itself */
+	int scrub_minutes, scrub_gib; /* of one night; 0: no limit */
+
 	bool web;
 	char listen[64];
 	int port;

@@ -40,8 +40,20 @@ static const struct cli_command commands[] = {
 	"what the box says, or what the vault holds when no box runs", NULL },
 { "snapshots", cmd_snapshots, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_JSON,
 	"list the backups of each phone", NULL },
-{ "verify", cmd_verify, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT,
-	"read backups again and compare every file with its hash", NULL },
+{ "verify", cmd_verify,
+	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_QUICK |
+	CLI_READ_DATA | CLI_JSON,
+	"read backups again and compare every file with its hash",
+	"All snapshots, or one; what several share is read once. Names each "
+	"damaged file, the\nsnapshots that need it, and when it was last seen "
+	"whole. Runs beside a backup." },
+{ "scrub", cmd_scrub,
+	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_MINUTES | CLI_GIB | CLI_JSON,
+	"read the next part of the backups again; repair what has a copy",
+	"Goes on where the last one stopped, so that everything is read within "
+	"a bounded number\nof nights. The box does it by itself after a "
+	"backup. What has no other copy on the disk\nis fetched from the phone "
+	"at its next backup." },
 { "files", cmd_files,
 	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_JSON,
 	"list the files of a backup: BLAKE3, size, path, where it lies",

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "lend.h"
 #include "rereader.h"
 #include "store.h"
 #include "view.h"
@@ -31,6 +32,7 @@ struct vault_night {
 	int64_t verify_ms; /* when verification began */
 	bool verified; /* and nothing has changed since */
 	bool encrypted; /* as verification found */
+	enum lend lend; /* what the phone sees of the newest snapshot */
 	/* Folders that were seen to be there; by a hash of their path, the
 	 * last one wins. Emptied when a folder goes. */
 	char folders[NIGHT_FOLDERS][NIGHT_FOLDER_LEN];

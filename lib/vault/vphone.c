@@ -9,6 +9,7 @@
 
 #include "journal.h"
 #include "relpath.h"
+#include "repair.h"
 #include "vault_int.h"
 #include "view.h"
 
@@ -111,6 +112,8 @@ static enum rc recover(struct vault_phone *p)
 {
 	uint64_t lost = 0;
 	enum rc rc = journal_replay(p);
+
+	repair_sweep(p);
 
 	if (!rc)
 		rc = staging_sweep(&p->staging, p->cat.db, &lost);
