@@ -13,6 +13,9 @@
 
 #define LOG_MODULE "store"
 
+#define BUSY_US    100000
+#define BUSY_TRIES 100
+
 struct lazy_store {
 	pthread_t thread;
 	bool joined;
@@ -63,12 +66,25 @@ static enum rc open_vault(struct lazy_store *l)
 	return rc;
 }
 
+/* A scrub that has just been stopped for us, or a check that writes down what
+ * it found, gives the lock free in a moment. */
+static enum rc open_phone(struct lazy_store *l)
+{
+	enum rc rc;
+	int tries = 0;
+
+	do
+		rc = vault_phone_open(l->vault, l->udid, false, &l->phone);
+	while (rc == RC_BUSY && ++tries <= BUSY_TRIES && !usleep(BUSY_US));
+	return rc;
+}
+
 static enum rc open_all(struct lazy_store *l)
 {
 	enum rc rc = open_vault(l);
 
 	if (!rc)
-		rc = vault_phone_open(l->vault, l->udid, false, &l->phone);
+		rc = open_phone(l);
 	if (!rc)
 		rc = vault_night_begin(
 		    l->phone, l->fresh, &l->night, &l->resumed);

@@ -134,6 +134,8 @@ static int run_role(int argc, char **argv)
 		return role_watch(ROLE_FD);
 	if (!strcmp(name, "usbmux"))
 		return role_usbmux(ROLE_FD);
+	if (!strcmp(name, "scrub"))
+		return role_scrub(ROLE_FD);
 	if (!strcmp(name, "web"))
 		return role_web(ROLE_FD, argc - 3, argv + 3);
 	return EXIT_USAGE;

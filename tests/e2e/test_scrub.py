@@ -4,8 +4,10 @@ named, repaired from another copy or fetched again from the phone."""
 import json
 import os
 import pathlib
+import sqlite3
 
-from harness import check, equal, sha256_file
+from harness import check, equal, sha256_file, wait_until
+from test_box import Box
 
 DAMAGED = 41  # EXIT_DAMAGED
 
@@ -218,7 +220,6 @@ def test_a_small_budget_goes_on_where_it_stopped(t):
     check(everything["all"], f"{everything}")
     total = everything["files"]
     db = root(t, phone) / "catalog.db"
-    import sqlite3
     with sqlite3.connect(db) as h:
         runs = h.execute("SELECT pass, stage FROM scrub_run").fetchall()
     equal(runs, [(1, 2)], "one run, at its end")
@@ -266,3 +267,81 @@ def test_a_damaged_manifest_makes_the_next_night_a_full_backup(t):
         t.compare_plain(t.latest(t.dir, phone), phone.hashes())
         verify(t, phone, "--snapshot", str(night), code=0)
         equal(states(t, phone)[night], "good", name)
+
+
+def test_the_box_does_it_by_itself(t):
+    """A file of the night before has rotted: after the next backup the box
+    reads all again, says so on page and in the ledger, and has the file
+    fetched when the phone comes back."""
+    sim = t.sim({"files": 150, "bytes": "3M", "plugged": "no", "name": "Ana"})
+    phone = sim.phone()
+    box = Box(t, sim)
+    phone.ctl("plug")
+    box.wait_state("safe", phone=phone)
+    latest = t.latest(box.vault, phone)
+    victim = sorted(f for f in latest.rglob("*")
+                    if len(f.name) == 40 and f.stat().st_size > 1000)[3]
+    flip(victim)
+    st = box.wait_state("damaged", 60, phone=phone)
+    p = st["phones"][0]
+    check("file of Ana's newest backup" in p["headline"], p["headline"])
+    equal((p["damage"]["newest"], p["damage"]["wants_full"]), (1, False),
+          "damage")
+    equal(p["damage"]["some"], [f"{victim.parent.name}/{victim.name}"],
+          "which")
+    check(victim.name in p["small"], p["small"])
+    equal(st["led"]["id"], "overdue", "LED")
+    wait_until("the ledger", lambda: box.status()["nights"][0]["state"] ==
+               "damaged")
+    check("1" in box.status()["nights"][0]["text"], "the ledger's words")
+    r = t.nightstand("status", "--config", box.conf)
+    check(victim.name in r.stdout, r.stdout)
+    sent = phone.status()["files_uploaded"]
+    phone.ctl("unplug")
+    phone.ctl("plug")
+    box.wait_state("safe", phone=phone)
+    equal(phone.status()["files_uploaded"] - sent, 1, "files sent")
+    t.compare_plain(latest, phone.hashes())
+    t.nightstand("verify", "--vault", box.vault)
+    equal(box.status()["phones"][0]["damage"]["newest"], 0, "damage")
+
+
+def test_a_plug_stops_a_scrub_at_once(t):
+    """The box reads back what is large when a phone comes: the phone does not
+    wait, and the reading goes on afterwards."""
+    sim = t.sim({"files": 40, "bytes": "1M", "plugged": "no"})
+    phone = sim.phone()
+    box = Box(t, sim)
+    phone.ctl("plug")
+    box.wait_state("safe", phone=phone)
+    # A file that takes minutes to read: sparse, so that it costs no room.
+    with sqlite3.connect(box.vault / "Nightstand" / phone.udid /
+                         "catalog.db") as h:
+        path, = h.execute("SELECT path FROM entry WHERE kind=1 AND last IS"
+                          " NULL ORDER BY path LIMIT 1").fetchone()
+        h.execute("UPDATE entry SET size=? WHERE path=?", (1 << 40, path))
+    with open(t.latest(box.vault, phone) / path, "r+b") as f:
+        f.truncate(1 << 40)
+    wait_until("the scrub", lambda: children(box, "scrub"), 60)
+    phone.ctl("unplug")
+    phone.mark()
+    phone.ctl("plug")
+    phone.wait_event("backup request", 10000)
+    wait_until("its end", lambda: not children(box, "scrub"), 10)
+    box.wait_state("safe", phone=phone)
+    wait_until("the scrub again", lambda: children(box, "scrub"), 60)
+
+
+def children(box, role):
+    """Pids of the box's children that play this role."""
+    pid = box.p.p.pid
+    out = []
+    for task in pathlib.Path(f"/proc/{pid}/task/{pid}/children") \
+            .read_text().split():
+        try:
+            argv = pathlib.Path(f"/proc/{task}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if argv.split(b"\0")[1:3] == [b"--role", role.encode()]:
+            out.append(int(task))
+    return out
