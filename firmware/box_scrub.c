@@ -98,9 +98,8 @@ void box_scrub_told(struct box *b, const struct msg_scrubbed *m)
 
 	log_note("read again udid=%s files=%llu bytes=%llu damaged=%llu "
 		 "healed=%llu all=%d: %s",
-	    m->udid, (unsigned long long)m->files,
-	    (unsigned long long)m->bytes, (unsigned long long)m->found,
-	    (unsigned long long)m->healed, m->all,
+	    m->udid, (unsigned long long)m->files, (unsigned long long)m->bytes,
+	    (unsigned long long)m->found, (unsigned long long)m->healed, m->all,
 	    m->rc ? rc_words((enum rc)m->rc) : "whole");
 	if (!p || (m->rc != RC_OK && m->rc != RC_CORRUPT))
 		return;
@@ -110,8 +109,8 @@ void box_scrub_told(struct box *b, const struct msg_scrubbed *m)
 	utf8_clean(n.phone, sizeof(n.phone),
 	    p->shown.name[0] ? p->shown.name : p->shown.model);
 	n.state = m->rc ? STATE_DAMAGED : STATE_SCRUBBED;
-	n.new_files = m->rc ? p->shown.damaged_files + p->shown.damaged_older
-			    : m->files;
+	n.new_files =
+	    m->rc ? p->shown.damaged_files + p->shown.damaged_older : m->files;
 	n.new_bytes = m->rc ? 0 : m->bytes;
 	if (ledger_add(b->ledger, &n))
 		log_warn("a line is shown until the next restart only");

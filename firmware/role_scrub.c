@@ -54,8 +54,8 @@ static enum rc on_damaged(void *arg, const struct vault_damaged *d)
 
 	(void)arg;
 	log_error("a file of %s is %s snapshots=%llu",
-	    d->newest ? "the newest backup" : "an older backup",
-	    words[d->what], (unsigned long long)d->n_snapshots);
+	    d->newest ? "the newest backup" : "an older backup", words[d->what],
+	    (unsigned long long)d->n_snapshots);
 	log_debug("that file is %s", d->path);
 	return RC_OK;
 }

@@ -269,6 +269,21 @@ def test_a_damaged_manifest_makes_the_next_night_a_full_backup(t):
         equal(states(t, phone)[night], "good", name)
 
 
+def test_a_file_that_is_lost_in_a_commit_is_sent_again(t):
+    """The power went in the commit, and the disk lost a file that had been
+    received: the catalogue says where it was to go, and it is nowhere."""
+    sim, phone = nights(t)
+    victim = some_file(t, phone, 3)
+    rel = f"{victim.parent.name}/{victim.name}"
+    victim.unlink()
+    with sqlite3.connect(root(t, phone) / "catalog.db") as h:
+        h.execute("UPDATE snapshot SET state=1, placing=1")
+        h.execute("INSERT INTO move(what, path, staged, size, digest) SELECT"
+                  " 4, path, 77777, size, digest FROM entry WHERE path=?",
+                  (rel,))
+    night_heals(t, sim, phone, 1)
+
+
 def test_the_box_does_it_by_itself(t):
     """A file of the night before has rotted: after the next backup the box
     reads all again, says so on page and in the ledger, and has the file
