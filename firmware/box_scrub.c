@@ -103,7 +103,7 @@ void box_scrub_told(struct box *b, const struct msg_scrubbed *m)
 	    m->rc ? rc_words((enum rc)m->rc) : "whole");
 	if (!p || (m->rc != RC_OK && m->rc != RC_CORRUPT))
 		return;
-	if (m->rc == RC_OK && !m->all)
+	if (m->rc == RC_OK && !m->all && !m->healed)
 		return; /* a part; the line comes when all was read */
 	snprintf(n.udid, sizeof(n.udid), "%s", m->udid);
 	utf8_clean(n.phone, sizeof(n.phone),
@@ -112,6 +112,10 @@ void box_scrub_told(struct box *b, const struct msg_scrubbed *m)
 	n.new_files =
 	    m->rc ? p->shown.damaged_files + p->shown.damaged_older : m->files;
 	n.new_bytes = m->rc ? 0 : m->bytes;
+	if (m->healed)
+		snprintf(n.detail, sizeof(n.detail),
+		    "(%llu repaired from another copy)",
+		    (unsigned long long)m->healed);
 	if (ledger_add(b->ledger, &n))
 		log_warn("a line is shown until the next restart only");
 }

@@ -111,7 +111,7 @@ static const struct row rows[STATE_COUNT_] = {
 	GLANCE_LAST_GOOD },
 [STATE_SCRUBBED] = { "All backups were read again",
 	"Every file is as it was stored.",
-	"read again from the disk: {read}, all whole", LED_READY, WORDS_GOOD,
+	"read again from the disk: {read}, all whole {why}", LED_READY, WORDS_GOOD,
 	GLANCE_LAST_GOOD },
 [STATE_BOX_FAULT] = { "The box restarted a part of itself",
 	"It goes on by itself. {why}",

@@ -215,9 +215,9 @@ enum rc damage_at_commit(
 {
 	static const char *const sql[] = {
 		/* A whole file takes the place of a damaged object, … */
-		"DELETE FROM damage WHERE path='' AND EXISTS(SELECT 1 FROM"
-		" move WHERE what=1 AND move.digest=damage.digest AND NOT"
-		" " IS_DAMAGED ")",
+		("DELETE FROM damage WHERE path='' AND EXISTS(SELECT 1 FROM"
+		 " move WHERE what=1 AND move.digest=damage.digest AND NOT"
+		 " " IS_DAMAGED ")"),
 		/* … a damaged one becomes it. */
 		"INSERT OR IGNORE INTO damage(digest, path, what, found,"
 		" whole, asked) SELECT d.digest, '', d.what, d.found, d.whole,"

@@ -501,8 +501,7 @@ static int rows_lent(struct rig *r, const char *name, const char *id)
 	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
 	snprintf(sql, sizeof(sql),
 	    "SELECT count(*) FROM Files WHERE fileID LIKE '%s'", id);
-	assert_int_equal(
-	    sqlite3_prepare_v2(h, sql, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(h, sql, -1, &s, NULL), SQLITE_OK);
 	if (sqlite3_step(s) == SQLITE_ROW)
 		n = sqlite3_column_int(s, 0);
 	sqlite3_finalize(s);
@@ -532,9 +531,8 @@ static void the_phone_is_asked_in_two_ways(void **state)
 	vault_night_end(r.n, false);
 	/* The one in latest/ is as it was, and nothing of the other is left. */
 	assert_int_equal(access(latest_of(&r, "Manifest.db-wal"), F_OK), -1);
-	assert_int_equal(access(latest_of(&r, "../../incoming/Manifest.db"),
-			     F_OK),
-	    -1);
+	assert_int_equal(
+	    access(latest_of(&r, "../../incoming/Manifest.db"), F_OK), -1);
 	/* A phone that does not send it: from then on by full backups, … */
 	for (unsigned night = 2; night < 4; night++) {
 		next_night(&r, &w, night, RC_OK);
@@ -542,8 +540,7 @@ static void the_phone_is_asked_in_two_ways(void **state)
 		assert_true(sum_of(&r).wants_full);
 		assert_int_equal(rig_begin(&r, true), RC_OK);
 		assert_int_equal(rows_lent(&r, "Status.plist", ""), -1);
-		assert_int_equal(
-		    rows_lent(&r, "Manifest.db", w.f[3].id), 1);
+		assert_int_equal(rows_lent(&r, "Manifest.db", w.f[3].id), 1);
 		vault_night_end(r.n, false);
 	}
 	/* … but not for ever. */
