@@ -85,7 +85,8 @@ static enum rc load_known(struct sweep *sw)
 			rc = add_known(sw, &place);
 	}
 	db_finish(s);
-	qsort(sw->known, sw->n, sizeof(*sw->known), compare);
+	if (sw->n > 0)
+		qsort(sw->known, sw->n, sizeof(*sw->known), compare);
 	return rc;
 }
 
