@@ -231,7 +231,7 @@ static void complain(const struct job *j, enum rc rc)
 	else if (rc == RC_NOTFOUND && j->cli->snapshot)
 		fprintf(stderr, "nightstand: %s: there is no snapshot %lld\n",
 		    j->udid, (long long)j->cli->snapshot);
-	else if (rc != RC_CORRUPT)
+	else if (rc && rc != RC_CORRUPT)
 		fprintf(stderr, "nightstand: %s: %s\n", j->udid, rc_words(rc));
 }
 

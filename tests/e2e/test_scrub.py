@@ -91,6 +91,9 @@ def night_heals(t, sim, phone, at_most):
 
 def test_a_flipped_bit_in_latest_is_named_and_sent_again(t):
     sim, phone = nights(t, 2)
+    for command in ("verify", "scrub"):  # whole: no word of complaint
+        r = t.nightstand(command, "--vault", t.dir)
+        check(not r.stderr and phone.udid in r.stdout, r.stderr + r.stdout)
     victim = some_file(t, phone)
     size = victim.stat().st_size
     flip(victim)
