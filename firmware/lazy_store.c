@@ -13,8 +13,7 @@
 
 #define LOG_MODULE "store"
 
-#define BUSY_US    100000
-#define BUSY_TRIES 100
+#define BUSY_US 100000
 
 struct lazy_store {
 	pthread_t thread;
@@ -24,6 +23,7 @@ struct lazy_store {
 	char udid[48];
 	bool fresh;
 	uint64_t reserve_bytes;
+	int lock_wait_s;
 	/* written by the thread, read after the join */
 	enum rc rc;
 	struct vault *vault;
@@ -75,7 +75,8 @@ static enum rc open_phone(struct lazy_store *l)
 
 	do
 		rc = vault_phone_open(l->vault, l->udid, false, &l->phone);
-	while (rc == RC_BUSY && ++tries <= BUSY_TRIES && !usleep(BUSY_US));
+	while (rc == RC_BUSY && ++tries <= 10 * l->lock_wait_s &&
+	       !usleep(BUSY_US));
 	return rc;
 }
 
@@ -200,6 +201,7 @@ enum rc lazy_store_begin(
 	snprintf(l->udid, sizeof(l->udid), "%s", opts->udid);
 	l->fresh = opts->fresh;
 	l->reserve_bytes = opts->reserve_bytes;
+	l->lock_wait_s = opts->lock_wait_s;
 	l->ops = (struct store_ops){
 		.stat = pass_stat,
 		.list = pass_list,

@@ -18,7 +18,9 @@ struct lazy_store;
 struct lazy_store_opts {
 	const char *dir, *udid; /* copied */
 	bool fresh;
-	uint64_t reserve_bytes; /* at most 1/50 of the disk is kept free */
+	uint64_t reserve_bytes;
+	int lock_wait_s;
+	/* while another process holds the phone */ /* at most 1/50 of the disk is kept free */
 };
 
 /* Begins to open, on a thread of its own. */

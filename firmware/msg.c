@@ -110,6 +110,8 @@ static bool start_is_sound(const struct msg_start *s)
 	    s->next_wait_s < 0 || s->next_wait_s > 86400 ||
 	    s->last_wait_s < 0 || s->last_wait_s > 86400)
 		return false;
+	if (s->lock_wait_s < 0 || s->lock_wait_s > 86400)
+		return false;
 	if (s->scrub_minutes < 0 || s->scrub_minutes > 1440 ||
 	    s->scrub_gib < 0 || s->scrub_gib > 1000000)
 		return false;

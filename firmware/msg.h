@@ -54,6 +54,7 @@ struct msg_start {
 	int32_t trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
 	int32_t last_wait_s;
 	uint64_t reserve_bytes;
+	int32_t lock_wait_s; /* backup: for the lock of a scrub that ends */
 	int32_t scrub_minutes, scrub_gib; /* role scrub; 0: no limit */
 	char udid[48];
 	char vault_dir[512];

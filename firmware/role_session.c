@@ -284,6 +284,7 @@ static int run_backup(struct job *j)
 		.udid = j->start.udid,
 		.fresh = j->start.fresh,
 		.reserve_bytes = j->start.reserve_bytes,
+		.lock_wait_s = j->start.lock_wait_s,
 	};
 	struct session_opts so = {
 		.udid = j->start.udid,
