@@ -71,6 +71,20 @@ enum rc box_ask(const char *state_dir, struct status *out)
 	return rc;
 }
 
+void box_look_again(const char *state_dir)
+{
+	int fd = connect_box(state_dir);
+	struct ucred peer = { .pid = 0 };
+	socklen_t len = sizeof(peer);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
+	    peer.pid <= 1 || kill(peer.pid, SIGUSR1) != 0)
+		log_info("the running box was not told");
+	close(fd);
+}
+
 /* RC_BUSY: another box runs on this state folder. */
 static enum rc open_socket(struct box *b)
 {
@@ -181,6 +195,9 @@ static void part_ended(struct box *b, struct box_part *part)
 	child_close(&part->child);
 	if (part == &b->census) {
 		b->has_census = true;
+		if (b->census_again && b->disk.state == DISK_FIT)
+			start_census(b);
+		b->census_again = false;
 		return;
 	}
 	part->start_ms = mono_ms() + back_off_ms(part);
@@ -417,6 +434,18 @@ static int time_left(const struct box *b, int led_ms)
 	return best > now_ms ? (int)(best - now_ms) : 0;
 }
 
+/* See box_look_again(). A census that runs may have read the vault before the
+ * change. */
+static void look_again(struct box *b)
+{
+	if (b->disk.state != DISK_FIT)
+		return;
+	if (b->census.child.pid == 0)
+		start_census(b);
+	else
+		b->census_again = true;
+}
+
 static void on_signal(struct box *b)
 {
 	struct signalfd_siginfo si;
@@ -424,6 +453,8 @@ static void on_signal(struct box *b)
 	while (read(b->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGCHLD)
 			reap(b);
+		else if (si.ssi_signo == SIGUSR1)
+			look_again(b);
 		else
 			b->stop = true;
 	}
@@ -490,6 +521,7 @@ static enum rc open_signals(struct box *b)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return RC_BUG;
 	signal(SIGPIPE, SIG_IGN);

@@ -15,4 +15,8 @@ int box_run(const struct config *config);
  * none does. */
 MUST_CHECK enum rc box_ask(const char *state_dir, struct status *out);
 
+/* Somebody changed the vault: the box that runs on this state folder, if one
+ * does, reads it again. */
+void box_look_again(const char *state_dir);
+
 #endif

@@ -64,6 +64,7 @@ struct box {
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
 	bool scrub_killed;
 	bool has_census; /* what the vault holds is known */
+	bool census_again; /* it changed while it was read */
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
 	bool web_behind; /* the newest status was not sent yet */
 	struct disk disk;

@@ -167,6 +167,7 @@ static enum rc send_start(const struct box *b, struct box_phone *p)
 		.last_wait_s = c->last_wait_s,
 		.reserve_bytes = c->reserve_bytes,
 		.lock_wait_s = 10,
+		.keep = c->keep,
 	};
 	snprintf(m.u.start.udid, sizeof(m.u.start.udid), "%s", p->udid);
 	snprintf(

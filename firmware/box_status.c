@@ -57,6 +57,7 @@ static void fill_phone(
 	    (out->state == STATE_SAFE || out->state == STATE_READY ||
 		out->state == STATE_READY_OVERDUE))
 		out->state = STATE_DAMAGED;
+	status_tell_loss(out);
 	/* A plain one that has no room for its own state yet. */
 	if (out->state == STATE_STARTING)
 		out->state = STATE_READY;

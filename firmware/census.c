@@ -61,6 +61,22 @@ static enum rc add_damage(struct vault_phone *p, struct msg_kept *k)
 	return rc == RC_CANCELLED ? RC_OK : rc;
 }
 
+static enum rc add_loss(struct vault_phone *p, struct msg_kept *out)
+{
+	struct vault_loss loss;
+	enum rc rc = vault_newest_loss(p, &loss);
+
+	if (rc)
+		return rc == RC_NOTFOUND ? RC_OK : rc;
+	/* Less than one in a hundred is still one. */
+	out->loss_pct = (uint32_t)((double)loss.lost * 100 / (double)loss.was);
+	if (out->loss_pct == 0)
+		out->loss_pct = 1;
+	out->loss_at = loss.before_at;
+	utf8_clean(out->loss_domain, sizeof(out->loss_domain), loss.domain);
+	return RC_OK;
+}
+
 enum rc census_kept(
     struct vault_phone *p, const char *udid, struct msg_kept *out)
 {
@@ -69,6 +85,8 @@ enum rc census_kept(
 	memset(out, 0, sizeof(*out));
 	snprintf(out->udid, sizeof(out->udid), "%s", udid);
 	rc = vault_each_snapshot(p, on_snapshot, out);
+	if (!rc)
+		rc = add_loss(p, out);
 	return rc ? rc : add_damage(p, out);
 }
 

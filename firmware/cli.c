@@ -47,6 +47,9 @@ static const struct option_row rows[] = {
 		"print the config as understood, and end" },
 	{ CLI_SVG, "svg", NULL, NULL, "as a picture" },
 	{ CLI_LABEL, "label", NULL, NULL, "as a label to cut out" },
+	{ CLI_DRY_RUN, "dry-run", NULL, NULL, "only say what would be done" },
+	{ CLI_UNPIN, "unpin", NULL, NULL,
+		"let the rules have the pinned backups, too" },
 	{ CLI_HELP, "help", NULL, NULL, "this" },
 };
 /* clang-format on */
@@ -100,6 +103,8 @@ static bool take_own(
 		c->svg |= row->bit == CLI_SVG;
 		c->label |= row->bit == CLI_LABEL;
 		c->print_config |= row->bit == CLI_PRINT_CONFIG;
+		c->dry_run |= row->bit == CLI_DRY_RUN;
+		c->unpin |= row->bit == CLI_UNPIN;
 		if (row->bit == CLI_NO_WEB)
 			c->config.web = false;
 	}

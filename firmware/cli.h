@@ -25,10 +25,12 @@ enum cli_option {
 	CLI_LOG = 1 << 13,
 	CLI_LED = 1 << 14,
 	CLI_HELP = 1 << 15, /* every command has it */
-	CLI_QUICK = 1 << 16,
-	CLI_READ_DATA = 1 << 17,
-	CLI_MINUTES = 1 << 18,
-	CLI_GIB = 1 << 19
+	CLI_DRY_RUN = 1 << 16,
+	CLI_UNPIN = 1 << 17,
+	CLI_QUICK = 1 << 18,
+	CLI_READ_DATA = 1 << 19,
+	CLI_MINUTES = 1 << 20,
+	CLI_GIB = 1 << 21
 };
 
 struct cli {
@@ -39,6 +41,7 @@ struct cli {
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
 	bool quick, read_data;
+	bool dry_run, unpin;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */
 	const char *word; /* the first word that is no option, or NULL */
@@ -49,7 +52,7 @@ struct cli_command {
 	const char *name;
 	int (*run)(const struct cli *cli);
 	unsigned options; /* of enum cli_option */
-	const char *summary;
+	const char *summary; /* NULL: an older name of the one before it */
 	const char *details; /* lines for its help, or NULL */
 };
 

@@ -7,7 +7,9 @@
 int cmd_run(const struct cli *cli);
 int cmd_backup(const struct cli *cli);
 int cmd_status(const struct cli *cli);
-int cmd_snapshots(const struct cli *cli);
+int cmd_list(const struct cli *cli);
+int cmd_prune(const struct cli *cli);
+int cmd_dismiss(const struct cli *cli);
 int cmd_verify(const struct cli *cli);
 int cmd_scrub(const struct cli *cli);
 int cmd_files(const struct cli *cli);

@@ -198,6 +198,7 @@ static enum rc start_session(struct backup *b)
 		.next_wait_s = c->next_wait_s,
 		.last_wait_s = c->last_wait_s,
 		.reserve_bytes = c->reserve_bytes,
+		.keep = c->keep,
 	};
 	snprintf(m.u.start.udid, sizeof(m.u.start.udid), "%s", b->phone->udid);
 	snprintf(
@@ -311,6 +312,18 @@ static void follow(struct backup *b)
 	}
 }
 
+/* Safe, and yet something that a person should look at. */
+static void tell_loss(struct backup *b)
+{
+	struct words w;
+
+	status_tell_loss(b->phone);
+	if (b->phone->state != STATE_SHRUNK)
+		return;
+	words_phone(&b->st, 0, &w);
+	fprintf(stderr, "nightstand: %s. %s\n", w.headline, w.sentence);
+}
+
 static int conclude(struct backup *b)
 {
 	struct outcome o = outcome_of(&b->result);
@@ -331,6 +344,7 @@ static int conclude(struct backup *b)
 		b->st.now_at = (int64_t)time(NULL);
 		terminal_summary(
 		    &b->term, &b->st, where, (mono_ms() - b->began_ms) / 1000);
+		tell_loss(b);
 		return EXIT_DONE;
 	}
 	if (b->interrupted) {

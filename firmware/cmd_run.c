@@ -93,6 +93,7 @@ static int from_vault(const struct cli *cli, struct status *st)
 			if (st->phones[i].state != STATE_DAMAGED)
 				st->phones[i].state = STATE_READY_OVERDUE;
 		}
+		status_tell_loss(&st->phones[i]);
 	}
 	status_settle(st);
 	return 0;
@@ -122,6 +123,8 @@ static void print_phone(const struct status *st, uint32_t i)
 	if (p->damaged_older)
 		printf(" Damaged files of older backups: %llu.",
 		    (unsigned long long)p->damaged_older);
+	if (p->loss_pct)
+		printf(" When you have seen to it: `nightstand dismiss`.");
 	printf("\n");
 }
 

@@ -1,4 +1,4 @@
-/* `snapshots` and `files`: what lies on the disk. */
+/* `list` and `files`: what lies on the disk. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "cmd.h"
+#include "cmd_vault.h"
 #include "digest.h"
 #include "model.h"
 #include "outcome.h"
@@ -14,28 +15,13 @@
 #include "vault.h"
 #include "words.h"
 
-#define UDIDS_MAX 64
-
-struct look {
-	const struct cli *cli;
-	struct vault *vault;
-	struct vault_phone *phone;
-	char udid[48];
-	int64_t snapshot; /* that is asked for */
-	cJSON *json; /* an array, or NULL */
-	unsigned n_udids;
-	char udids[UDIDS_MAX][48];
-	unsigned n_found; /* snapshots that fit */
-	int status; /* to end with */
-};
-
-static int say(const char *what, enum rc rc, enum exit_status code)
+int look_say(const char *what, enum rc rc, enum exit_status code)
 {
 	fprintf(stderr, "nightstand: %s: %s\n", what, rc_words(rc));
 	return (int)code;
 }
 
-static int exit_of(enum rc rc)
+int look_exit(enum rc rc)
 {
 	if (rc == RC_BUSY)
 		return EXIT_BUSY;
@@ -76,7 +62,7 @@ static int open_vault(struct look *l)
 	if (!rc)
 		rc = vault_each_phone(l->vault, on_udid, l);
 	if (rc)
-		return say(dir, rc, exit_of(rc));
+		return look_say(dir, rc, look_exit(rc));
 	if (l->cli->udid[0] && l->n_udids == 0) {
 		fprintf(stderr, "nightstand: no backup of %s in %s\n",
 		    l->cli->udid, dir);
@@ -85,7 +71,7 @@ static int open_vault(struct look *l)
 	return 0;
 }
 
-/* Runs fn for each phone, opened without a lock. */
+/* Runs fn for each phone. */
 static void each_phone(struct look *l, int (*fn)(struct look *l))
 {
 	for (unsigned i = 0; i < l->n_udids; i++) {
@@ -93,8 +79,8 @@ static void each_phone(struct look *l, int (*fn)(struct look *l))
 		int status;
 
 		snprintf(l->udid, sizeof(l->udid), "%s", l->udids[i]);
-		rc = vault_phone_open(l->vault, l->udid, true, &l->phone);
-		status = rc ? say(l->udid, rc, exit_of(rc)) : fn(l);
+		rc = vault_phone_open(l->vault, l->udid, !l->write, &l->phone);
+		status = rc ? look_say(l->udid, rc, look_exit(rc)) : fn(l);
 		if (status)
 			l->status = status;
 		vault_phone_close(l->phone);
@@ -102,7 +88,7 @@ static void each_phone(struct look *l, int (*fn)(struct look *l))
 	}
 }
 
-static int look(struct look *l, int (*fn)(struct look *l))
+int look(struct look *l, int (*fn)(struct look *l))
 {
 	int status = open_vault(l);
 
@@ -114,7 +100,7 @@ static int look(struct look *l, int (*fn)(struct look *l))
 	return status;
 }
 
-static void print_json(struct look *l)
+void look_print_json(struct look *l)
 {
 	char *text = cJSON_PrintUnformatted(l->json);
 
@@ -126,9 +112,9 @@ static void print_json(struct look *l)
 	cJSON_Delete(l->json);
 }
 
-/* --- snapshots -------------------------------------------------------------- */
+/* --- list -------------------------------------------------------------- */
 
-static const char *state_word(enum vault_state s)
+const char *look_state(enum vault_state s)
 {
 	switch (s) {
 	case VAULT_OPEN:
@@ -152,7 +138,7 @@ static void snapshot_json(const struct look *l, const struct vault_snapshot *s)
 
 	cJSON_AddStringToObject(o, "udid", l->udid);
 	cJSON_AddNumberToObject(o, "id", (double)s->id);
-	cJSON_AddStringToObject(o, "state", state_word(s->state));
+	cJSON_AddStringToObject(o, "state", look_state(s->state));
 	cJSON_AddNumberToObject(o, "started_at", (double)s->started_at);
 	cJSON_AddNumberToObject(o, "finished_at", (double)s->finished_at);
 	utf8_clean(text, sizeof(text), s->device_name);
@@ -168,6 +154,7 @@ static void snapshot_json(const struct look *l, const struct vault_snapshot *s)
 	cJSON_AddNumberToObject(o, "new_bytes", (double)s->new_bytes);
 	cJSON_AddNumberToObject(o, "phone_seconds", (double)s->phone_seconds);
 	cJSON_AddNumberToObject(o, "box_seconds", (double)s->box_seconds);
+	cJSON_AddBoolToObject(o, "pinned", s->pinned);
 	cJSON_AddItemToArray(l->json, o);
 }
 
@@ -190,17 +177,19 @@ static void snapshot_line(const struct look *l, const struct vault_snapshot *s)
 	words_bytes(s->bytes, bytes, sizeof(bytes));
 	words_count(s->new_files, new_files, sizeof(new_files));
 	words_bytes(s->new_bytes, new_bytes, sizeof(new_bytes));
-	printf("  %4lld  %-18s %-9s %9s files %9s   new: %s, %s%s\n",
-	    (long long)s->id, when, state_word(s->state), files, bytes,
-	    new_files, new_bytes, s->encrypted ? ", encrypted" : "");
+	printf("  %4lld  %-18s %-9s %9s files %9s   new: %s, %s%s%s\n",
+	    (long long)s->id, when, look_state(s->state), files, bytes,
+	    new_files, new_bytes, s->encrypted ? ", encrypted" : "",
+	    s->pinned ? ", pinned" : "");
 }
 
 static enum rc on_snapshot(void *arg, const struct vault_snapshot *s)
 {
 	struct look *l = arg;
 
-	/* One that never came to its commit is no snapshot for a person. */
-	if (s->state == VAULT_OPEN && !l->json)
+	/* One that never came to its commit is no snapshot for a person; one
+	 * that was let go is none for anybody. */
+	if (s->state == VAULT_PRUNED || (s->state == VAULT_OPEN && !l->json))
 		return RC_OK;
 	l->n_found++;
 	if (l->json)
@@ -217,13 +206,13 @@ static int list_snapshots(struct look *l)
 	l->n_found = 0;
 	rc = vault_each_snapshot(l->phone, on_snapshot, l);
 	if (rc)
-		return say(l->udid, rc, exit_of(rc));
+		return look_say(l->udid, rc, look_exit(rc));
 	if (!l->n_found && !l->json)
 		printf("%s: no backup yet\n", l->udid);
 	return 0;
 }
 
-int cmd_snapshots(const struct cli *cli)
+int cmd_list(const struct cli *cli)
 {
 	static struct look l;
 	int status;
@@ -233,7 +222,7 @@ int cmd_snapshots(const struct cli *cli)
 		l.json = cJSON_CreateArray();
 	status = look(&l, list_snapshots);
 	if (cli->json) {
-		print_json(&l);
+		look_print_json(&l);
 		status = status ? status : l.status;
 	}
 	return status;
@@ -306,7 +295,7 @@ static int list_files(struct look *l)
 
 	if (!rc)
 		rc = vault_each_entry(l->phone, l->snapshot, on_entry, l);
-	return rc ? say(l->udid, rc, exit_of(rc)) : 0;
+	return rc ? look_say(l->udid, rc, look_exit(rc)) : 0;
 }
 
 int cmd_files(const struct cli *cli)

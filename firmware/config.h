@@ -13,6 +13,7 @@
 #include "led.h"
 #include "log.h"
 #include "rc.h"
+#include "vault_keep.h"
 
 #define CONFIG_TEXT 160 /* bytes of a value; inih's lines end at 200 */
 
@@ -27,6 +28,7 @@ struct config {
 
 	bool scrub; /* the box does it by itself */
 	int scrub_minutes, scrub_gib; /* of one night; 0: no limit */
+	struct vault_keep keep;
 
 	bool web;
 	char listen[64];

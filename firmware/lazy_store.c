@@ -24,6 +24,7 @@ struct lazy_store {
 	bool fresh;
 	uint64_t reserve_bytes;
 	int lock_wait_s;
+	struct vault_keep keep;
 	/* written by the thread, read after the join */
 	enum rc rc;
 	struct vault *vault;
@@ -86,6 +87,10 @@ static enum rc open_all(struct lazy_store *l)
 
 	if (!rc)
 		rc = open_phone(l);
+	if (!rc) {
+		vault_phone_set_keep(l->phone, &l->keep);
+		vault_make_room(l->phone);
+	}
 	if (!rc)
 		rc = vault_night_begin(
 		    l->phone, l->fresh, &l->night, &l->resumed);
@@ -202,6 +207,7 @@ enum rc lazy_store_begin(
 	l->fresh = opts->fresh;
 	l->reserve_bytes = opts->reserve_bytes;
 	l->lock_wait_s = opts->lock_wait_s;
+	l->keep = opts->keep;
 	l->ops = (struct store_ops){
 		.stat = pass_stat,
 		.list = pass_list,

@@ -12,15 +12,16 @@
 #include "rc.h"
 #include "store.h"
 #include "vault.h"
+#include "vault_keep.h"
 
 struct lazy_store;
 
 struct lazy_store_opts {
 	const char *dir, *udid; /* copied */
 	bool fresh;
-	uint64_t reserve_bytes;
-	int lock_wait_s;
-	/* while another process holds the phone */ /* at most 1/50 of the disk is kept free */
+	uint64_t reserve_bytes; /* at most 1/50 of the disk is kept free */
+	int lock_wait_s; /* while another process holds the phone */
+	struct vault_keep keep;
 };
 
 /* Begins to open, on a thread of its own. */

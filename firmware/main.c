@@ -38,8 +38,10 @@ static const struct cli_command commands[] = {
 	"statuses. Ctrl-C cancels; nothing is lost by it." },
 { "status", cmd_status, CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_JSON,
 	"what the box says, or what the vault holds when no box runs", NULL },
-{ "snapshots", cmd_snapshots, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_JSON,
+{ "list", cmd_list, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_JSON,
 	"list the backups of each phone", NULL },
+{ "snapshots", cmd_list, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_JSON, NULL,
+	NULL },
 { "verify", cmd_verify,
 	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_QUICK |
 	CLI_READ_DATA | CLI_JSON,
@@ -58,6 +60,17 @@ static const struct cli_command commands[] = {
 	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_JSON,
 	"list the files of a backup: BLAKE3, size, path, where it lies",
 	NULL },
+{ "prune", cmd_prune,
+	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_UDID | CLI_DRY_RUN | CLI_JSON,
+	"let go of the old backups that no rule keeps",
+	"The rules are the section [keep] of the config, as `nightstand help "
+	"config` tells it;\neach backup does the same at its end. The two "
+	"newest good backups and pinned ones always stay." },
+{ "dismiss", cmd_dismiss,
+	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_UDID | CLI_UNPIN,
+	"you have seen that a phone holds much less than before",
+	"The warning goes. The older backup stays pinned, out of the rules' "
+	"reach, until --unpin." },
 { "legend", cmd_legend, CLI_SVG | CLI_LABEL,
 	"what the light says", NULL },
 { "states", cmd_states, 0,
@@ -82,13 +95,17 @@ static void help_all(FILE *out)
 	fprintf(out, "Backs up an iPhone to a disk, whole and checked, every "
 		     "night.\n\nusage: nightstand COMMAND [OPTIONS]\n\n");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(
-		    out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+		if (commands[i].summary)
+			fprintf(out, "  %-10s %s\n", commands[i].name,
+			    commands[i].summary);
 	fprintf(out, "\n`nightstand help COMMAND` tells its options.\n");
 }
 
 static void help_one(const struct cli_command *cmd)
 {
+	/* Another name of the command before it. */
+	if (!cmd->summary)
+		cmd--;
 	printf(
 	    "usage: nightstand %s [OPTIONS]\n\n%s.\n", cmd->name, cmd->summary);
 	if (cmd->details)

@@ -120,6 +120,9 @@ void meter_kept(struct status_phone *p, const struct msg_kept *in)
 	p->damaged_older = in->damaged_older;
 	p->wants_full = in->wants_full;
 	memcpy(p->damaged, in->damaged, sizeof(p->damaged));
+	p->loss_pct = in->loss_pct;
+	p->loss_at = in->loss_at;
+	TAKE(p->loss_domain, in->loss_domain);
 }
 
 void meter_result(struct status_phone *p, const struct msg_result *in)

@@ -61,6 +61,7 @@ static bool phone_is_sound(const struct status_phone *p)
 {
 	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
 	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
+	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
 	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
 	       is_flag(&p->wants_full) && names_are_sound(p->damaged) &&
 	       (unsigned)p->state < STATE_COUNT_;
@@ -98,6 +99,18 @@ static bool udid_is_sound(const char *udid, size_t cap)
 
 #define UDID(s) udid_is_sound((s), sizeof(s))
 
+static bool keep_is_sound(const struct vault_keep *k)
+{
+	const int n[] = { k->rules.last, k->rules.daily, k->rules.weekly,
+		k->rules.monthly, k->rules.yearly };
+
+	for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++)
+		if (n[i] < 0 || n[i] > RETENTION_RULE_MAX)
+			return false;
+	return k->floor_pct >= 0 && k->floor_pct <= 100 && k->loss_pct >= 0 &&
+	       k->loss_pct <= 100 && k->loss_files >= 0;
+}
+
 static bool start_is_sound(const struct msg_start *s)
 {
 	if (!ENDS(s->udid) || !ENDS(s->vault_dir) || !ENDS(s->state_dir))
@@ -114,6 +127,8 @@ static bool start_is_sound(const struct msg_start *s)
 		return false;
 	if (s->scrub_minutes < 0 || s->scrub_minutes > 1440 ||
 	    s->scrub_gib < 0 || s->scrub_gib > 1000000)
+		return false;
+	if (!keep_is_sound(&s->keep))
 		return false;
 	if (s->job == MSG_JOB_CENSUS)
 		return true;
@@ -159,6 +174,8 @@ bool msg_is_sound(const struct msg *m)
 		return UDID(m->u.kept.udid) && ENDS(m->u.kept.name) &&
 		       ENDS(m->u.kept.product_type) && ENDS(m->u.kept.ios) &&
 		       m->u.kept.encrypted <= 1 && m->u.kept.at >= 0 &&
+		       m->u.kept.loss_pct <= 100 &&
+		       ENDS(m->u.kept.loss_domain) &&
 		       m->u.kept.wants_full <= 1 &&
 		       names_are_sound(m->u.kept.damaged);
 	case MSG_SCRUBBED:

@@ -13,6 +13,7 @@
 
 #include "rc.h"
 #include "status.h"
+#include "vault_keep.h"
 
 enum msg_type {
 	MSG_NONE,
@@ -56,6 +57,7 @@ struct msg_start {
 	uint64_t reserve_bytes;
 	int32_t lock_wait_s; /* backup: for the lock of a scrub that ends */
 	int32_t scrub_minutes, scrub_gib; /* role scrub; 0: no limit */
+	struct vault_keep keep;
 	char udid[48];
 	char vault_dir[512];
 	char state_dir[512]; /* "" none */
@@ -113,6 +115,10 @@ struct msg_kept {
 	uint32_t versions;
 	int64_t at; /* 0: none yet */
 	uint64_t files, bytes, new_files, new_bytes;
+	/* what the guard noticed and nobody has dismissed */
+	uint32_t loss_pct; /* 0: nothing */
+	int64_t loss_at; /* of the backup before */
+	char loss_domain[128];
 	uint64_t damaged_files, damaged_older; /* as in struct status_phone */
 	uint8_t wants_full;
 	char damaged[LIMIT_DAMAGED_NAMES][64];

@@ -220,6 +220,22 @@ static void tell_kept(struct job *j)
 	tell(j, &m);
 }
 
+static void prune(struct job *j)
+{
+	struct vault_prune job = { .want = 0 };
+	enum rc rc = vault_prune(lazy_store_phone(j->store), &job, NULL, NULL);
+
+	if (rc)
+		log_warn("old snapshots stay for now: %s", rc_words(rc));
+	if (rc || job.dropped == 0)
+		return;
+	log_note("old snapshots are let go dropped=%llu for_room=%llu "
+		 "freed=%llu",
+	    (unsigned long long)job.dropped, (unsigned long long)job.for_room,
+	    (unsigned long long)job.freed);
+	tell_kept(j);
+}
+
 static bool phone_is_done(enum session_end end)
 {
 	return end == SESSION_END_DONE || end == SESSION_END_NO_LAST_WORD;
@@ -285,6 +301,7 @@ static int run_backup(struct job *j)
 		.fresh = j->start.fresh,
 		.reserve_bytes = j->start.reserve_bytes,
 		.lock_wait_s = j->start.lock_wait_s,
+		.keep = j->start.keep,
 	};
 	struct session_opts so = {
 		.udid = j->start.udid,
@@ -314,9 +331,11 @@ static int run_backup(struct job *j)
 	finish(j);
 	m.u.result = j->out;
 	tell(j, &m);
-	/* The person has the news; copies may take their time. */
-	if (j->out.verified)
+	/* The box has the news; this may take its time, and be killed. */
+	if (j->out.verified) {
+		prune(j);
 		backup_catalog(j, lazy_store_phone(j->store));
+	}
 	lazy_store_end(j->store);
 	return 0;
 }

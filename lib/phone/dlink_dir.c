@@ -10,6 +10,7 @@
 /* What the phone adds to the missing bytes when it asks for room
  * (protocols.md, Appendix B). */
 #define PURGE_SLACK 2147483648u
+#define PURGE_MORE  (4u << 20)
 
 struct batch {
 	struct dlink *d;
@@ -189,22 +190,39 @@ enum rc dlink_space(struct dlink *d, const struct pl *msg)
 	return dlink_reply(d, DLINK_OK, NULL, pl_new_int((int64_t)room));
 }
 
-enum rc dlink_purge(struct dlink *d, const struct pl *msg)
+static uint64_t purge(struct dlink *d, uint64_t want)
 {
 	uint64_t freed = 0;
-	uint64_t missing = 0;
+	enum rc rc = d->store->ops->purge(d->store->ctx, want, &freed);
+
+	if (!rc)
+		return freed;
+	log_warn("no room could be made: %s", rc_words(rc));
+	return 0;
+}
+
+/* Bytes that are still missing after `freed`, by what the phone needs. */
+static uint64_t missing_of(uint64_t want, uint64_t freed)
+{
+	return want > PURGE_SLACK + freed ? want - PURGE_SLACK - freed : 0;
+}
+
+enum rc dlink_purge(struct dlink *d, const struct pl *msg)
+{
+	uint64_t freed;
+	uint64_t missing;
 	int64_t want = 0;
-	enum rc rc;
 
 	if (pl_int(pl_at(msg, 1), &want) || want < 0)
 		return dlink_reply_rc(d, RC_PROTO);
-	rc = d->store->ops->purge(d->store->ctx, (uint64_t)want, &freed);
-	if (rc) {
-		log_warn("no room could be made: %s", rc_words(rc));
-		freed = 0;
+	freed = purge(d, (uint64_t)want);
+	missing = missing_of((uint64_t)want, freed);
+	/* The store may not have what was asked for, and yet what is needed:
+	 * that, and a little, because the phone wants more than nothing. */
+	if (missing) {
+		freed += purge(d, missing + PURGE_MORE);
+		missing = missing_of((uint64_t)want, freed);
 	}
-	if ((uint64_t)want > PURGE_SLACK + freed)
-		missing = (uint64_t)want - PURGE_SLACK - freed;
 	d->res.missing_bytes = missing;
 	log_note("the phone asks for room: want=%lld freed=%llu missing=%llu",
 	    (long long)want, (unsigned long long)freed,

@@ -27,6 +27,7 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_DISK_UNFIT] = "disk_unfit",
 	[STATE_DISK_READONLY] = "disk_readonly",
 	[STATE_DISK_FAILING] = "disk_failing",
+	[STATE_SHRUNK] = "shrunk",
 	[STATE_CHECK_FAILED] = "check_failed",
 	[STATE_DAMAGED] = "damaged",
 	[STATE_SCRUBBED] = "scrubbed",
@@ -59,6 +60,7 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_SETUP_UNFINISHED] = 45,
 	[STATE_PASSCODE_MISSED] = 44,
 	[STATE_DAMAGED] = 41,
+	[STATE_SHRUNK] = 42,
 	[STATE_READY_OVERDUE] = 40,
 	[STATE_UNPLUGGED] = 30,
 	[STATE_STARTING] = 25,
@@ -94,6 +96,13 @@ bool status_is_busy(enum status_state s)
 	       s == STATE_WANTS_UNLOCK || s == STATE_WANTS_PASSCODE ||
 	       s == STATE_PREPARING || s == STATE_RECEIVING ||
 	       s == STATE_CHECKING;
+}
+
+void status_tell_loss(struct status_phone *p)
+{
+	if (p->loss_pct && (p->state == STATE_SAFE || p->state == STATE_READY ||
+			       p->state == STATE_READY_OVERDUE))
+		p->state = STATE_SHRUNK;
 }
 
 /* A phone that lies elsewhere and is safe is no news for the box. */

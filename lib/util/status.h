@@ -37,6 +37,7 @@ enum status_state {
 	STATE_DISK_UNFIT,
 	STATE_DISK_READONLY,
 	STATE_DISK_FAILING,
+	STATE_SHRUNK, /* safe, but much less than the night before */
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
 	STATE_DAMAGED, /* the newest backup is no longer whole on the disk */
 	STATE_SCRUBBED, /* in the ledger only: all was read again */
@@ -73,6 +74,10 @@ struct status_phone {
 	uint64_t damaged_older; /* that only older ones need */
 	bool wants_full; /* the next backup will be a full one for it */
 	char damaged[LIMIT_DAMAGED_NAMES][64];
+	/* much less than the night before, and nobody has dismissed it */
+	uint32_t loss_pct; /* 0: none */
+	int64_t loss_at; /* the backup that has it all, and is kept */
+	char loss_domain[128]; /* of Manifest.db; "" files of all kinds */
 };
 
 /* One line of the ledger. */
@@ -126,6 +131,9 @@ bool status_is_about_disk(enum status_state s);
 
 /* A backup is under way or about to be, in this state. */
 bool status_is_busy(enum status_state s);
+
+/* A phone that would say that all is well tells of its loss first. */
+void status_tell_loss(struct status_phone *p);
 
 /*
  * Sets state, phone and led from the rest: what matters most to a person who

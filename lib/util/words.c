@@ -26,8 +26,9 @@ struct row {
 /*
  * {phone} its name, {pct} whole percent, {left} time left as a sentence's
  * start, {days}, {reason} and {helps} of an error code, {missing} bytes,
- * {why} the detail, {sum} the cost of a night, {damaged} "A file of …'s newest
- * backup is", {fetch} how it comes again, {count} and {read} of a scrub.
+ * {why} the detail, {sum} the cost of a night, {loss} percent of {what} that
+ * are gone since {when}, {damaged} "A file of …'s newest backup is", {fetch}
+ * how it comes again, {count} and {read} of a scrub.
  */
 /* clang-format off */
 static const struct row rows[STATE_COUNT_] = {
@@ -101,6 +102,10 @@ static const struct row rows[STATE_COUNT_] = {
 [STATE_DISK_FAILING] = { "The disk is failing",
 	"What was safe is not touched. Copy it to a new disk now. {why}",
 	"disk errors", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_SHRUNK] = { "{phone} holds {loss} % fewer {what} than before",
+	"If you did not delete them: the backup of {when} has them all and is "
+	"kept until you say otherwise.",
+	"unusual loss", LED_OVERDUE, WORDS_ACT, GLANCE_LAST_GOOD },
 [STATE_CHECK_FAILED] = { "What arrived from {phone} is not a whole backup",
 	"The earlier backup is untouched. The box tries again. {why}",
 	"what arrived was not whole", LED_FAILED, WORDS_BAD,
@@ -170,6 +175,34 @@ void words_phone_name(const struct status_phone *p, char *out, size_t cap)
 		snprintf(out, cap, "the iPhone");
 }
 
+/* What a phone keeps in a domain of its Manifest.db, for a person. */
+static const struct {
+	const char *domain, *what;
+} domains[] = {
+	{ "", "files" },
+	{ "CameraRollDomain", "photos and videos" },
+	{ "MediaDomain", "attachments and voice memos" },
+	{ "HomeDomain", "messages, contacts and notes" },
+	{ "HealthDomain", "health records" },
+	{ "KeychainDomain", "passwords" },
+};
+
+static void put_what(const char *domain, char *out, size_t cap)
+{
+	const char *app = strchr(domain, '-');
+
+	for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++)
+		if (!strcmp(domains[i].domain, domain)) {
+			snprintf(out, cap, "%s", domains[i].what);
+			return;
+		}
+	/* AppDomain-com.example.app, AppDomainGroup-group.example */
+	if (!strncmp(domain, "AppDomain", 9) && app && app[1])
+		snprintf(out, cap, "files of the app %s", app + 1);
+	else
+		snprintf(out, cap, "files of %s", domain);
+}
+
 /* What the placeholders of a row stand for. */
 struct facts {
 	char phone[128];
@@ -182,6 +215,9 @@ struct facts {
 	const char *sum;
 	uint64_t damaged, files, bytes;
 	bool wants_full;
+	uint32_t loss_pct;
+	int64_t now_at, loss_at;
+	char domain[128];
 };
 
 static void facts_of_phone(const struct status_phone *p, struct facts *f)
@@ -200,6 +236,9 @@ static void facts_of_phone(const struct status_phone *p, struct facts *f)
 	utf8_clean(f->why, sizeof(f->why), p->detail);
 	f->damaged = p->damaged_files;
 	f->wants_full = p->wants_full;
+	f->loss_pct = p->loss_pct;
+	f->loss_at = p->loss_at;
+	utf8_clean(f->domain, sizeof(f->domain), p->loss_domain);
 }
 
 static void put_left(const struct facts *f, char *out, size_t cap)
@@ -297,6 +336,12 @@ static void put_value(
 		put_read(f, out, cap);
 	else if (IS("count"))
 		words_count(f->files, out, cap);
+	else if (IS("loss"))
+		snprintf(out, cap, "%u", f->loss_pct);
+	else if (IS("what"))
+		put_what(f->domain, out, cap);
+	else if (IS("when"))
+		words_when(f->now_at, f->loss_at, out, cap);
 	else if (IS("helps")) {
 		words_reason(f->mb_code, &reason, &helps);
 		snprintf(out, cap, "%s", helps);
@@ -454,6 +499,7 @@ void words_phone(const struct status *st, unsigned phone, struct words *out)
 	struct facts f;
 
 	facts_of_phone(p, &f);
+	f.now_at = st->now_at;
 	put_words(p ? p->state : STATE_READY, &f, out);
 	if (!p)
 		return;

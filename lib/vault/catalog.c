@@ -16,7 +16,9 @@
 
 /*
  * entry is clustered by path, so that a listing is one range of one tree;
- * entry_object finds what an object is needed by. staged is append-only and
+ * entry_object finds what an object is needed by, entry_last what a dropped
+ * snapshot leaves behind; doomed (prune.h) is objects to unlink. domain and loss are
+ * guard.h's. staged is append-only and
  * by number, so that a move of a path touches only the small pending row.
  * snapshot.placing is the mark between the two passes of a commit.
  */
@@ -27,12 +29,20 @@ static const char schema[] =
     " model TEXT NOT NULL, ios TEXT NOT NULL, encrypted INTEGER NOT NULL,"
     " files INTEGER NOT NULL, bytes INTEGER NOT NULL,"
     " new_files INTEGER NOT NULL, new_bytes INTEGER NOT NULL,"
-    " phone_seconds INTEGER NOT NULL, box_seconds INTEGER NOT NULL);"
+    " phone_seconds INTEGER NOT NULL, box_seconds INTEGER NOT NULL,"
+    " pinned INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE entry(path TEXT NOT NULL, first INTEGER NOT NULL,"
     " last INTEGER, kind INTEGER NOT NULL, size INTEGER NOT NULL,"
     " mtime INTEGER NOT NULL, digest BLOB, PRIMARY KEY(path, first))"
     " WITHOUT ROWID;"
     "CREATE INDEX entry_object ON entry(digest) WHERE last IS NOT NULL;"
+    "CREATE INDEX entry_last ON entry(last, first) WHERE last IS NOT NULL;"
+    "CREATE TABLE doomed(digest BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TABLE domain(name TEXT NOT NULL PRIMARY KEY,"
+    " snapshot INTEGER NOT NULL, files INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE loss(snapshot INTEGER PRIMARY KEY,"
+    " before INTEGER NOT NULL, domain TEXT NOT NULL,"
+    " was INTEGER NOT NULL, lost INTEGER NOT NULL);"
     "CREATE TABLE staged(num INTEGER PRIMARY KEY, size INTEGER NOT NULL,"
     " mtime INTEGER NOT NULL, digest BLOB NOT NULL, id BLOB);"
     "CREATE TABLE pending(path TEXT NOT NULL PRIMARY KEY,"
@@ -165,7 +175,7 @@ enum rc catalog_row_size(struct db_stmt *s, int i, uint64_t *out)
 #define SNAPSHOT_COLUMNS                                                       \
 	"SELECT id, started, finished, state, device_name, model, ios,"        \
 	" encrypted, files, bytes, new_files, new_bytes, phone_seconds,"       \
-	" box_seconds FROM snapshot "
+	" box_seconds, pinned FROM snapshot "
 
 static void copy_text(struct db_stmt *s, int i, char *out, size_t cap)
 {
@@ -193,6 +203,7 @@ static enum rc row_snapshot(struct db_stmt *s, struct vault_snapshot *out)
 	out->encrypted = db_int(s, 7) != 0;
 	out->phone_seconds = db_int(s, 12);
 	out->box_seconds = db_int(s, 13);
+	out->pinned = db_int(s, 14) != 0;
 	if (!rc)
 		rc = catalog_row_size(s, 8, &out->files);
 	if (!rc)

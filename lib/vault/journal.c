@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "damage.h"
+#include "guard.h"
 #include "journal_folders.h"
 #include "layout.h"
 
@@ -235,7 +236,9 @@ static enum rc insert_snapshot(struct db *db, const struct vault_snapshot *snap)
 		snap->box_seconds };
 	struct db_stmt *s = NULL;
 	enum rc rc = db_prepare(db,
-	    "INSERT INTO snapshot VALUES"
+	    "INSERT INTO snapshot(id, started, finished, state, placing,"
+	    " device_name, model, ios, encrypted, files, bytes, new_files,"
+	    " new_bytes, phone_seconds, box_seconds) VALUES"
 	    "(?1,?2,?3,?4,0,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
 	    &s);
 
@@ -299,6 +302,8 @@ enum rc journal_write(struct vault_phone *p, struct vault_snapshot *snap)
 
 	if (!rc)
 		rc = write_all(p, snap);
+	if (!rc)
+		rc = guard_write(p, snap);
 	if (!rc)
 		rc = db_commit(db); /* the commit point */
 	if (rc)

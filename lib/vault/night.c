@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "guard.h"
 #include "journal.h"
 #include "mono.h"
 
@@ -233,10 +234,12 @@ static enum rc commit(struct vault_night *n, struct vault_snapshot *snap)
 	rc = night_checkpoint(n); /* V1: data before the rows that need it */
 	if (rc)
 		return rc;
+	guard_look(n);
 	stop_rereader(n); /* the files change their places now */
 	view_free(n->view);
 	n->view = NULL;
 	rc = journal_write(p, snap);
+	guard_forget(p);
 	if (rc)
 		return rc;
 	rc = journal_replay(p);

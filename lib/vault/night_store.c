@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "prune.h"
 #include "relpath.h"
 
 #define LOG_MODULE "vault"
@@ -685,21 +686,23 @@ static enum rc night_free_space(void *ctx, uint64_t *out)
 	return RC_OK;
 }
 
-/* Only what this night itself has thrown away: good snapshots are not given
- * up for a running one. */
+/* First what this night itself has thrown away, then old snapshots, as far as
+ * the owner's rules allow. */
 static enum rc night_purge(void *ctx, uint64_t want, uint64_t *freed)
 {
 	struct vault_night *n = ctx;
-	uint64_t before = 0, after = 0;
+	uint64_t before = 0, after = 0, got;
 	enum rc rc;
 
-	(void)want;
 	*freed = 0;
-	if (n->p->staging.n_doomed == 0)
-		return RC_OK;
 	rc = night_free_space(n, &before);
 	if (!rc)
 		rc = night_checkpoint(n);
+	if (!rc)
+		rc = night_free_space(n, &after);
+	got = after > before ? after - before : 0;
+	if (!rc && got < want && prune_for_room(n->p, want - got))
+		log_info("old snapshots could not be dropped");
 	if (!rc)
 		rc = night_free_space(n, &after);
 	if (!rc && after > before)

@@ -85,7 +85,7 @@ static enum rc load_known(struct sweep *sw)
 			rc = add_known(sw, &place);
 	}
 	db_finish(s);
-	if (sw->n > 0)
+	if (sw->n > 0) /* else there may be no array */
 		qsort(sw->known, sw->n, sizeof(*sw->known), compare);
 	return rc;
 }

@@ -73,6 +73,7 @@ struct vault_snapshot {
 	uint64_t files, bytes; /* of the whole snapshot */
 	uint64_t new_files, new_bytes; /* that this night added or replaced */
 	int64_t phone_seconds, box_seconds;
+	bool pinned; /* no rule drops it (vault_keep.h) */
 };
 
 /* Newest first. Non-zero from fn ends the walk and is returned. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "journal.h"
+#include "prune.h"
 #include "relpath.h"
 #include "repair.h"
 #include "vault_int.h"
@@ -115,6 +116,8 @@ static enum rc recover(struct vault_phone *p)
 
 	repair_sweep(p);
 
+	if (!rc)
+		prune_resume(p);
 	if (!rc)
 		rc = staging_sweep(&p->staging, p->cat.db, &lost);
 	if (rc || lost == 0)

@@ -11,6 +11,7 @@
 #include "fileops.h"
 #include "staging.h"
 #include "vault.h"
+#include "vault_keep.h"
 
 struct vault_phone {
 	const struct fileops *ops;
@@ -21,6 +22,8 @@ struct vault_phone {
 	struct catalog cat;
 	struct staging staging;
 	struct vault_night *night; /* at most one */
+	struct vault_keep keep; /* all 0: nothing is dropped or pinned */
+	struct guard *guard; /* during a commit, or NULL */
 	/* After a failed change the truth is on the disk: all further changes
 	 * get this code. */
 	enum rc broken;

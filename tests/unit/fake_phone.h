@@ -171,8 +171,10 @@ struct fake_store {
 	struct fake_entry e[FAKE_ENTRIES];
 	enum rc create_rc, write_rc, finish_rc, read_rc, move_rc;
 	uint64_t write_ok; /* bytes that fit before write_rc */
-	uint64_t room, freed; /* free_space, purge */
-	uint64_t purge_want;
+	uint64_t room, freed; /* free_space, the first purge */
+	uint64_t freed_then; /* … and the later ones */
+	uint64_t purge_want; /* of the first call */
+	unsigned purges;
 	unsigned creates, discards, open_files;
 	size_t shrink_to; /* reads end here when > 0 */
 };
@@ -408,8 +410,9 @@ static inline enum rc fake_purge(void *ctx, uint64_t want, uint64_t *freed)
 {
 	struct fake_store *s = ctx;
 
-	s->purge_want = want;
-	*freed = s->freed;
+	if (s->purges++ == 0)
+		s->purge_want = want;
+	*freed = s->purges == 1 ? s->freed : s->freed_then;
 	return RC_OK;
 }
 

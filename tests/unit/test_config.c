@@ -62,7 +62,8 @@ static void what_is_printed_parses_back_to_itself(void **state)
 {
 	static const char *const text =
 	    "[box]\nvault = /mnt/my disk\nstate=/var/lib/x\nlog = debug\n"
-	    "reserve = 1536M\n[web]\non = no\nport=65535\n[led]\n"
+	    "reserve = 1536M\n[keep]\nlast = 7\nyearly = 0\nfloor = 5G\n"
+	    "loss_percent = 0\n[web]\non = no\nport=65535\n[led]\n"
 	    "backend = sysfs\nok = green:status\n[policy]\n"
 	    "quiet_from = 23:30\nagain_hours = 0\n[phone]\n"
 	    "trust_wait_s = 2\nallow = 00008120-0010BD9489E70017\n"
@@ -81,6 +82,11 @@ static void what_is_printed_parses_back_to_itself(void **state)
 	assert_string_equal(a.vault, "/mnt/my disk");
 	assert_true(a.reserve_bytes == 1536ULL << 20);
 	assert_int_equal(a.quiet_from, 23 * 60 + 30);
+	assert_int_equal(a.keep.rules.last, 7);
+	assert_int_equal(a.keep.rules.daily, 14);
+	assert_int_equal(a.keep.rules.yearly, 0);
+	assert_true(a.keep.floor_bytes == 5ULL << 30);
+	assert_int_equal(a.keep.loss_pct, 0);
 	assert_int_equal(a.n_allow, 2);
 	first = print(&a);
 	assert_int_equal(parse(&b, first, &err), RC_OK);
@@ -135,6 +141,8 @@ static void mistakes_name_line_and_key(void **state)
 		    "with K, M, G or T behind it\n" },
 		{ "[box]\nreserve = 99999999T\n",
 		    "box.conf:2: key box.reserve: out of range\n" },
+		{ "[keep]\nmonthly = 10000\n",
+		    "box.conf:2: key keep.monthly: out of range\n" },
 		{ "[box]\nname =\n",
 		    "box.conf:2: key box.name: must not be empty\n" },
 		{ "[box]\nvault=/a\nvault=/b\n",

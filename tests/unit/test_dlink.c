@@ -958,7 +958,8 @@ static void room_is_told_and_made(void **state)
 
 	(void)state;
 	r->mem->room = 10000000;
-	r->mem->freed = 1000;
+	r->mem->freed = 700;
+	r->mem->freed_then = 300;
 	fake_message(&r->s.in, command("DLMessageGetFreeDiskSpace"));
 	pl_add(msg, pl_new_int(26418026591)); /* limd#1071 */
 	pl_add(msg, pl_new_int(4));
@@ -976,6 +977,7 @@ static void room_is_told_and_made(void **state)
 	assert_int_equal(v, 1000);
 	pl_free(msg);
 	assert_int_equal(r->mem->purge_want, 26418026591);
+	assert_int_equal(r->mem->purges, 2);
 	assert_int_equal(r->res.missing_bytes, 26418026591 - 2147483648 - 1000);
 	rig_free(r);
 }

@@ -174,6 +174,11 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_START, m.u.start.udid[0] = 'z');
 	REFUSED(MSG_START, m.u.start.trust_wait_s = -1);
 	REFUSED(MSG_START, m.u.start.last_wait_s = 86401);
+	REFUSED(MSG_KEPT, m.u.kept.loss_pct = 101);
+	REFUSED(MSG_KEPT, memset(m.u.kept.loss_domain, 'x', 128));
+	REFUSED(MSG_START, m.u.start.keep.rules.weekly = -1);
+	REFUSED(MSG_START, m.u.start.keep.rules.last = 10000);
+	REFUSED(MSG_START, m.u.start.keep.floor_pct = 101);
 	REFUSED(MSG_START, m.u.start.job = 9);
 	REFUSED(MSG_STATUS, m.u.status.n_phones = LIMIT_PHONES + 1);
 	REFUSED(MSG_STATUS, m.u.status.n_nights = LIMIT_NIGHTS + 1);

@@ -111,6 +111,55 @@ static void overdue_tells_why_it_was_missed(void **state)
 	assert_int_equal(w.led, LED_OVERDUE);
 }
 
+static void a_loss_is_told_after_the_night(void **state)
+{
+	static const struct {
+		const char *domain, *what;
+	} rows[] = {
+		{ "", "files" },
+		{ "CameraRollDomain", "photos and videos" },
+		{ "AppDomain-net.example.app",
+		    "files of the app net.example.app" },
+		{ "AppDomain", "files of AppDomain" },
+		{ "AppDomain-", "files of AppDomain-" },
+		{ "Odd\x1b[Domain", "files of Odd[Domain" },
+	};
+	struct status *st = one_phone(STATE_SAFE);
+	struct status_phone *p = &st->phones[0];
+	struct words w;
+	char want[160];
+
+	(void)state;
+	status_tell_loss(p);
+	assert_int_equal(p->state, STATE_SAFE);
+	p->loss_pct = 38;
+	p->loss_at = NOW - DAY;
+	p->last_good_at = NOW;
+	p->state = STATE_RECEIVING;
+	status_tell_loss(p);
+	assert_int_equal(p->state, STATE_RECEIVING);
+	p->state = STATE_SAFE;
+	status_tell_loss(p);
+	assert_int_equal(p->state, STATE_SHRUNK);
+	p->attached = false;
+	status_settle(st);
+	assert_int_equal(st->led, LED_OVERDUE);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(p->loss_domain, sizeof(p->loss_domain), "%s",
+		    rows[i].domain);
+		words_box(st, &w);
+		snprintf(want, sizeof(want),
+		    "Ana's iPhone holds 38 %% fewer %s than before",
+		    rows[i].what);
+		assert_string_equal(w.headline, want);
+		assert_string_equal(w.sentence,
+		    "If you did not delete them: the backup of yesterday 23:41 "
+		    "has them all and is kept until you say otherwise. Last "
+		    "safe backup: today, 23:41.");
+	}
+	assert_int_equal(w.severity, WORDS_ACT);
+}
+
 static void codes_stand_in_small_print(void **state)
 {
 	struct status *st = one_phone(STATE_PHONE_FAILED);
@@ -333,6 +382,7 @@ int main(void)
 		cmocka_unit_test(every_state_has_its_words),
 		cmocka_unit_test(the_glance_reads_as_designed),
 		cmocka_unit_test(overdue_tells_why_it_was_missed),
+		cmocka_unit_test(a_loss_is_told_after_the_night),
 		cmocka_unit_test(codes_stand_in_small_print),
 		cmocka_unit_test(a_name_can_not_rewrite_the_sentence),
 		cmocka_unit_test(long_text_is_cut_at_a_character),

@@ -148,6 +148,9 @@ vault = $dir/disk
 state = $dir/state
 [web]
 port = $port
+[keep]
+; a demo's nights are all of one day
+last = $((nights + 1))
 EOF
 USBMUXD_SOCKET_ADDRESS="UNIX:$dir/usbmuxd" "$build/nightstand" run \
 	--config "$dir/nightstand.conf" 2>"$dir/nightstand.log" &
