@@ -208,7 +208,11 @@ def test_repaired_from_another_copy(t):
         flip(f)
     out = scrub(t, phone)
     equal((len(out["damaged"]), out["healed"]), (2, 0), f"{out}")
-    t.backup(sim, phone, t.dir)
+    conf = t.path("keep.conf")  # the rules would let the damaged night go
+    conf.write_text("[keep]\n" + "".join(
+        f"{k} = 0\n" for k in ("last", "daily", "weekly", "monthly",
+                               "yearly")))
+    t.backup(sim, phone, t.dir, "--config", conf)
     out = scrub(t, phone)  # the file that came again heals the object
     equal((out["ok"], out["healed"]), (True, 1), f"{out}")
     equal(set(states(t, phone).values()), {"good"}, "snapshots")
