@@ -128,7 +128,7 @@ static void answer(struct box *b)
 
 /* --- parts ------------------------------------------------------------------- */
 
-static void start_part(struct box *b, struct box_part *part)
+void box_start_part(struct box *b, struct box_part *part)
 {
 	char port[16];
 	const char *args[] = { "slirp", b->config->listen, port, NULL };
@@ -151,7 +151,7 @@ static void start_census(struct box *b)
 	m.u.start.log_level = (uint8_t)log_get_level();
 	snprintf(m.u.start.vault_dir, sizeof(m.u.start.vault_dir), "%s",
 	    b->config->vault);
-	start_part(b, &b->census);
+	box_start_part(b, &b->census);
 	if (b->census.child.fd >= 0 && msg_send(b->census.child.fd, &m))
 		child_kill(&b->census.child);
 }
@@ -186,6 +186,10 @@ static void part_ended(struct box *b, struct box_part *part)
 	bool clean = WIFEXITED(part->child.status) &&
 		     WEXITSTATUS(part->child.status) == 0;
 
+	if (part == &b->scrub) {
+		box_scrub_ended(b);
+		return;
+	}
 	if (!clean && !b->stop)
 		count_crash(b, part);
 	child_close(&part->child);
@@ -230,6 +234,14 @@ static bool part_message(
 	}
 	if (part == &b->census && m->type == MSG_KEPT) {
 		box_phone_kept(b, &m->u.kept);
+		return true;
+	}
+	if (part == &b->scrub && m->type == MSG_KEPT) {
+		box_phone_kept(b, &m->u.kept);
+		return true;
+	}
+	if (part == &b->scrub && m->type == MSG_SCRUBBED) {
+		box_scrub_told(b, &m->u.scrubbed);
 		return true;
 	}
 	if (part == &b->web && m->type == MSG_SERVING) {
@@ -284,9 +296,10 @@ static void drain(struct box *b, const struct source *s)
 
 static struct box_part *part_at(struct box *b, unsigned i)
 {
-	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census };
+	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census,
+		&b->scrub };
 
-	return i < 3 ? parts[i] : NULL;
+	return i < 4 ? parts[i] : NULL;
 }
 
 static void reap(struct box *b)
@@ -334,6 +347,8 @@ static void disk_changed(struct box *b, bool was_fit)
 	    (unsigned long long)b->disk.free_bytes, b->disk.why);
 	if (is_fit == was_fit)
 		return;
+	if (!is_fit)
+		box_scrub_stop(b);
 	if (is_fit && b->census.child.pid == 0)
 		start_census(b);
 	for (unsigned i = 0; i < b->n_phones; i++) {
@@ -388,10 +403,11 @@ static void timers(struct box *b)
 		if (part == &b->usbmux && !b->has_census)
 			continue;
 		if (part->start_ms && now_ms >= part->start_ms)
-			start_part(b, part);
+			box_start_part(b, part);
 	}
 	for (unsigned i = 0; i < b->n_phones; i++)
 		box_phone_turn(b, &b->phones[i], now_ms);
+	box_scrub_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -406,6 +422,7 @@ static int time_left(const struct box *b, int led_ms)
 	int64_t best = b->tick_ms;
 
 	sooner(&best, b->web.start_ms);
+	sooner(&best, box_scrub_next(b));
 	if (b->has_census)
 		sooner(&best, b->usbmux.start_ms);
 	if (b->usbmux_lost_ms)
@@ -443,7 +460,7 @@ static void on_signal(struct box *b)
 	}
 }
 
-#define SOURCES_MAX (3 + 2 * LIMIT_PHONES)
+#define SOURCES_MAX (4 + 2 * LIMIT_PHONES)
 
 static unsigned list_sources(struct box *b, struct source *out)
 {
@@ -539,6 +556,8 @@ static int box_open(struct box *b, const struct config *config)
 	b->usbmux = (struct box_part){ .role = "usbmux", .child = CHILD_NONE };
 	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
+	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
+	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
 	b->status.started_at = time(NULL);
 	if (ledger_open(config->state, &b->ledger))
 		return EXIT_CONFIG;

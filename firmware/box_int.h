@@ -14,6 +14,9 @@
 #include "status.h"
 #include "wdog.h"
 
+/* A box that was just switched on has better things to do. */
+#define BOX_SCRUB_FIRST_MS (10 * 60 * 1000)
+
 struct box_phone {
 	char udid[48];
 	enum phone_state state;
@@ -56,7 +59,10 @@ struct box {
 	int signals, listen; /* -1: none */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
-	struct box_part usbmux, web, census;
+	struct box_part usbmux, web, census, scrub;
+	int64_t scrub_ms; /* not before; 0: when a backup is safe */
+	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
+	bool scrub_killed;
 	bool has_census; /* what the vault holds is known */
 	bool census_again; /* it changed while it was read */
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
@@ -92,7 +98,24 @@ void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
 
 void box_phone_kept(struct box *b, const struct msg_kept *kept);
 
+/* --- box_scrub.c: reading backups again -------------------------------------- */
+
+/* Starts one when it is due and nothing else needs the disk. */
+void box_scrub_turn(struct box *b, int64_t now_ms);
+/* When the next look is worth it; 0: never. */
+int64_t box_scrub_next(const struct box *b);
+/* At once: a phone needs the disk. It goes on later. */
+void box_scrub_stop(struct box *b);
+/* A backup is safe: it may begin. */
+void box_scrub_wish(struct box *b);
+/* Its messages, and its end. */
+void box_scrub_told(struct box *b, const struct msg_scrubbed *m);
+void box_scrub_ended(struct box *b);
+
 /* --- box.c ------------------------------------------------------------------- */
+
+/* Starts a part now. */
+void box_start_part(struct box *b, struct box_part *part);
 
 /* Probes the disk, and posts when it came or went. */
 void box_look_at_disk(struct box *b);

@@ -166,6 +166,7 @@ static enum rc send_start(const struct box *b, struct box_phone *p)
 		.next_wait_s = c->next_wait_s,
 		.last_wait_s = c->last_wait_s,
 		.reserve_bytes = c->reserve_bytes,
+		.lock_wait_s = 10,
 		.keep = c->keep,
 	};
 	snprintf(m.u.start.udid, sizeof(m.u.start.udid), "%s", p->udid);
@@ -180,6 +181,7 @@ static void start_session(struct box *b, struct box_phone *p)
 {
 	enum rc rc;
 
+	box_scrub_stop(b);
 	p->session_ms = mono_ms();
 	p->has_result = false;
 	p->kept.udid[0] = '\0';
@@ -312,6 +314,7 @@ void box_phone_attached(struct box *b, const char *udid)
 		return;
 	p->attached = true;
 	p->shown.attached = true;
+	box_scrub_stop(b);
 	p->replugged = p->state == PHONE_LEAVING;
 	p->policy.plugged_ms = now.ms;
 	p->policy.retries = 0;
@@ -421,6 +424,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_CANCEL:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
+	case MSG_SCRUBBED:
 	case MSG_UNLOCKED:
 	case MSG_SERVING:
 	case MSG_STATUS:
@@ -535,6 +539,8 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 	    (unsigned long long)p->result.bytes, (long long)p->result.phone_ms,
 	    (long long)p->result.box_ms, p->result.text);
 	night = night_of(p);
+	if (o.event == PHONE_EV_END_SAFE)
+		box_scrub_wish(b);
 	box_phone_post(b, p, o.event);
 	/* What is tried again by itself is not yet the night's end. */
 	if (p->state != PHONE_RETRY && ledger_add(b->ledger, &night))

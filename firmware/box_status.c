@@ -53,6 +53,10 @@ static void fill_phone(
 	if (out->overdue_days && !out->attached &&
 	    (out->state == STATE_SAFE || out->state == STATE_READY))
 		out->state = STATE_READY_OVERDUE;
+	if (out->damaged_files &&
+	    (out->state == STATE_SAFE || out->state == STATE_READY ||
+		out->state == STATE_READY_OVERDUE))
+		out->state = STATE_DAMAGED;
 	status_tell_loss(out);
 	/* A plain one that has no room for its own state yet. */
 	if (out->state == STATE_STARTING)

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "relpath.h"
 #include "utf8.h"
+#include "vault_scrub.h"
 
 #define LOG_MODULE "census"
 
@@ -28,6 +29,36 @@ static enum rc on_snapshot(void *arg, const struct vault_snapshot *s)
 	k->new_files = s->new_files;
 	k->new_bytes = s->new_bytes;
 	return RC_OK;
+}
+
+/* The first few of the newest snapshot are named. */
+static enum rc on_damaged(void *arg, const struct vault_damaged *d)
+{
+	struct msg_kept *k = arg;
+
+	if (!d->newest)
+		return RC_OK;
+	for (unsigned i = 0; i < LIMIT_DAMAGED_NAMES; i++)
+		if (!k->damaged[i][0]) {
+			utf8_clean(
+			    k->damaged[i], sizeof(k->damaged[i]), d->path);
+			return RC_OK;
+		}
+	return RC_CANCELLED; /* there are more than we name */
+}
+
+static enum rc add_damage(struct vault_phone *p, struct msg_kept *k)
+{
+	struct vault_damage_sum sum;
+	enum rc rc = vault_damage_sum(p, &sum);
+
+	if (rc)
+		return rc;
+	k->damaged_files = sum.newest;
+	k->damaged_older = sum.older;
+	k->wants_full = sum.wants_full;
+	rc = sum.newest ? vault_each_damaged(p, on_damaged, k) : RC_OK;
+	return rc == RC_CANCELLED ? RC_OK : rc;
 }
 
 static enum rc add_loss(struct vault_phone *p, struct msg_kept *out)
@@ -54,7 +85,9 @@ enum rc census_kept(
 	memset(out, 0, sizeof(*out));
 	snprintf(out->udid, sizeof(out->udid), "%s", udid);
 	rc = vault_each_snapshot(p, on_snapshot, out);
-	return rc ? rc : add_loss(p, out);
+	if (!rc)
+		rc = add_loss(p, out);
+	return rc ? rc : add_damage(p, out);
 }
 
 struct walk {

@@ -32,6 +32,14 @@ static const struct option_row rows[] = {
 	{ CLI_SNAPSHOT, "snapshot", "N", NULL,
 		"this one; default: the newest good one" },
 	{ CLI_JSON, "json", NULL, NULL, "for programs" },
+	{ CLI_QUICK, "quick", NULL, NULL,
+		"look at places and sizes only, read nothing" },
+	{ CLI_READ_DATA, "read-data", NULL, NULL,
+		"read every byte from the disk: the default" },
+	{ CLI_MINUTES, "minutes", "N", "scrub.minutes",
+		"stop after so many minutes; 0: no limit" },
+	{ CLI_GIB, "gib", "N", "scrub.gib",
+		"stop after so many GiB; 0: no limit" },
 	{ CLI_NO_WEB, "no-web", NULL, NULL, "serve no page" },
 	{ CLI_PORT, "port", "N", "web.port", "port of the page" },
 	{ CLI_LED, "led", "KIND", "led.backend", "none, sysfs or terminal" },
@@ -97,6 +105,8 @@ static bool take_own(
 		c->json |= row->bit == CLI_JSON;
 		c->force |= row->bit == CLI_FORCE;
 		c->dry_run |= row->bit == CLI_DRY_RUN;
+		c->quick |= row->bit == CLI_QUICK;
+		c->read_data |= row->bit == CLI_READ_DATA;
 		c->svg |= row->bit == CLI_SVG;
 		c->label |= row->bit == CLI_LABEL;
 		c->print_config |= row->bit == CLI_PRINT_CONFIG;

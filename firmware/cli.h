@@ -28,8 +28,12 @@ enum cli_option {
 	CLI_DRY_RUN = 1 << 16,
 	CLI_UNPIN = 1 << 17,
 	CLI_COPY = 1 << 18,
-	CLI_FORCE = 1 << 20,
-	CLI_FOLDER = 1 << 19 /* a word on the command line: cli.word */
+	CLI_FORCE = 1 << 19,
+	CLI_QUICK = 1 << 20,
+	CLI_READ_DATA = 1 << 21,
+	CLI_MINUTES = 1 << 22,
+	CLI_GIB = 1 << 23,
+	CLI_FOLDER = 1 << 24 /* a word on the command line: cli.word */
 };
 
 struct cli {
@@ -39,6 +43,7 @@ struct cli {
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
+	bool quick, read_data;
 	bool dry_run, unpin, force;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */

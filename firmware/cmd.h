@@ -14,6 +14,7 @@ int cmd_verify(const struct cli *cli);
 int cmd_disk(const struct cli *cli);
 int cmd_adopt(const struct cli *cli);
 int cmd_repair(const struct cli *cli);
+int cmd_scrub(const struct cli *cli);
 int cmd_files(const struct cli *cli);
 int cmd_legend(const struct cli *cli);
 int cmd_states(const struct cli *cli);

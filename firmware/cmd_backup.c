@@ -262,6 +262,7 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_CANCEL:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
+	case MSG_SCRUBBED:
 	case MSG_UNLOCKED:
 	case MSG_SERVING:
 	case MSG_STATUS:
@@ -351,6 +352,12 @@ static int conclude(struct backup *b)
 
 	meter_result(b->phone, &b->result);
 	b->phone->state = o.state;
+	if (o.state == STATE_SAFE && b->phone->damaged_files) {
+		/* Committed; but older files of it did not come again. */
+		b->phone->state = STATE_DAMAGED;
+		complain(b);
+		return EXIT_DAMAGED;
+	}
 	if (o.state == STATE_SAFE) {
 		b->phone->attached = true;
 		snprintf(where, sizeof(where), "%s/Nightstand/%s/latest/%s",

@@ -50,6 +50,8 @@ static void on_kept(void *arg, const struct msg_kept *kept)
 	p->eta_s = -1;
 	p->state = kept->at ? STATE_SAFE : STATE_READY;
 	meter_kept(p, kept);
+	if (p->damaged_files)
+		p->state = STATE_DAMAGED;
 }
 
 /* What a box would say that has just begun, with no phone on its cable. */
@@ -88,7 +90,8 @@ static int from_vault(const struct cli *cli, struct status *st)
 
 		if (st->phones[i].last_good_at && days >= c->overdue_days) {
 			st->phones[i].overdue_days = (uint32_t)days;
-			st->phones[i].state = STATE_READY_OVERDUE;
+			if (st->phones[i].state != STATE_DAMAGED)
+				st->phones[i].state = STATE_READY_OVERDUE;
 		}
 		status_tell_loss(&st->phones[i]);
 	}
@@ -115,6 +118,11 @@ static void print_phone(const struct status *st, uint32_t i)
 	if (p->last_good_at)
 		printf(" %s, %u version%s.", bytes, p->versions,
 		    p->versions == 1 ? "" : "s");
+	if (p->state == STATE_DAMAGED && w.small[0])
+		printf(" (%s)", w.small);
+	if (p->damaged_older)
+		printf(" Damaged files of older backups: %llu.",
+		    (unsigned long long)p->damaged_older);
 	if (p->loss_pct)
 		printf(" When you have seen to it: `nightstand dismiss`.");
 	printf("\n");

@@ -1,4 +1,4 @@
-/* `list`, `files` and `verify`: what lies on the disk. */
+/* `list` and `files`: what lies on the disk. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -321,71 +321,4 @@ int cmd_files(const struct cli *cli)
 	if (cli->json)
 		printf("]\n");
 	return status;
-}
-
-/* --- verify ----------------------------------------------------------------- */
-
-static int verify_one(struct look *l, int64_t snapshot)
-{
-	struct vault_check c = { 0 };
-	enum rc rc = vault_check_snapshot(l->phone, snapshot, &c);
-	char count[40];
-	char bytes[40];
-
-	words_count(c.files, count, sizeof(count));
-	words_bytes(c.bytes, bytes, sizeof(bytes));
-	if (!rc) {
-		printf("%s snapshot %lld: %s files, %s, all as they were "
-		       "stored\n",
-		    l->udid, (long long)snapshot, count, bytes);
-		return 0;
-	}
-	if (rc != RC_CORRUPT)
-		return say_phone(l, rc);
-	fprintf(stderr,
-	    "nightstand: %s snapshot %lld: %llu of %s files are damaged; the "
-	    "first is %s\n",
-	    l->udid, (long long)snapshot, (unsigned long long)c.bad, count,
-	    c.first_bad);
-	return EXIT_DAMAGED;
-}
-
-/* Checked after the walk: a check may take hours. */
-static enum rc note_good(void *arg, const struct vault_snapshot *s)
-{
-	struct look *l = arg;
-
-	if (s->state != VAULT_GOOD && s->state != VAULT_DAMAGED)
-		return RC_OK;
-	if (l->n_ids == IDS_MAX)
-		return RC_LIMIT;
-	l->ids[l->n_ids++] = s->id;
-	return RC_OK;
-}
-
-static int verify_phone(struct look *l)
-{
-	int worst = 0;
-	enum rc rc;
-
-	if (l->cli->snapshot)
-		return verify_one(l, l->cli->snapshot);
-	l->n_ids = 0;
-	rc = vault_each_snapshot(l->phone, note_good, l);
-	if (rc)
-		return say_phone(l, rc);
-	for (unsigned i = 0; i < l->n_ids; i++) {
-		int status = verify_one(l, l->ids[i]);
-
-		worst = status ? status : worst;
-	}
-	return worst;
-}
-
-int cmd_verify(const struct cli *cli)
-{
-	static struct look l;
-
-	l.cli = cli;
-	return look(&l, verify_phone);
 }

@@ -12,7 +12,6 @@
 #include "vault.h"
 
 #define UDIDS_MAX 64
-#define IDS_MAX   4096
 
 struct look {
 	const struct cli *cli;
@@ -25,8 +24,6 @@ struct look {
 	unsigned n_udids;
 	char udids[UDIDS_MAX][48];
 	unsigned n_found; /* snapshots that fit */
-	unsigned n_ids;
-	int64_t ids[IDS_MAX]; /* snapshots to verify */
 	int status; /* to end with */
 };
 

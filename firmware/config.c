@@ -57,6 +57,12 @@ static const struct key keys[] = {
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
 	"room that a backup leaves free on the disk, at most 1/50 of it" },
+{ "scrub", "on", KEY_FLAG, AT(scrub), 0, "yes", 0, 0, NULL,
+	"read a part of the backups again each night and compare" },
+{ "scrub", "minutes", KEY_INT, AT(scrub_minutes), 0, "20", 0, 1440, NULL,
+	"how long, at most, in one night; 0: no limit" },
+{ "scrub", "gib", KEY_INT, AT(scrub_gib), 0, "0", 0, 1000000, NULL,
+	"how many GiB, at most, in one night; 0: no limit" },
 { "keep", "last", KEY_INT, AT(keep.rules.last), 0, "3", 0, RETENTION_RULE_MAX,
 	NULL, "the last so many backups are kept; the two newest good ones "
 	"are in any case" },

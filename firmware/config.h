@@ -26,6 +26,8 @@ struct config {
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
 
+	bool scrub; /* the box does it by itself */
+	int scrub_minutes, scrub_gib; /* of one night; 0: no limit */
 	struct vault_keep keep;
 
 	bool web;

@@ -15,6 +15,8 @@
 
 #define LOG_MODULE "store"
 
+#define BUSY_US 100000
+
 struct lazy_store {
 	pthread_t thread;
 	bool joined;
@@ -25,6 +27,7 @@ struct lazy_store {
 	char why[256];
 	bool fresh;
 	uint64_t reserve_bytes;
+	int lock_wait_s;
 	struct vault_keep keep;
 	/* written by the thread, read after the join */
 	enum rc rc;
@@ -65,6 +68,20 @@ static enum rc probe_alone(struct lazy_store *l)
 	return rc;
 }
 
+/* A scrub that has just been stopped for us, or a check that writes down what
+ * it found, gives the lock free in a moment. */
+static enum rc open_phone(struct lazy_store *l)
+{
+	enum rc rc;
+	int tries = 0;
+
+	do
+		rc = mend_open(l->state_dir, l->vault, l->udid, &l->phone);
+	while (rc == RC_BUSY && ++tries <= 10 * l->lock_wait_s &&
+	       !usleep(BUSY_US));
+	return rc;
+}
+
 static enum rc open_all(struct lazy_store *l)
 {
 	enum rc rc = probe_alone(l);
@@ -74,7 +91,7 @@ static enum rc open_all(struct lazy_store *l)
 	if (rc != RC_UNSUPPORTED)
 		rc = vault_open(NULL, l->dir, true, &l->vault);
 	if (!rc)
-		rc = mend_open(l->state_dir, l->vault, l->udid, &l->phone);
+		rc = open_phone(l);
 	if (!rc) {
 		vault_phone_set_keep(l->phone, &l->keep);
 		vault_make_room(l->phone);
@@ -202,6 +219,7 @@ enum rc lazy_store_begin(
 	    opts->state_dir ? opts->state_dir : "");
 	l->fresh = opts->fresh;
 	l->reserve_bytes = opts->reserve_bytes;
+	l->lock_wait_s = opts->lock_wait_s;
 	l->keep = opts->keep;
 	l->ops = (struct store_ops){
 		.stat = pass_stat,

@@ -136,7 +136,8 @@ const struct status_night *ledger_last_of(
     const struct ledger *l, const char *udid)
 {
 	for (uint32_t i = l->n; i > 0; i--)
-		if (!strcmp(l->nights[i - 1].udid, udid))
+		if (!strcmp(l->nights[i - 1].udid, udid) &&
+		    !status_is_about_disk(l->nights[i - 1].state))
 			return &l->nights[i - 1];
 	return NULL;
 }

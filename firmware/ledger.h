@@ -32,7 +32,7 @@ MUST_CHECK enum rc ledger_add(struct ledger *l, const struct status_night *n);
 uint32_t ledger_newest(
     const struct ledger *l, struct status_night *out, uint32_t cap);
 
-/* The newest line about a phone, or NULL. */
+/* The newest line about a phone's backups, or NULL; not what a scrub says. */
 const struct status_night *ledger_last_of(
     const struct ledger *l, const char *udid);
 

@@ -42,8 +42,20 @@ static const struct cli_command commands[] = {
 	"list the backups of each phone", NULL },
 { "snapshots", cmd_list, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_JSON, NULL,
 	NULL },
-{ "verify", cmd_verify, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT,
-	"read backups again and compare every file with its hash", NULL },
+{ "verify", cmd_verify,
+	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_SNAPSHOT | CLI_QUICK |
+	CLI_READ_DATA | CLI_JSON,
+	"read backups again and compare every file with its hash",
+	"All snapshots, or one; what several share is read once. Names each "
+	"damaged file, the\nsnapshots that need it, and when it was last seen "
+	"whole. Runs beside a backup." },
+{ "scrub", cmd_scrub,
+	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_MINUTES | CLI_GIB | CLI_JSON,
+	"read the next part of the backups again; repair what has a copy",
+	"Goes on where the last one stopped, so that everything is read within "
+	"a bounded number\nof nights. The box does it by itself after a "
+	"backup. What has no other copy on the disk\nis fetched from the phone "
+	"at its next backup." },
 { "adopt", cmd_adopt,
 	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_COPY | CLI_LOG | CLI_FOLDER,
 	"take over a backup that idevicebackup2, Finder or iTunes has made",
@@ -161,6 +173,8 @@ static int run_role(int argc, char **argv)
 		return role_watch(ROLE_FD);
 	if (!strcmp(name, "usbmux"))
 		return role_usbmux(ROLE_FD);
+	if (!strcmp(name, "scrub"))
+		return role_scrub(ROLE_FD);
 	if (!strcmp(name, "web"))
 		return role_web(ROLE_FD, argc - 3, argv + 3);
 	return EXIT_USAGE;

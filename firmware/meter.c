@@ -116,6 +116,10 @@ void meter_kept(struct status_phone *p, const struct msg_kept *in)
 	p->last_bytes = in->bytes;
 	p->last_new_files = in->new_files;
 	p->last_new_bytes = in->new_bytes;
+	p->damaged_files = in->damaged_files;
+	p->damaged_older = in->damaged_older;
+	p->wants_full = in->wants_full;
+	memcpy(p->damaged, in->damaged, sizeof(p->damaged));
 	p->loss_pct = in->loss_pct;
 	p->loss_at = in->loss_at;
 	TAKE(p->loss_domain, in->loss_domain);

@@ -31,6 +31,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_PROGRESS] = sizeof(struct msg_progress),
 	[MSG_KEPT] = sizeof(struct msg_kept),
 	[MSG_RESULT] = sizeof(struct msg_result),
+	[MSG_SCRUBBED] = sizeof(struct msg_scrubbed),
 	[MSG_UNLOCKED] = 0,
 	[MSG_SERVING] = sizeof(struct msg_serving),
 	[MSG_STATUS] = sizeof(struct status),
@@ -48,12 +49,21 @@ static bool is_flag(const bool *b)
 	return byte <= 1;
 }
 
+static bool names_are_sound(const char names[LIMIT_DAMAGED_NAMES][64])
+{
+	for (unsigned i = 0; i < LIMIT_DAMAGED_NAMES; i++)
+		if (!ENDS(names[i]))
+			return false;
+	return true;
+}
+
 static bool phone_is_sound(const struct status_phone *p)
 {
 	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
 	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
 	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
 	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
+	       is_flag(&p->wants_full) && names_are_sound(p->damaged) &&
 	       (unsigned)p->state < STATE_COUNT_;
 }
 
@@ -113,6 +123,11 @@ static bool start_is_sound(const struct msg_start *s)
 	    s->next_wait_s < 0 || s->next_wait_s > 86400 ||
 	    s->last_wait_s < 0 || s->last_wait_s > 86400)
 		return false;
+	if (s->lock_wait_s < 0 || s->lock_wait_s > 86400)
+		return false;
+	if (s->scrub_minutes < 0 || s->scrub_minutes > 1440 ||
+	    s->scrub_gib < 0 || s->scrub_gib > 1000000)
+		return false;
 	if (!keep_is_sound(&s->keep))
 		return false;
 	if (s->job == MSG_JOB_CENSUS)
@@ -159,7 +174,14 @@ bool msg_is_sound(const struct msg *m)
 		return UDID(m->u.kept.udid) && ENDS(m->u.kept.name) &&
 		       ENDS(m->u.kept.product_type) && ENDS(m->u.kept.ios) &&
 		       m->u.kept.encrypted <= 1 && m->u.kept.at >= 0 &&
-		       m->u.kept.loss_pct <= 100 && ENDS(m->u.kept.loss_domain);
+		       m->u.kept.loss_pct <= 100 &&
+		       ENDS(m->u.kept.loss_domain) &&
+		       m->u.kept.wants_full <= 1 &&
+		       names_are_sound(m->u.kept.damaged);
+	case MSG_SCRUBBED:
+		return UDID(m->u.scrubbed.udid) &&
+		       m->u.scrubbed.rc < RC_COUNT_ && m->u.scrubbed.all <= 1 &&
+		       m->u.scrubbed.seconds >= 0;
 	case MSG_RESULT:
 		return result_is_sound(&m->u.result);
 	case MSG_SERVING:

@@ -30,6 +30,8 @@ enum msg_type {
 	MSG_PROGRESS,
 	MSG_KEPT,
 	MSG_RESULT,
+	/* scrub -> box; KEPT, too */
+	MSG_SCRUBBED,
 	/* watch -> box */
 	MSG_UNLOCKED,
 	/* web -> box */
@@ -53,6 +55,8 @@ struct msg_start {
 	int32_t trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
 	int32_t last_wait_s;
 	uint64_t reserve_bytes;
+	int32_t lock_wait_s; /* backup: for the lock of a scrub that ends */
+	int32_t scrub_minutes, scrub_gib; /* role scrub; 0: no limit */
 	struct vault_keep keep;
 	char udid[48];
 	char vault_dir[512];
@@ -115,6 +119,17 @@ struct msg_kept {
 	uint32_t loss_pct; /* 0: nothing */
 	int64_t loss_at; /* of the backup before */
 	char loss_domain[128];
+	uint64_t damaged_files, damaged_older; /* as in struct status_phone */
+	uint8_t wants_full;
+	char damaged[LIMIT_DAMAGED_NAMES][64];
+};
+
+struct msg_scrubbed { /* one phone's part of it is over */
+	char udid[48];
+	uint8_t rc; /* enum rc */
+	uint8_t all; /* everything was read since the pass began */
+	uint64_t files, bytes, found, healed;
+	int64_t seconds;
 };
 
 struct msg_result {
@@ -148,6 +163,7 @@ struct msg {
 		struct msg_progress progress;
 		struct msg_kept kept;
 		struct msg_result result;
+		struct msg_scrubbed scrubbed;
 		struct msg_serving serving;
 		struct status status;
 	} u;

@@ -17,6 +17,8 @@ int role_session(int fd);
 int role_watch(int fd);
 /* Follows who is on the cable. */
 int role_usbmux(int fd);
+/* Reads a part of the backups again. */
+int role_scrub(int fd);
 /* Serves the page: argv[0] is the network port's kind, then address, port. */
 int role_web(int fd, int argc, char **argv);
 

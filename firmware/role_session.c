@@ -316,6 +316,7 @@ static int run_backup(struct job *j)
 		.state_dir = j->start.state_dir,
 		.fresh = j->start.fresh,
 		.reserve_bytes = j->start.reserve_bytes,
+		.lock_wait_s = j->start.lock_wait_s,
 		.keep = j->start.keep,
 	};
 	struct session_opts so = {

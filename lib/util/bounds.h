@@ -35,6 +35,9 @@
 /* Phones that the status has room for. */
 #define LIMIT_PHONES 8
 
+/* Damaged files that the status names; it counts all. */
+#define LIMIT_DAMAGED_NAMES 3
+
 /* Ledger lines in the status. */
 #define LIMIT_NIGHTS 30
 

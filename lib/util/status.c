@@ -30,6 +30,8 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_SHRUNK] = "shrunk",
 	[STATE_CATALOG_BROKEN] = "catalog_broken",
 	[STATE_CHECK_FAILED] = "check_failed",
+	[STATE_DAMAGED] = "damaged",
+	[STATE_SCRUBBED] = "scrubbed",
 	[STATE_BOX_FAULT] = "box_fault",
 };
 
@@ -59,12 +61,14 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_TRUST_REFUSED] = 51,
 	[STATE_SETUP_UNFINISHED] = 45,
 	[STATE_PASSCODE_MISSED] = 44,
+	[STATE_DAMAGED] = 41,
 	[STATE_SHRUNK] = 42,
 	[STATE_READY_OVERDUE] = 40,
 	[STATE_UNPLUGGED] = 30,
 	[STATE_STARTING] = 25,
 	[STATE_SAFE] = 20,
 	[STATE_READY] = 10,
+	[STATE_SCRUBBED] = 10,
 };
 
 const char *status_state_id(enum status_state s)
@@ -81,6 +85,11 @@ enum status_state status_state_from_id(const char *id)
 	while (i < STATE_COUNT_ && strcmp(ids[i], id) != 0)
 		i++;
 	return (enum status_state)i;
+}
+
+bool status_is_about_disk(enum status_state s)
+{
+	return s == STATE_DAMAGED || s == STATE_SCRUBBED;
 }
 
 bool status_is_busy(enum status_state s)

@@ -40,6 +40,8 @@ enum status_state {
 	STATE_SHRUNK, /* safe, but much less than the night before */
 	STATE_CATALOG_BROKEN, /* of one phone; its backups are there */
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
+	STATE_DAMAGED, /* the newest backup is no longer whole on the disk */
+	STATE_SCRUBBED, /* in the ledger only: all was read again */
 	STATE_BOX_FAULT,
 	STATE_COUNT_
 };
@@ -68,6 +70,11 @@ struct status_phone {
 	uint64_t last_files, last_bytes, last_new_files, last_new_bytes;
 	uint32_t versions;
 	uint32_t overdue_days; /* 0: not overdue */
+	/* what the disk did to finished backups */
+	uint64_t damaged_files; /* of the newest one; `damaged` names some */
+	uint64_t damaged_older; /* that only older ones need */
+	bool wants_full; /* the next backup will be a full one for it */
+	char damaged[LIMIT_DAMAGED_NAMES][64];
 	/* much less than the night before, and nobody has dismissed it */
 	uint32_t loss_pct; /* 0: none */
 	int64_t loss_at; /* the backup that has it all, and is kept */
@@ -81,7 +88,7 @@ struct status_night {
 	char phone[128];
 	enum status_state state; /* how it ended: SAFE, UNPLUGGED, … */
 	uint32_t pct_x100;
-	uint64_t new_files, new_bytes;
+	uint64_t new_files, new_bytes; /* SCRUBBED: read; DAMAGED: so many */
 	int64_t seconds;
 	uint64_t missing_bytes;
 	int mb_code;
@@ -119,6 +126,9 @@ const char *status_state_id(enum status_state s); /* "wants_passcode" */
 
 /* STATE_COUNT_ when there is no such id. */
 enum status_state status_state_from_id(const char *id);
+
+/* A ledger line about what lies on the disk, not about a night's backup. */
+bool status_is_about_disk(enum status_state s);
 
 /* A backup is under way or about to be, in this state. */
 bool status_is_busy(enum status_state s);

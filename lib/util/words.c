@@ -27,7 +27,8 @@ struct row {
  * {phone} its name, {pct} whole percent, {left} time left as a sentence's
  * start, {days}, {reason} and {helps} of an error code, {missing} bytes,
  * {why} the detail, {sum} the cost of a night, {loss} percent of {what} that
- * are gone since {when}.
+ * are gone since {when}, {damaged} "A file of …'s newest backup is", {fetch}
+ * how it comes again, {count} and {read} of a scrub.
  */
 /* clang-format off */
 static const struct row rows[STATE_COUNT_] = {
@@ -112,6 +113,14 @@ static const struct row rows[STATE_COUNT_] = {
 [STATE_CHECK_FAILED] = { "What arrived from {phone} is not a whole backup",
 	"The earlier backup is untouched. The box tries again. {why}",
 	"what arrived was not whole", LED_FAILED, WORDS_BAD,
+	GLANCE_LAST_GOOD },
+[STATE_DAMAGED] = { "{damaged} damaged on the disk",
+	"{fetch}",
+	"damaged files on the disk: {count}", LED_OVERDUE, WORDS_ACT,
+	GLANCE_LAST_GOOD },
+[STATE_SCRUBBED] = { "All backups were read again",
+	"Every file is as it was stored.",
+	"read again from the disk: {read}, all whole {why}", LED_READY, WORDS_GOOD,
 	GLANCE_LAST_GOOD },
 [STATE_BOX_FAULT] = { "The box restarted a part of itself",
 	"It goes on by itself. {why}",
@@ -208,6 +217,8 @@ struct facts {
 	uint64_t missing_bytes;
 	char why[256];
 	const char *sum;
+	uint64_t damaged, files, bytes;
+	bool wants_full;
 	uint32_t loss_pct;
 	int64_t now_at, loss_at;
 	char domain[128];
@@ -227,6 +238,8 @@ static void facts_of_phone(const struct status_phone *p, struct facts *f)
 	f->mb_code = p->mb_code;
 	f->missing_bytes = p->missing_bytes;
 	utf8_clean(f->why, sizeof(f->why), p->detail);
+	f->damaged = p->damaged_files;
+	f->wants_full = p->wants_full;
 	f->loss_pct = p->loss_pct;
 	f->loss_at = p->loss_at;
 	utf8_clean(f->domain, sizeof(f->domain), p->loss_domain);
@@ -258,6 +271,40 @@ static void put_reason(const struct facts *f, char *out, size_t cap)
 	snprintf(out, cap, "%s", reason);
 }
 
+static void put_damaged(const struct facts *f, char *out, size_t cap)
+{
+	char count[40];
+
+	words_count(f->damaged, count, sizeof(count));
+	if (f->damaged == 1)
+		snprintf(out, cap, "A file of %s's newest backup is", f->phone);
+	else
+		snprintf(out, cap, "%s files of %s's newest backup are", count,
+		    f->phone);
+}
+
+static void put_fetch(const struct facts *f, char *out, size_t cap)
+{
+	if (f->wants_full)
+		snprintf(out, cap,
+		    "Plug it in tonight: the box fetches everything again, "
+		    "which takes longer.");
+	else
+		snprintf(out, cap,
+		    "Plug it in tonight: the box fetches %s again.",
+		    f->damaged == 1 ? "it" : "them");
+}
+
+static void put_read(const struct facts *f, char *out, size_t cap)
+{
+	char count[40], bytes[40];
+
+	words_count(f->files, count, sizeof(count));
+	words_bytes(f->bytes, bytes, sizeof(bytes));
+	snprintf(
+	    out, cap, "%s file%s, %s", count, f->files == 1 ? "" : "s", bytes);
+}
+
 static void put_value(
     const struct facts *f, const char *key, size_t len, char *out, size_t cap)
 {
@@ -285,6 +332,14 @@ static void put_value(
 		snprintf(out, cap, "%s", f->why);
 	else if (IS("sum"))
 		snprintf(out, cap, "%s", f->sum);
+	else if (IS("damaged"))
+		put_damaged(f, out, cap);
+	else if (IS("fetch"))
+		put_fetch(f, out, cap);
+	else if (IS("read"))
+		put_read(f, out, cap);
+	else if (IS("count"))
+		words_count(f->files, out, cap);
 	else if (IS("loss"))
 		snprintf(out, cap, "%u", f->loss_pct);
 	else if (IS("what"))
@@ -360,6 +415,22 @@ static void put_small(struct words *out, int mb_code, const char *detail)
 	append_text(out->small, sizeof(out->small), text);
 }
 
+/* Which files; the page and the terminal show them small. */
+static void put_names(struct words *out, const struct status_phone *p)
+{
+	char name[64];
+
+	out->small[0] = '\0';
+	for (unsigned i = 0; i < LIMIT_DAMAGED_NAMES && p->damaged[i][0]; i++) {
+		utf8_clean(name, sizeof(name), p->damaged[i]);
+		if (i)
+			append_text(out->small, sizeof(out->small), ", ");
+		append_text(out->small, sizeof(out->small), name);
+	}
+	if (p->damaged_files > LIMIT_DAMAGED_NAMES)
+		append_text(out->small, sizeof(out->small), " \u2026");
+}
+
 static void put_words(
     enum status_state state, const struct facts *f, struct words *out)
 {
@@ -404,7 +475,8 @@ static void append_last_seen(
 		const struct status_night *n = &st->nights[i];
 
 		if (strcmp(n->udid, p->udid) != 0 ||
-		    n->state == STATE_READY_OVERDUE)
+		    n->state == STATE_READY_OVERDUE ||
+		    status_is_about_disk(n->state))
 			continue;
 		if (n->state == STATE_SAFE)
 			return;
@@ -436,6 +508,8 @@ void words_phone(const struct status *st, unsigned phone, struct words *out)
 	if (!p)
 		return;
 	put_small(out, p->mb_code, p->detail);
+	if (p->state == STATE_DAMAGED)
+		put_names(out, p);
 	as_due(p, out);
 	if (p->state == STATE_SAFE && !p->attached)
 		out->sentence[0] = '\0';
@@ -450,7 +524,9 @@ void words_last_good(
 	char when[48];
 
 	if (!p || p->last_good_at <= 0) {
-		snprintf(out, cap, "No backup yet.");
+		snprintf(out, cap,
+		    p && p->damaged_files ? "No backup is whole."
+					  : "No backup yet.");
 		return;
 	}
 	words_when_joined(
@@ -580,6 +656,8 @@ void words_night(const struct status *st, unsigned night, char *out, size_t cap)
 	f.pct = n->pct_x100 > 10000 ? 100 : n->pct_x100 / 100;
 	f.mb_code = n->mb_code;
 	f.missing_bytes = n->missing_bytes;
+	f.files = n->new_files;
+	f.bytes = n->new_bytes;
 	utf8_clean(f.why, sizeof(f.why), n->detail);
 	put_new(n->new_files, n->new_bytes, sum, sizeof(sum));
 	words_duration(n->seconds, took, sizeof(took));

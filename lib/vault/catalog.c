@@ -55,6 +55,13 @@ static const char schema[] =
     /* objects that a repair found and no row explains: kept for a person */
     "CREATE TABLE lost(digest BLOB PRIMARY KEY, size INTEGER NOT NULL)"
     " WITHOUT ROWID;"
+    /* path '': the object of that content; else the file of latest/ */
+    "CREATE TABLE damage(digest BLOB NOT NULL, path TEXT NOT NULL,"
+    " what INTEGER NOT NULL, found INTEGER NOT NULL, whole INTEGER NOT NULL,"
+    " asked INTEGER NOT NULL, PRIMARY KEY(digest, path)) WITHOUT ROWID;"
+    "CREATE TABLE scrub_run(id INTEGER PRIMARY KEY, pass INTEGER NOT NULL,"
+    " began INTEGER NOT NULL, ended INTEGER NOT NULL, stage INTEGER NOT NULL,"
+    " key BLOB NOT NULL);"
     "PRAGMA application_id=1314092099;" /* CATALOG_APP_ID */
     "PRAGMA user_version=2;";
 

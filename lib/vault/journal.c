@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "damage.h"
 #include "guard.h"
 #include "journal_folders.h"
 #include "layout.h"
@@ -15,7 +16,8 @@ enum what {
 	WHAT_RMDIR = 2,
 	WHAT_MKDIR = 3,
 	WHAT_PLACE = 4,
-	WHAT_PLACE_DIR = JOURNAL_PLACE_DIR
+	WHAT_PLACE_DIR = JOURNAL_PLACE_DIR,
+	WHAT_DROP = 6 /* superseded, damaged, and a whole object is there */
 };
 
 /* --- writing: all in SQL, one pass over the overlay ----------------------- */
@@ -255,8 +257,9 @@ static enum rc insert_snapshot(struct db *db, const struct vault_snapshot *snap)
 	return rc;
 }
 
-static enum rc write_all(struct db *db, struct vault_snapshot *snap)
+static enum rc write_all(struct vault_phone *p, struct vault_snapshot *snap)
 {
+	struct db *db = p->cat.db;
 	int64_t last = 0, files = 0, in_folders = 0;
 	enum rc rc = db_number(db, "SELECT max(id) FROM snapshot", &last);
 
@@ -286,6 +289,8 @@ static enum rc write_all(struct db *db, struct vault_snapshot *snap)
 	if (!rc)
 		rc = insert_snapshot(db, snap);
 	if (!rc)
+		rc = damage_at_commit(&p->cat, snap->id, WHAT_DROP);
+	if (!rc)
 		rc = db_exec(db, "DELETE FROM pending; DELETE FROM staged;"
 				 "DELETE FROM adopt;");
 	return rc;
@@ -297,7 +302,7 @@ enum rc journal_write(struct vault_phone *p, struct vault_snapshot *snap)
 	enum rc rc = db_begin(db);
 
 	if (!rc)
-		rc = write_all(db, snap);
+		rc = write_all(p, snap);
 	if (!rc)
 		rc = guard_write(p, snap);
 	if (!rc)
@@ -368,6 +373,13 @@ static enum rc do_retire(struct replay *r, const struct move *m)
 	return RC_OK;
 }
 
+static enum rc do_drop(struct replay *r, const struct move *m)
+{
+	int rv = r->p->ops->unlink(r->p->ops->ctx, r->p->root, m->latest);
+
+	return rv == -ENOENT ? RC_OK : fileops_rc(rv);
+}
+
 static enum rc do_rmdir(struct replay *r, const struct move *m)
 {
 	int rv = r->p->ops->rmdir(r->p->ops->ctx, r->p->root, m->latest);
@@ -383,21 +395,24 @@ static enum rc do_mkdir(struct replay *r, const struct move *m)
 	return fileops_ensure_dir(r->p->ops, r->p->root, m->latest);
 }
 
-/* The current entry of a file that is not there would hide the loss from the
- * phone; without the entry it sends the file again. */
-static enum rc end_entry(struct replay *r, const struct move *m)
+/* Its entry stays: a row of damage makes the next night ask for it. */
+static enum rc note_missing(struct replay *r, const struct move *m)
 {
+	struct content c = { .stage = CONTENTS_LATEST, .size = m->size };
 	struct db_stmt *s = NULL;
+	bool row = false;
 	enum rc rc = db_prepare(r->p->cat.db,
-	    "UPDATE entry SET last=?2 WHERE path=?1 AND last IS NULL", &s);
+	    "SELECT digest FROM entry WHERE path=?1 AND last IS NULL", &s);
 
 	if (rc)
 		return rc;
-	db_bind_text(s, 1, m->rel, strlen(m->rel));
-	db_bind_int(s, 2, r->snapshot);
-	rc = db_run(s);
+	memcpy(c.rel, m->rel, sizeof(c.rel));
+	db_bind_text(s, 1, c.rel, strlen(c.rel));
+	rc = db_step(s, &row);
+	if (!rc)
+		rc = row ? catalog_row_digest(s, 0, c.digest) : RC_CORRUPT;
 	db_finish(s);
-	return rc;
+	return rc ? rc : damage_add(&r->p->cat, &c, VAULT_MISSING, 0);
 }
 
 static enum rc do_place(struct replay *r, const struct move *m)
@@ -411,7 +426,7 @@ static enum rc do_place(struct replay *r, const struct move *m)
 		return rc;
 	log_error("a received file is missing on the disk");
 	r->lost_new++;
-	return end_entry(r, m);
+	return note_missing(r, m);
 }
 
 static enum rc place_named(
@@ -488,6 +503,8 @@ static enum rc pass_a(struct replay *r)
 	enum rc rc = each_move(r, WHAT_RETIRE, do_retire);
 
 	if (!rc)
+		rc = each_move(r, WHAT_DROP, do_drop);
+	if (!rc)
 		rc = each_move(r, WHAT_RMDIR, do_rmdir);
 	if (!rc)
 		rc = sync_disk(r->p);
@@ -500,13 +517,13 @@ static enum rc pass_a(struct replay *r)
 static enum rc finish(struct replay *r)
 {
 	struct db *db = r->p->cat.db;
-	const char *sql = r->lost_new
-			      ? "UPDATE snapshot SET state=3 WHERE id=?1"
-			      : "UPDATE snapshot SET state=2 WHERE id=?1";
 	enum rc rc = db_begin(db);
 
 	if (!rc)
-		rc = run_with(db, sql, r->snapshot);
+		rc = run_with(
+		    db, "UPDATE snapshot SET state=2 WHERE id=?1", r->snapshot);
+	if (!rc) /* or `damaged`; older ones, too, become what they are now */
+		rc = damage_settle(&r->p->cat);
 	if (!rc)
 		rc = db_exec(db, "DELETE FROM move");
 	if (!rc)
@@ -516,7 +533,7 @@ static enum rc finish(struct replay *r)
 	return rc;
 }
 
-_Static_assert(VAULT_GOOD == 2 && VAULT_DAMAGED == 3, "finish() has them");
+_Static_assert(VAULT_GOOD == 2, "finish() has it");
 
 static enum rc pass_b(struct replay *r)
 {

@@ -146,6 +146,8 @@ enum rc vault_night_begin(
 		rc = view_new(p->cat.db, &n->view);
 	if (!rc)
 		rc = view_is_clean(n->view, &clean);
+	if (!rc)
+		rc = lend_decide(p, &n->lend);
 	if (rc) {
 		view_free(n->view);
 		free(n);
@@ -248,6 +250,18 @@ static enum rc commit(struct vault_night *n, struct vault_snapshot *snap)
 	return rc;
 }
 
+/* What the disk lost of this very night; older damage is told by the
+ * snapshot's state. */
+static enum rc check_arrived(struct vault_phone *p)
+{
+	int64_t lost = 0;
+	enum rc rc = db_number(p->cat.db,
+	    "SELECT EXISTS(SELECT 1 FROM damage WHERE path<>'' AND asked=0)",
+	    &lost);
+
+	return !rc && lost ? RC_CORRUPT : rc;
+}
+
 enum rc vault_night_commit(struct vault_night *n,
     const struct vault_facts *facts, struct vault_snapshot *out)
 {
@@ -268,8 +282,8 @@ enum rc vault_night_commit(struct vault_night *n,
 	}
 	night_free(n);
 	rc = catalog_snapshot(&p->cat, snap.id, out);
-	if (!rc && out->state != VAULT_GOOD)
-		rc = RC_CORRUPT;
+	if (!rc)
+		rc = check_arrived(p);
 	/* Only folders of incoming/ are left; that they stay harms nothing. */
 	if (staging_sweep(&p->staging, p->cat.db, &lost))
 		log_info("empty folders stay in incoming/");

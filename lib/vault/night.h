@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "lend.h"
 #include "rereader.h"
 #include "store.h"
 #include "view.h"
@@ -34,6 +35,7 @@ struct vault_night {
 	/* An adoption's files lie here, seen from the phone's folder, and not
 	 * in incoming/; NULL for a phone's night. Lent. */
 	const char *adopts;
+	enum lend lend; /* what the phone sees of the newest snapshot */
 	/* Folders that were seen to be there; by a hash of their path, the
 	 * last one wins. Emptied when a folder goes. */
 	char folders[NIGHT_FOLDERS][NIGHT_FOLDER_LEN];

@@ -99,6 +99,27 @@ static enum rc night_list(
 	return rc ? rc : view_each(n->view, &walk, list_one, &a);
 }
 
+/* See lend.h: RC_NOTFOUND hides Status.plist. */
+static enum rc open_for_phone(struct vault_night *n,
+    const struct view_node *node, const char *rel, int *fd, uint64_t *size)
+{
+	enum rc rc;
+
+	*size = node->size;
+	if (node->staged || n->lend == LEND_ALL)
+		return night_open_file(n, node, rel, fd);
+	if (n->lend == LEND_NO_STATUS && strcmp(rel, "Status.plist") == 0)
+		return RC_NOTFOUND;
+	if (n->lend == LEND_PRUNED_MANIFEST &&
+	    strcmp(rel, "Manifest.db") == 0) {
+		rc = lend_manifest(n->p, fd, size);
+		if (!rc)
+			return RC_OK;
+		*size = node->size; /* what was not asked for stays damaged */
+	}
+	return night_open_file(n, node, rel, fd);
+}
+
 static enum rc night_open(
     void *ctx, const char *path, struct store_file **out, uint64_t *size)
 {
@@ -107,12 +128,13 @@ static enum rc night_open(
 	struct store_file *f;
 	const char *rel;
 	enum rc rc = rel_of(n, path, &rel);
+	uint64_t bytes = 0;
 	int fd = -1;
 
 	if (!rc)
 		rc = view_get(n->view, rel, &node);
 	if (!rc)
-		rc = night_open_file(n, &node, rel, &fd);
+		rc = open_for_phone(n, &node, rel, &fd, &bytes);
 	if (rc)
 		return rc;
 	f = calloc(1, sizeof(*f));
@@ -122,7 +144,7 @@ static enum rc night_open(
 	}
 	f->n = n;
 	f->fd = fd;
-	*size = node.size;
+	*size = bytes;
 	*out = f;
 	return RC_OK;
 }

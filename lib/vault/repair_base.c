@@ -354,6 +354,10 @@ enum rc repair_open_base(struct repair *r)
 		"DELETE FROM pending",
 		"DELETE FROM staged",
 		"DELETE FROM move",
+		"DELETE FROM adopt",
+		"DELETE FROM doomed", /* the scan finds what no row needs */
+		"DELETE FROM damage", /* each file is looked at anew */
+		"DELETE FROM scrub_run",
 		"UPDATE snapshot SET state=3, placing=0 WHERE state=1",
 		MAKE_LOST,
 		"DROP TABLE IF EXISTS todo",

@@ -7,6 +7,7 @@
 
 #include "adopt.h"
 #include "diskwalk.h"
+#include "heal.h"
 #include "journal.h"
 #include "prune.h"
 #include "relpath.h"
@@ -133,6 +134,8 @@ static enum rc recover(struct vault_phone *p)
 {
 	uint64_t lost = 0;
 	enum rc rc = adopt_undo(p);
+
+	heal_sweep(p);
 
 	if (!rc)
 		rc = journal_replay(p);

@@ -106,6 +106,18 @@ static void put_last_good(
 	put_number(good, "new_bytes", (double)p->last_new_bytes);
 }
 
+static void put_damage(cJSON *o, const struct status_phone *p)
+{
+	cJSON *damage = cJSON_AddObjectToObject(o, "damage");
+	cJSON *names = cJSON_AddArrayToObject(damage, "some");
+
+	put_number(damage, "newest", (double)p->damaged_files);
+	put_number(damage, "older", (double)p->damaged_older);
+	put_bool(damage, "wants_full", p->wants_full);
+	for (unsigned i = 0; i < LIMIT_DAMAGED_NAMES && p->damaged[i][0]; i++)
+		cJSON_AddItemToArray(names, cJSON_CreateString(p->damaged[i]));
+}
+
 static void put_phone(cJSON *list, const struct status *st, unsigned i)
 {
 	const struct status_phone *p = &st->phones[i];
@@ -135,6 +147,7 @@ static void put_phone(cJSON *list, const struct status *st, unsigned i)
 	put_last_good(o, st, i, p);
 	put_number(o, "versions", p->versions);
 	put_number(o, "overdue_days", p->overdue_days);
+	put_damage(o, p);
 }
 
 static void put_night(cJSON *list, const struct status *st, unsigned i)

@@ -284,6 +284,8 @@ static const char *night_ended(const struct status *st, unsigned back)
 		night_of(n->at, &tm);
 		if (tm.tm_year != want.tm_year || tm.tm_yday != want.tm_yday)
 			continue;
+		if (status_is_about_disk(n->state))
+			continue;
 		if (n->state == STATE_SAFE)
 			return "good";
 		if (is_bad_night(n->state))

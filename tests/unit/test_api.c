@@ -87,7 +87,8 @@ static const char golden[] =
     "\"files_done\":0,\"seconds_left\":null},"
     "\"missing_bytes\":0,\"mb_code\":0,\"detail\":\"\","
     "\"last_good_text\":\"No backup yet.\",\"last_good\":null,"
-    "\"versions\":0,\"overdue_days\":0}],"
+    "\"versions\":0,\"overdue_days\":0,\"damage\":{\"some\":[],"
+    "\"newest\":0,\"older\":0,\"wants_full\":false}}],"
     "\"nights\":[]}";
 
 static void json_is_as_promised(void **state)

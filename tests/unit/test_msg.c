@@ -158,6 +158,12 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_PROGRESS, m.u.progress.pct_x100 = 10001);
 	REFUSED(MSG_REQUESTED, m.u.requested.ms = -1);
 	REFUSED(MSG_KEPT, m.u.kept.at = -1);
+	REFUSED(MSG_KEPT, m.u.kept.wants_full = 2);
+	REFUSED(MSG_KEPT,
+	    memset(m.u.kept.damaged[2], 'x', sizeof(m.u.kept.damaged[2])));
+	REFUSED(MSG_SCRUBBED, m.u.scrubbed.all = 2);
+	REFUSED(MSG_SCRUBBED, m.u.scrubbed.rc = RC_COUNT_);
+	REFUSED(MSG_SCRUBBED, m.u.scrubbed.seconds = -1);
 	REFUSED(MSG_KEPT, memset(m.u.kept.ios, 'x', sizeof(m.u.kept.ios)));
 	REFUSED(MSG_RESULT, m.u.result.end = SESSION_END_COUNT_);
 	REFUSED(MSG_RESULT, m.u.result.rc = RC_COUNT_);
