@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "readback.h"
 #include "vphone.h"
@@ -78,17 +77,19 @@ enum rc vault_check_snapshot(
 /* The copy is made beside its place and renamed over the older one. */
 enum rc vault_phone_backup_catalog(struct vault_phone *p, const char *dest)
 {
+	const struct fileops *ops = p->ops;
 	char *tmp;
 	enum rc rc;
 
 	if (asprintf(&tmp, "%s.tmp", dest) < 0)
 		return RC_NOMEM;
-	unlink(tmp); /* a rest of an interrupted one */
-	rc = db_copy_to(p->cat.db, tmp);
-	if (!rc && rename(tmp, dest) < 0)
-		rc = RC_IO;
+	/* A rest of an interrupted one. */
+	ops->unlink(ops->ctx, AT_FDCWD, tmp);
+	rc = db_copy_to(p->cat.db, ops, tmp);
+	if (!rc)
+		rc = fileops_rc(ops->rename(ops->ctx, AT_FDCWD, tmp, dest));
 	if (rc)
-		unlink(tmp);
+		ops->unlink(ops->ctx, AT_FDCWD, tmp);
 	free(tmp);
 	return rc;
 }

@@ -16,15 +16,6 @@
 #define LOG_MODULE "vault"
 #include "log.h"
 
-char *vphone_absolute(const struct vault_phone *p, const char *rel)
-{
-	char *out;
-
-	if (asprintf(&out, "%s/%s", p->path, rel) < 0)
-		return NULL;
-	return out;
-}
-
 void vphone_file_of(const struct vault_phone *p, const struct catalog_entry *e,
     char out[LAYOUT_PATH])
 {
@@ -97,14 +88,7 @@ static enum rc make_layout(struct vault_phone *p)
 
 static enum rc open_catalog(struct vault_phone *p)
 {
-	char *path = vphone_absolute(p, LAYOUT_CATALOG);
-	enum rc rc;
-
-	if (!path)
-		return RC_NOMEM;
-	rc = catalog_open(&p->cat, path, !p->read_only);
-	free(path);
-	return rc;
+	return catalog_open(&p->cat, p->ops, p->root, !p->read_only);
 }
 
 /* What a power cut left: a commit to finish, staged files without a row. */

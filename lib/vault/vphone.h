@@ -33,7 +33,4 @@ struct vault_phone {
 void vphone_file_of(const struct vault_phone *p, const struct catalog_entry *e,
     char out[LAYOUT_PATH]);
 
-/* The path of `rel` (from layout.h) for those who open by name; malloc. */
-char *vphone_absolute(const struct vault_phone *p, const char *rel);
-
 #endif
