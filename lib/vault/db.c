@@ -233,7 +233,8 @@ enum rc db_quick_check(struct db *d)
 		text = db_text(s, 0, &n);
 		if (strcmp(text, "ok") != 0) {
 			log_warn("quick check: %.200s", text);
-			rc = RC_CORRUPT;
+			/* A page that the disk did not give is no damage. */
+			rc = dbvfs_errno(d->vfs) ? rc_of_ioerr(d) : RC_CORRUPT;
 		}
 	}
 	if (!rc && !row)
