@@ -49,12 +49,14 @@ static enum rc lock_root(struct vault_phone *p)
 	return errno == EWOULDBLOCK ? RC_BUSY : rc_from_errno(errno);
 }
 
-static bool has_bytes(struct vault_phone *p, const char *path)
+/* A disk that does not answer is not one that has nothing. */
+static enum rc has_bytes(struct vault_phone *p, const char *path, bool *out)
 {
 	struct stat st;
+	int rv = p->ops->stat(p->ops->ctx, p->root, path, &st);
 
-	return p->ops->stat(p->ops->ctx, p->root, path, &st) == 0 &&
-	       st.st_size > 0;
+	*out = rv == 0 && st.st_size > 0;
+	return rv == -ENOENT || rv == -ENOTDIR ? RC_OK : fileops_rc(rv);
 }
 
 /* A backup without its catalogue is not a new phone: starting an empty one
@@ -62,11 +64,16 @@ static bool has_bytes(struct vault_phone *p, const char *path)
 static enum rc check_not_orphaned(struct vault_phone *p)
 {
 	char manifest[LAYOUT_PATH];
+	bool has;
+	enum rc rc = has_bytes(p, LAYOUT_CATALOG, &has);
 
-	if (has_bytes(p, LAYOUT_CATALOG))
-		return RC_OK;
+	if (rc || has)
+		return rc;
 	layout_latest(manifest, p->udid, "Manifest.plist");
-	if (has_bytes(p, manifest)) {
+	rc = has_bytes(p, manifest, &has);
+	if (rc)
+		return rc;
+	if (has) {
 		log_error("a backup is here, but its catalogue is gone");
 		return RC_CORRUPT;
 	}
