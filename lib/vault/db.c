@@ -88,14 +88,21 @@ static enum rc fail(struct db *d, int code, const char *what)
 
 /*
  * No WAL: it needs shared memory next to the file, which exFAT and a disk
- * that is pulled do not forgive. TRUNCATE + FULL: three syncs a commit, and
- * the journal's name stays, so no folder has to be synced.
+ * that is pulled do not forgive.
+ *
+ * PERSIST: a journal that is over gets zeros over its header. TRUNCATE would
+ * free its clusters as they are, and a file system without a journal may give
+ * them to the next one and make that one's size durable before its bytes: the
+ * old journal, whole and valid, would be played over a newer catalogue. The
+ * name stays, so that no folder has to be synced. FULL: a sync before the
+ * header counts.
  */
 static const char *pragmas_of(enum db_mode mode)
 {
 	static const char writer[] = "PRAGMA cache_size=-24576;"
 				     "PRAGMA page_size=4096;"
-				     "PRAGMA journal_mode=TRUNCATE;"
+				     "PRAGMA journal_mode=PERSIST;"
+				     "PRAGMA journal_size_limit=8388608;"
 				     "PRAGMA synchronous=FULL;";
 
 	return mode == DB_WRITE ? writer : SMALL_CACHE;
