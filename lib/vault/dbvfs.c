@@ -73,9 +73,10 @@ static int file_read(
 	const struct fileops *ops = f->v->ops;
 	char *p = buf;
 	size_t left = (size_t)len;
+	uint64_t at = (uint64_t)offset;
 
 	while (left > 0) {
-		ssize_t n = ops->pread(ops->ctx, f->fd, p, left, offset);
+		ssize_t n = ops->pread(ops->ctx, f->fd, p, left, at);
 
 		if (n < 0)
 			return failed(f->v, n, SQLITE_IOERR_READ);
@@ -83,7 +84,7 @@ static int file_read(
 			break;
 		p += n;
 		left -= (size_t)n;
-		offset += n;
+		at += (uint64_t)n;
 	}
 	if (left == 0)
 		return SQLITE_OK;
@@ -98,9 +99,10 @@ static int file_write(
 	const struct fileops *ops = f->v->ops;
 	const char *p = data;
 	size_t left = (size_t)len;
+	uint64_t at = (uint64_t)offset;
 
 	while (left > 0) {
-		ssize_t n = ops->pwrite(ops->ctx, f->fd, p, left, offset);
+		ssize_t n = ops->pwrite(ops->ctx, f->fd, p, left, at);
 
 		if (n == -ENOSPC || n == -EDQUOT)
 			return failed(f->v, n, SQLITE_FULL);
@@ -109,7 +111,7 @@ static int file_write(
 			    f->v, n < 0 ? n : -EIO, SQLITE_IOERR_WRITE);
 		p += n;
 		left -= (size_t)n;
-		offset += n;
+		at += (uint64_t)n;
 	}
 	return SQLITE_OK;
 }

@@ -57,11 +57,9 @@ struct fileops {
 	ssize_t (*read)(void *ctx, int fd, void *buf, size_t len);
 	ssize_t (*pread)(void *ctx, int fd, void *buf, size_t len, uint64_t at);
 	ssize_t (*write)(void *ctx, int fd, const void *buf, size_t len);
-	/* At a place; these four are for the catalogue. */
-	ssize_t (*pread)(
-	    void *ctx, int fd, void *buf, size_t len, int64_t offset);
+	/* These three are for the catalogue. */
 	ssize_t (*pwrite)(
-	    void *ctx, int fd, const void *buf, size_t len, int64_t offset);
+	    void *ctx, int fd, const void *buf, size_t len, uint64_t at);
 	int (*truncate)(void *ctx, int fd, int64_t size);
 	int64_t (*size)(void *ctx, int fd);
 	int (*fsync)(void *ctx, int fd);

@@ -63,26 +63,14 @@ static ssize_t posix_write(void *ctx, int fd, const void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
-static ssize_t posix_pread(
-    void *ctx, int fd, void *buf, size_t len, int64_t offset)
-{
-	ssize_t n;
-
-	(void)ctx;
-	do
-		n = pread(fd, buf, len, offset);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
 static ssize_t posix_pwrite(
-    void *ctx, int fd, const void *buf, size_t len, int64_t offset)
+    void *ctx, int fd, const void *buf, size_t len, uint64_t at)
 {
 	ssize_t n;
 
 	(void)ctx;
 	do
-		n = pwrite(fd, buf, len, offset);
+		n = pwrite(fd, buf, len, (off_t)at);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -160,7 +148,6 @@ const struct fileops *fileops_posix(void)
 		.open = posix_open,
 		.close = posix_close,
 		.read = posix_read,
-		.pread = posix_pread,
 		.write = posix_write,
 		.pread = posix_pread,
 		.pwrite = posix_pwrite,

@@ -337,7 +337,7 @@ static void make_names(struct cut *c, const struct choice *ch)
 			continue;
 		/* A name that two changes gave shows the newer one's file; a
 		 * file that a lost rename left keeps its older name only. */
-		if (op->ino != 0 && !c->r->inodes[op->ino].is_dir)
+		if (op->ino != 0)
 			for (size_t k = 0; k < c->r->n_slots; k++)
 				if (c->slots[k].made == op->ino)
 					c->slots[k].made = 0;

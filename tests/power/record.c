@@ -279,7 +279,7 @@ static ssize_t rec_read(void *ctx, int fd, void *buf, size_t len)
 }
 
 static ssize_t rec_pread(
-    void *ctx, int fd, void *buf, size_t len, int64_t offset)
+    void *ctx, int fd, void *buf, size_t len, uint64_t offset)
 {
 	int rv;
 
@@ -291,7 +291,7 @@ static ssize_t rec_pread(
 
 /* What fails half way has left its first half. */
 static ssize_t put(
-    struct record *r, int fd, const void *buf, size_t len, int64_t offset)
+    struct record *r, int fd, const void *buf, size_t len, uint64_t offset)
 {
 	int rv = hit_part(r, &len);
 	ssize_t n;
@@ -300,7 +300,7 @@ static ssize_t put(
 		len /= 2;
 	n = len ? POSIX->pwrite(NULL, fd, buf, len, offset) : 0;
 	if (n > 0 && r->fds[fd].ino != 0)
-		note_write(r, r->fds[fd].ino, buf, (size_t)n, (uint64_t)offset);
+		note_write(r, r->fds[fd].ino, buf, (size_t)n, offset);
 	return rv ? rv : n;
 }
 
@@ -309,7 +309,7 @@ static ssize_t rec_write(void *ctx, int fd, const void *buf, size_t len)
 	ssize_t n;
 
 	ENTER;
-	n = put(r, fd, buf, len, (int64_t)r->fds[fd].offset);
+	n = put(r, fd, buf, len, r->fds[fd].offset);
 	if (n > 0)
 		r->fds[fd].offset += (uint64_t)n;
 	LEAVE;
@@ -317,7 +317,7 @@ static ssize_t rec_write(void *ctx, int fd, const void *buf, size_t len)
 }
 
 static ssize_t rec_pwrite(
-    void *ctx, int fd, const void *buf, size_t len, int64_t offset)
+    void *ctx, int fd, const void *buf, size_t len, uint64_t offset)
 {
 	ssize_t n;
 

@@ -281,21 +281,32 @@ static void in_objects(struct census *c, const char *rel)
 	const char *sub = strchr(rel, '/');
 
 	if (!sub || !has_row(c,
-			"SELECT 1 FROM entry WHERE lower(hex(sha256))=?1 AND"
+			"SELECT 1 FROM entry WHERE lower(hex(digest))=?1 AND"
 			" last IS NOT NULL",
 			sub + 1))
 		c->bad = "objects/ holds a file that no row names";
 }
 
+/* ab/abcd… lies there by its id, 000000/00000000 by its number. */
 static void in_incoming(struct census *c, const char *rel)
 {
 	const char *sub = strchr(rel, '/');
 	char key[16] = "";
+	bool has;
 
-	if (sub)
-		snprintf(key, sizeof(key), "%ld", strtol(sub + 1, NULL, 16));
-	if (!has_row(
-		c, "SELECT 1 FROM staged WHERE num=CAST(?1 AS INTEGER)", key))
+	if (sub && sub == rel + 2) {
+		has = has_row(
+		    c, "SELECT 1 FROM staged WHERE lower(hex(id))=?1", sub + 1);
+	} else {
+		if (sub)
+			snprintf(
+			    key, sizeof(key), "%ld", strtol(sub + 1, NULL, 16));
+		has = has_row(c,
+		    "SELECT 1 FROM staged WHERE num=CAST(?1 AS INTEGER) AND"
+		    " id IS NULL",
+		    key);
+	}
+	if (!has)
 		c->bad = "incoming/ holds a file that no row names";
 }
 
@@ -313,7 +324,7 @@ static const char *check_census(struct census *c)
 		      " NULL"))
 		return "latest/ is not what the rows say";
 	if (walk(c, "objects", "", in_objects) <
-	    number(c, "SELECT count(DISTINCT sha256) FROM entry WHERE kind=1"
+	    number(c, "SELECT count(DISTINCT digest) FROM entry WHERE kind=1"
 		      " AND last IS NOT NULL"))
 		return "an object is missing";
 	if (walk(c, "incoming", "", in_incoming) !=

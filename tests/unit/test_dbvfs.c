@@ -39,19 +39,17 @@ static int seen_open(void *ctx, int at, const char *path, int flags)
 }
 
 static ssize_t seen_pwrite(
-    void *ctx, int fd, const void *buf, size_t len, int64_t offset)
+    void *ctx, int fd, const void *buf, size_t len, uint64_t at)
 {
 	event('w');
 	/* Never all of it at once: short writes are legal. */
 	return fileops_posix()->pwrite(
-	    ctx, fd, buf, len > 1000 ? 1000 : len, offset);
+	    ctx, fd, buf, len > 1000 ? 1000 : len, at);
 }
 
-static ssize_t seen_pread(
-    void *ctx, int fd, void *buf, size_t len, int64_t offset)
+static ssize_t seen_pread(void *ctx, int fd, void *buf, size_t len, uint64_t at)
 {
-	return fileops_posix()->pread(
-	    ctx, fd, buf, len > 900 ? 900 : len, offset);
+	return fileops_posix()->pread(ctx, fd, buf, len > 900 ? 900 : len, at);
 }
 
 static int seen_fdatasync(void *ctx, int fd)
