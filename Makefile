@@ -122,6 +122,12 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
 
+# The power-cut proof: one program of several files.
+POWER := $(B)/tests/power/power_cut
+$(B)/tests/power/%.o: INC = -Itests/unit $(INC_tests)
+$(POWER): $(call obj,$(wildcard tests/power/*.c)) $(B)/libvault.a $(B)/libutil.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_vault) $(LIBS_util) -lpthread
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # --- what a person types --------------------------------------------------------
@@ -137,13 +143,16 @@ demo: deps-demo ## three nights in about a minute (NIGHTS=3 SIZE=1G PORT=8080)
 	@NIGHTSTAND_BUILD=$(abspath $(B)) tools/demo/demo.sh $(if $(NIGHTS),--nights $(NIGHTS)) \
 		$(if $(SIZE),--size $(SIZE)) $(if $(PORT),--port $(PORT))
 
-.PHONY: units check check-units check-e2e check-tree
-units: $(UNIT)
+.PHONY: units check check-all check-units check-e2e check-tree
+units: $(UNIT) $(POWER)
 
 check: deps-check ## everything that proves it: units, peers, faults (SAN=1: sanitizers)
 	@$(MAKE) --no-print-directory -j2 all units
 	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) \
-		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT)
+		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER)
+
+check-all: check ## … and 100,000 power cuts and each failing call (half an hour)
+	$(POWER) --full
 
 check-tree: ## the rules of style that a compiler does not see
 	@tools/check-tree.sh

@@ -38,7 +38,7 @@ if [ -z "$only" ]; then
 			echo "FAIL unit $name"
 		else
 			echo "ok   unit $name ($p)"
-			grep -E '^# ' "$out/log"
+			grep -E '^(# |failing calls: |power-cut states: )' "$out/log"
 		fi
 	done
 fi

@@ -36,7 +36,7 @@ door() {
 		grep -vE "$shift_to")
 	[ -z "$found" ] || complain "<$header> outside its door:" $found
 }
-door 'sqlite3\.h' '^(lib/vault/(db|sql)[^/]*|tools/|tests/)'
+door 'sqlite3\.h' '^(lib/vault/(db|dbvfs)\.c$|tools/|tests/)'
 door 'plist/' '^(lib/phone/(pl|device)[^/]*|lib/vault/plistread\.c|tools/|tests/)'
 door 'libimobiledevice/' '^(lib/phone/(device|pairing)[^/]*|tests/)'
 door 'cJSON' '^(lib/web/|lib/util/json|firmware/|tools/vaultdump/|tests/)'

@@ -102,13 +102,20 @@ static enum rc check_format(struct catalog *c)
 	return version == CATALOG_VERSION ? RC_OK : RC_UNSUPPORTED;
 }
 
-enum rc catalog_open(struct catalog *c, const char *path, bool writable)
+enum rc catalog_open(
+    struct catalog *c, const struct fileops *ops, int dir, bool writable)
+{
+	return catalog_open_file(c, ops, dir, LAYOUT_CATALOG, writable);
+}
+
+enum rc catalog_open_file(struct catalog *c, const struct fileops *ops, int dir,
+    const char *path, bool writable)
 {
 	enum rc rc;
 
 	memset(c, 0, sizeof(*c));
 	c->writable = writable;
-	rc = db_open(path, writable ? DB_WRITE : DB_READ, &c->db);
+	rc = db_open(ops, dir, path, writable ? DB_WRITE : DB_READ, &c->db);
 	if (!rc)
 		rc = check_format(c);
 	if (rc)

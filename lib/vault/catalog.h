@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "db.h"
+#include "fileops.h"
 #include "layout.h"
 #include "rc.h"
 #include "store.h"
@@ -33,10 +34,13 @@ struct catalog {
 	bool writable;
 };
 
-/* RC_CORRUPT: not a catalogue of ours, or a damaged one.
+/* In the phone's folder `dir`. RC_CORRUPT: not one of ours, or a damaged one.
  * RC_UNSUPPORTED: made by a newer version. */
 MUST_CHECK enum rc catalog_open(
-    struct catalog *c, const char *path, bool writable);
+    struct catalog *c, const struct fileops *ops, int dir, bool writable);
+/* One of another name: `path` as db_open() has it. */
+MUST_CHECK enum rc catalog_open_file(struct catalog *c,
+    const struct fileops *ops, int dir, const char *path, bool writable);
 void catalog_close(struct catalog *c);
 
 /* The newest snapshot in `state`, RC_NOTFOUND when there is none. */

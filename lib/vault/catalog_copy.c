@@ -52,7 +52,7 @@ enum rc vault_phone_backup_catalog(struct vault_phone *p, const char *dest)
 	}
 	unlink(journal); /* rests of an interrupted one */
 	unlink(tmp);
-	rc = db_copy_to(p->cat.db, tmp);
+	rc = db_copy_to(p->cat.db, fileops_posix(), tmp);
 	if (!rc)
 		rc = sync_file(tmp);
 	if (!rc && rename(tmp, dest) < 0)

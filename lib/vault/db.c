@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dbvfs.h"
+
 #define LOG_MODULE "db"
 #include "log.h"
 
@@ -16,6 +18,7 @@
 
 struct db {
 	sqlite3 *h;
+	struct dbvfs *vfs;
 };
 
 struct db_stmt {
@@ -26,7 +29,7 @@ struct db_stmt {
 
 static enum rc rc_of_ioerr(struct db *d)
 {
-	int err = d->h ? sqlite3_system_errno(d->h) : 0;
+	int err = dbvfs_errno(d->vfs);
 
 	if (err == ENOSPC || err == EDQUOT)
 		return RC_NOSPC;
@@ -79,69 +82,39 @@ static enum rc fail(struct db *d, int code, const char *what)
 	return rc;
 }
 
-/* "file:" URI of a path: what has a meaning in a URI is escaped. */
-static char *uri_of(const char *path)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	static const char tail[] = "?immutable=1";
-	char *out = malloc(5 + 3 * strlen(path) + sizeof(tail));
-	char *o = out;
-
-	if (!out)
-		return NULL;
-	memcpy(o, "file:", 5);
-	o += 5;
-	for (const char *p = path; *p; p++) {
-		if (*p != '%' && *p != '?' && *p != '#') {
-			*o++ = *p;
-			continue;
-		}
-		*o++ = '%';
-		*o++ = hex[(unsigned char)*p >> 4];
-		*o++ = hex[(unsigned char)*p & 15];
-	}
-	memcpy(o, tail, sizeof(tail));
-	return out;
-}
-
 /* Readers go through a table once. A phone's Manifest.db is read while a night
  * has its own 24 MB. */
 #define SMALL_CACHE "PRAGMA cache_size=-2048;"
 
 /*
  * No WAL: it needs shared memory next to the file, which exFAT and a disk
- * that is pulled do not forgive. TRUNCATE + FULL: three syncs a commit, and
- * the journal's name stays, so no folder has to be synced.
+ * that is pulled do not forgive.
+ *
+ * PERSIST: a journal that is over gets zeros over its header. TRUNCATE would
+ * free its clusters as they are, and a file system without a journal may give
+ * them to the next one and make that one's size durable before its bytes: the
+ * old journal, whole and valid, would be played over a newer catalogue. The
+ * name stays, so that no folder has to be synced. FULL: a sync before the
+ * header counts.
  */
 static const char *pragmas_of(enum db_mode mode)
 {
 	static const char writer[] = "PRAGMA cache_size=-24576;"
 				     "PRAGMA page_size=4096;"
-				     "PRAGMA journal_mode=TRUNCATE;"
+				     "PRAGMA journal_mode=PERSIST;"
+				     "PRAGMA journal_size_limit=8388608;"
 				     "PRAGMA synchronous=FULL;";
 
 	return mode == DB_WRITE ? writer : SMALL_CACHE;
 }
 
-static int open_handle(const char *path, enum db_mode mode, sqlite3 **out)
+static int open_handle(struct db *d, const char *path, enum db_mode mode)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-	char *uri;
-	int code;
 
-	if (mode != DB_IMMUTABLE) {
-		flags |= mode == DB_WRITE
-			     ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-			     : SQLITE_OPEN_READONLY;
-		return sqlite3_open_v2(path, out, flags, NULL);
-	}
-	uri = uri_of(path);
-	if (!uri)
-		return SQLITE_NOMEM;
-	flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
-	code = sqlite3_open_v2(uri, out, flags, NULL);
-	free(uri);
-	return code;
+	flags |= mode == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+				  : SQLITE_OPEN_READONLY;
+	return sqlite3_open_v2(path, &d->h, flags, dbvfs_name(d->vfs));
 }
 
 /* What a stranger's file may not do to us. */
@@ -162,23 +135,28 @@ static void no_statistics(void)
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-enum rc db_open(const char *path, enum db_mode mode, struct db **out)
+enum rc db_open(const struct fileops *ops, int dir, const char *path,
+    enum db_mode mode, struct db **out)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct db *d = calloc(1, sizeof(*d));
 	enum rc rc;
-	int code;
 
 	if (!d)
 		return RC_NOMEM;
 	pthread_once(&once, no_statistics);
-	code = open_handle(path, mode, &d->h);
-	rc = fail(d, code, "cannot open database");
+	rc = dbvfs_new(ops, dir, mode == DB_IMMUTABLE, &d->vfs);
+	if (!rc)
+		rc =
+		    fail(d, open_handle(d, path, mode), "cannot open database");
 	if (rc)
 		goto out;
 	harden(d->h);
 	sqlite3_busy_timeout(d->h, DB_BUSY_MS);
-	rc = db_exec(d, "PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;");
+	rc = db_exec(d, "PRAGMA mmap_size=0;"
+			"PRAGMA cell_size_check=ON;"
+			/* Nothing of it lands on another disk. */
+			"PRAGMA temp_store=MEMORY;");
 	if (!rc)
 		rc = db_exec(d, pragmas_of(mode));
 	if (rc)
@@ -194,7 +172,10 @@ void db_close(struct db *d)
 {
 	if (!d)
 		return;
-	sqlite3_close_v2(d->h);
+	if (sqlite3_close(d->h) == SQLITE_OK)
+		dbvfs_free(d->vfs);
+	else /* its files stay open, and with them what they stand on */
+		log_error("a database is closed while it is in use");
 	free(d);
 }
 
@@ -259,7 +240,8 @@ enum rc db_quick_check(struct db *d)
 		text = db_text(s, 0, &n);
 		if (strcmp(text, "ok") != 0) {
 			log_warn("quick check: %.200s", text);
-			rc = RC_CORRUPT;
+			/* A page that the disk did not give is no damage. */
+			rc = dbvfs_errno(d->vfs) ? rc_of_ioerr(d) : RC_CORRUPT;
 		}
 	}
 	if (!rc && !row)
@@ -268,11 +250,11 @@ enum rc db_quick_check(struct db *d)
 	return rc;
 }
 
-enum rc db_copy_to(struct db *d, const char *path)
+enum rc db_copy_to(struct db *d, const struct fileops *ops, const char *path)
 {
 	struct db *to = NULL;
 	sqlite3_backup *b;
-	enum rc rc = db_open(path, DB_WRITE, &to);
+	enum rc rc = db_open(ops, AT_FDCWD, path, DB_WRITE, &to);
 
 	if (!rc)
 		rc = db_exec(to, SMALL_CACHE);

@@ -17,6 +17,7 @@
 
 struct db;
 struct db_stmt;
+struct fileops;
 
 enum db_mode {
 	DB_WRITE, /* made when missing; rollback journal, full syncs */
@@ -24,9 +25,12 @@ enum db_mode {
 	DB_IMMUTABLE, /* nobody writes: no locks, no -wal, no -shm appear */
 };
 
-MUST_CHECK enum rc db_open(
-    const char *path, enum db_mode mode, struct db **out);
-void db_close(struct db *d); /* NULL is fine; frees no statements */
+/* `path` is below `dir`, or absolute; both table and dir are lent until the
+ * database is closed, and all of its files are used through the table. */
+MUST_CHECK enum rc db_open(const struct fileops *ops, int dir, const char *path,
+    enum db_mode mode, struct db **out);
+/* After the last db_finish(); NULL is fine. */
+void db_close(struct db *d);
 
 /* Several statements without results. */
 MUST_CHECK enum rc db_exec(struct db *d, const char *sql);
@@ -46,8 +50,9 @@ int64_t db_changes(struct db *d);
 /* RC_CORRUPT when SQLite's own quick check finds anything. */
 MUST_CHECK enum rc db_quick_check(struct db *d);
 
-/* A consistent copy of `d` to a new file at `path`. */
-MUST_CHECK enum rc db_copy_to(struct db *d, const char *path);
+/* A consistent copy of `d` to a new file at `path`, absolute. */
+MUST_CHECK enum rc db_copy_to(
+    struct db *d, const struct fileops *ops, const char *path);
 
 MUST_CHECK enum rc db_prepare(
     struct db *d, const char *sql, struct db_stmt **out);

@@ -1,8 +1,8 @@
 /*
  * The seam to the disk. Every call of the vault that changes, syncs or reads
  * a file goes through one table, so that a test can record it, let the n-th
- * call fail, or replay a night up to any point. (The catalogue's own pages go
- * through SQLite; db.c is the one place where that could be rerouted.)
+ * call fail, or replay a night up to any point. SQLite runs over the same
+ * table (dbvfs.h). What only looks at folders or takes locks does not.
  *
  * Functions return 0 (or a count, or a descriptor) and -errno on failure.
  * `dir` is a descriptor from open(); paths are relative to it. Descriptors,
@@ -57,7 +57,13 @@ struct fileops {
 	ssize_t (*read)(void *ctx, int fd, void *buf, size_t len);
 	ssize_t (*pread)(void *ctx, int fd, void *buf, size_t len, uint64_t at);
 	ssize_t (*write)(void *ctx, int fd, const void *buf, size_t len);
+	/* These three are for the catalogue. */
+	ssize_t (*pwrite)(
+	    void *ctx, int fd, const void *buf, size_t len, uint64_t at);
+	int (*truncate)(void *ctx, int fd, int64_t size);
+	int64_t (*size)(void *ctx, int fd);
 	int (*fsync)(void *ctx, int fd);
+	int (*fdatasync)(void *ctx, int fd); /* a file's bytes and size */
 	int (*syncfs)(void *ctx, int fd); /* the file system of `fd` */
 	int (*rename)(void *ctx, int dir, const char *from, const char *to);
 	int (*unlink)(void *ctx, int dir, const char *path);

@@ -65,6 +65,43 @@ static ssize_t posix_write(void *ctx, int fd, const void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+static ssize_t posix_pwrite(
+    void *ctx, int fd, const void *buf, size_t len, uint64_t at)
+{
+	ssize_t n;
+
+	(void)ctx;
+	do
+		n = pwrite(fd, buf, len, (off_t)at);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static int posix_truncate(void *ctx, int fd, int64_t size)
+{
+	int rv;
+
+	(void)ctx;
+	do
+		rv = ftruncate(fd, size);
+	while (rv < 0 && errno == EINTR);
+	return rv < 0 ? -errno : 0;
+}
+
+static int64_t posix_size(void *ctx, int fd)
+{
+	struct stat st;
+
+	(void)ctx;
+	return fstat(fd, &st) < 0 ? -errno : st.st_size;
+}
+
+static int posix_fdatasync(void *ctx, int fd)
+{
+	(void)ctx;
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
 static int posix_fsync(void *ctx, int fd)
 {
 	(void)ctx;
@@ -128,9 +165,13 @@ const struct fileops *fileops_posix(void)
 		.open = posix_open,
 		.close = posix_close,
 		.read = posix_read,
-		.pread = posix_pread,
 		.write = posix_write,
+		.pread = posix_pread,
+		.pwrite = posix_pwrite,
+		.truncate = posix_truncate,
+		.size = posix_size,
 		.fsync = posix_fsync,
+		.fdatasync = posix_fdatasync,
 		.syncfs = posix_syncfs,
 		.rename = posix_rename,
 		.unlink = posix_unlink,

@@ -61,12 +61,13 @@ static enum rc add_domain(struct guard *g, struct db_stmt *s)
 	return rc;
 }
 
-static enum rc count_domains(struct guard *g, const char *path)
+static enum rc count_domains(
+    struct guard *g, const struct vault_phone *p, const char *path)
 {
 	struct db_stmt *s = NULL;
 	struct db *db = NULL;
 	bool row = true;
-	enum rc rc = db_open(path, DB_IMMUTABLE, &db);
+	enum rc rc = db_open(p->ops, p->root, path, DB_IMMUTABLE, &db);
 
 	if (!rc) /* flags 1: a file */
 		rc = db_prepare(db,
@@ -86,20 +87,14 @@ static enum rc count_domains(struct guard *g, const char *path)
 
 static enum rc look(struct vault_night *n, struct guard *g)
 {
-	char rel[LAYOUT_PATH];
+	char path[LAYOUT_PATH];
 	struct view_node node;
-	char *path;
 	enum rc rc = view_get(n->view, "Manifest.db", &node);
 
 	if (rc)
 		return rc;
-	night_path_of(n, &node, "Manifest.db", rel);
-	path = vphone_absolute(n->p, rel);
-	if (!path)
-		return RC_NOMEM;
-	rc = count_domains(g, path);
-	free(path);
-	return rc;
+	night_path_of(n, &node, "Manifest.db", path);
+	return count_domains(g, n->p, path);
 }
 
 void guard_look(struct vault_night *n)

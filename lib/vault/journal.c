@@ -353,15 +353,19 @@ static enum rc rename_or_expect(
 	return expect_file(p, to, size); /* moved by an earlier replay? */
 }
 
+static enum rc do_object_dir(struct replay *r, const struct move *m)
+{
+	char dir[LAYOUT_PATH];
+
+	layout_object_dir(dir, m->digest);
+	return fileops_ensure_dir(r->p->ops, r->p->root, dir);
+}
+
 static enum rc do_retire(struct replay *r, const struct move *m)
 {
 	char object[LAYOUT_PATH];
 	enum rc rc;
 
-	layout_object_dir(object, m->digest);
-	rc = fileops_ensure_dir(r->p->ops, r->p->root, object);
-	if (rc)
-		return rc;
 	layout_object(object, m->digest);
 	rc = rename_or_expect(r->p, m->latest, object, m->size);
 	if (rc != RC_NOTFOUND)
@@ -498,12 +502,30 @@ static enum rc sync_disk(struct vault_phone *p)
 	return fileops_rc(p->ops->syncfs(p->ops->ctx, p->root));
 }
 
+/*
+ * Folders before what is moved to them: a file system without a journal may
+ * keep the rename and lose the folder, and the file with it. Also when they
+ * are there already: they may be an earlier try's, and not synced.
+ */
+static enum rc make_dirs(struct replay *r, enum what what,
+    enum rc (*fn)(struct replay *r, const struct move *m))
+{
+	uint64_t before = r->moves;
+	enum rc rc = each_move(r, what, fn);
+
+	if (rc || r->moves == before)
+		return rc;
+	return sync_disk(r->p);
+}
+
 static enum rc pass_a(struct replay *r)
 {
-	enum rc rc = each_move(r, WHAT_RETIRE, do_retire);
+	enum rc rc = make_dirs(r, WHAT_RETIRE, do_object_dir);
 
 	if (!rc)
 		rc = each_move(r, WHAT_DROP, do_drop);
+	if (!rc)
+		rc = each_move(r, WHAT_RETIRE, do_retire);
 	if (!rc)
 		rc = each_move(r, WHAT_RMDIR, do_rmdir);
 	if (!rc)
@@ -537,7 +559,7 @@ _Static_assert(VAULT_GOOD == 2, "finish() has it");
 
 static enum rc pass_b(struct replay *r)
 {
-	enum rc rc = each_move(r, WHAT_MKDIR, do_mkdir);
+	enum rc rc = make_dirs(r, WHAT_MKDIR, do_mkdir);
 
 	if (!rc)
 		rc = each_move(r, WHAT_PLACE_DIR, do_place_dir);

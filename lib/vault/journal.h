@@ -11,7 +11,8 @@
  * 4. Pass B (place) moves staged files to latest/. It runs only after the
  *    mark; after the mark pass A never runs again, because by then the
  *    source's name may be a new file's.
- * 5. The snapshot is good only after pass B is on the medium.
+ * 5. Folders are on the medium before a file is moved into them.
+ * 6. The snapshot is good only after pass B is on the medium.
  */
 #ifndef JOURNAL_H
 #define JOURNAL_H

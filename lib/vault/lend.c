@@ -102,10 +102,10 @@ static enum rc drop_rows(struct vault_phone *p, struct db *lent)
 
 /* A copy that a crash may leave torn: it is dropped then, so nothing of it is
  * journaled or synced. */
-static enum rc prune_copy(struct vault_phone *p, const char *path)
+static enum rc prune_copy(struct vault_phone *p)
 {
 	struct db *db = NULL;
-	enum rc rc = db_open(path, DB_WRITE, &db);
+	enum rc rc = db_open(p->ops, p->root, LEND_FILE, DB_WRITE, &db);
 
 	if (!rc)
 		rc = db_exec(db, "PRAGMA journal_mode=OFF;"
@@ -130,8 +130,8 @@ static enum rc set_format(struct vault_phone *p, const char to[2], char was[2])
 
 	if (rc)
 		return rc;
-	if (pread(fd, was, 2, FORMAT_AT) != 2 ||
-	    pwrite(fd, to, 2, FORMAT_AT) != 2)
+	if (ops->pread(ops->ctx, fd, was, 2, FORMAT_AT) != 2 ||
+	    ops->pwrite(ops->ctx, fd, to, 2, FORMAT_AT) != 2)
 		rc = RC_IO;
 	ops->close(ops->ctx, fd);
 	return rc;
@@ -140,17 +140,15 @@ static enum rc set_format(struct vault_phone *p, const char to[2], char was[2])
 static enum rc make_lent(struct vault_phone *p)
 {
 	static const char plain[2] = { 1, 1 };
-	char *path = vphone_absolute(p, LEND_FILE);
 	char was[2], now[2];
-	enum rc rc = path ? make_copy(p) : RC_NOMEM;
+	enum rc rc = make_copy(p);
 
 	if (!rc)
 		rc = set_format(p, plain, was);
 	if (!rc)
-		rc = prune_copy(p, path);
+		rc = prune_copy(p);
 	if (!rc)
 		rc = set_format(p, was, now);
-	free(path);
 	return rc;
 }
 

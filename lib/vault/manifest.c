@@ -47,14 +47,14 @@ static enum rc read_row(struct db_stmt *s, struct manifest_row *row)
 	return mbfile_parse(blob, n, &row->file);
 }
 
-enum rc manifest_each(const char *db_path,
+enum rc manifest_each(const struct fileops *ops, int dir, const char *path,
     enum rc (*fn)(void *arg, const struct manifest_row *row), void *arg)
 {
 	struct manifest_row row;
 	struct db_stmt *s = NULL;
 	struct db *db = NULL;
 	bool more;
-	enum rc rc = db_open(db_path, DB_IMMUTABLE, &db);
+	enum rc rc = db_open(ops, dir, path, DB_IMMUTABLE, &db);
 
 	if (!rc)
 		rc = db_quick_check(db);

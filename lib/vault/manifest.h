@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fileops.h"
 #include "mbfile.h"
 #include "rc.h"
 
@@ -30,9 +31,10 @@ struct manifest_row {
 
 /*
  * fn for each row, in the order of the table. Runs SQLite's quick check
- * first. RC_CORRUPT: not a database, or a row that cannot be read.
+ * first; `path` is below `dir`. RC_CORRUPT: not a database, or a row that cannot be read.
  */
-MUST_CHECK enum rc manifest_each(const char *db_path,
-    enum rc (*fn)(void *arg, const struct manifest_row *row), void *arg);
+MUST_CHECK enum rc manifest_each(const struct fileops *ops, int dir,
+    const char *path, enum rc (*fn)(void *arg, const struct manifest_row *row),
+    void *arg);
 
 #endif

@@ -55,7 +55,7 @@ enum rc repair_run(struct db *db, const char *sql, int64_t a, int64_t b)
 
 enum rc repair_open(struct catalog *c, const char *path, bool writable)
 {
-	return catalog_open(c, path, writable);
+	return catalog_open_file(c, fileops_posix(), AT_FDCWD, path, writable);
 }
 
 /* --- is it a whole catalogue? ---------------------------------------------- */
@@ -225,7 +225,8 @@ static enum rc salvage(struct repair *r, const char *broken)
 	struct db *from = NULL;
 	enum rc rc;
 
-	if (access(broken, F_OK) != 0 || db_open(broken, DB_READ, &from))
+	if (access(broken, F_OK) != 0 ||
+	    db_open(fileops_posix(), AT_FDCWD, broken, DB_READ, &from))
 		return RC_NOTFOUND;
 	rc = repair_open(&to, r->work, true);
 	if (!rc) {
@@ -257,7 +258,7 @@ static enum rc take_copy(struct repair *r, const char *path)
 
 	if (rc)
 		return rc;
-	rc = db_copy_to(c.db, r->work);
+	rc = db_copy_to(c.db, fileops_posix(), r->work);
 	catalog_close(&c);
 	return rc;
 }

@@ -181,16 +181,12 @@ static enum rc check_row(void *arg, const struct manifest_row *row)
 
 static enum rc check_plain_db(struct verify *v, const struct view_node *node)
 {
-	char rel[LAYOUT_PATH];
-	char *path;
+	struct vault_phone *p = v->n->p;
+	char path[LAYOUT_PATH];
 	enum rc rc;
 
-	night_path_of(v->n, node, "Manifest.db", rel);
-	path = vphone_absolute(v->n->p, rel);
-	if (!path)
-		return RC_NOMEM;
-	rc = manifest_each(path, check_row, v);
-	free(path);
+	night_path_of(v->n, node, "Manifest.db", path);
+	rc = manifest_each(p->ops, p->root, path, check_row, v);
 	if (rc == RC_CORRUPT)
 		return verify_found(v, "Manifest.db is damaged.");
 	if (!rc && v->wrong_ids > 0)

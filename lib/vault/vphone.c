@@ -1,5 +1,6 @@
 #include "vphone.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,12 +59,14 @@ static enum rc lock_root(struct vault_phone *p)
 	return vault_lock_fd(p->root, 0);
 }
 
-static bool has_bytes(struct vault_phone *p, const char *path)
+/* A disk that does not answer is not one that has nothing. */
+static enum rc has_bytes(struct vault_phone *p, const char *path, bool *out)
 {
 	struct stat st;
+	int rv = p->ops->stat(p->ops->ctx, p->root, path, &st);
 
-	return p->ops->stat(p->ops->ctx, p->root, path, &st) == 0 &&
-	       st.st_size > 0;
+	*out = rv == 0 && st.st_size > 0;
+	return rv == -ENOENT || rv == -ENOTDIR ? RC_OK : fileops_rc(rv);
 }
 
 static enum rc on_file(void *arg, const char *rel, const char *name,
@@ -93,10 +96,11 @@ enum rc vphone_has_files(const struct vault_phone *p)
  * would put new files over the old ones. */
 static enum rc check_not_orphaned(struct vault_phone *p)
 {
-	enum rc rc;
+	bool has;
+	enum rc rc = has_bytes(p, LAYOUT_CATALOG, &has);
 
-	if (has_bytes(p, LAYOUT_CATALOG))
-		return RC_OK;
+	if (rc || has)
+		return rc;
 	rc = vphone_has_files(p);
 	if (rc)
 		return rc == RC_NOTFOUND ? RC_OK : rc;
@@ -119,14 +123,7 @@ static enum rc make_layout(struct vault_phone *p)
 
 static enum rc open_catalog(struct vault_phone *p)
 {
-	char *path = vphone_absolute(p, LAYOUT_CATALOG);
-	enum rc rc;
-
-	if (!path)
-		return RC_NOMEM;
-	rc = catalog_open(&p->cat, path, !p->read_only);
-	free(path);
-	return rc;
+	return catalog_open(&p->cat, p->ops, p->root, !p->read_only);
 }
 
 /* What a power cut left: a commit to finish, staged files without a row. */

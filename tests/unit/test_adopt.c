@@ -146,20 +146,7 @@ static int fake_stat(void *ctx, int dir, const char *path, struct stat *out)
 	return fileops_posix()->stat(ctx, dir, path, out);
 }
 
-static const struct fileops fake = {
-	.open = fake_open,
-	.close = fake_close,
-	.read = fake_read,
-	.pread = fake_pread,
-	.write = fake_write,
-	.fsync = fake_fsync,
-	.syncfs = fake_syncfs,
-	.rename = fake_rename,
-	.unlink = fake_unlink,
-	.mkdir = fake_mkdir,
-	.rmdir = fake_rmdir,
-	.stat = fake_stat,
-};
+static struct fileops fake;
 
 #ifdef __SANITIZE_ADDRESS__
 #define STRIDE 5
@@ -626,6 +613,25 @@ static void udids_are_compared_as_people_write_them(void **state)
 	assert_true(vault_adopt_same_udid("", ""));
 }
 
+/* SQLite's own writes are cut by tests/power; here they go through. */
+static void make_table(void)
+{
+	fake = *fileops_posix();
+	fake.open = fake_open;
+	fake.close = fake_close;
+	fake.read = fake_read;
+	fake.pread = fake_pread;
+	fake.write = fake_write;
+	fake.fsync = fake_fsync;
+	fake.syncfs = fake_syncfs;
+	fake.rename = fake_rename;
+	fake.unlink = fake_unlink;
+	fake.mkdir = fake_mkdir;
+	fake.rmdir = fake_rmdir;
+	fake.stat = fake_stat;
+	fake.async = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +646,7 @@ int main(void)
 		cmocka_unit_test(each_call_fails),
 	};
 
+	make_table();
 	log_set_level(LOG_LEVEL_ERROR);
 	rig_first_world(&world, 7);
 	return cmocka_run_group_tests(tests, NULL, NULL);

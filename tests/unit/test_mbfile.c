@@ -115,7 +115,9 @@ static void check_real(const char *path)
 {
 	struct tally t = { 0 };
 
-	assert_int_equal(manifest_each(path, tally_row, &t), RC_OK);
+	assert_int_equal(
+	    manifest_each(fileops_posix(), AT_FDCWD, path, tally_row, &t),
+	    RC_OK);
 	assert_int_equal(t.rows, 3721);
 	assert_int_equal(t.files, 1089);
 	assert_int_equal(t.dirs, 2618);
@@ -173,9 +175,13 @@ static void what_is_no_database_is_corrupt(void **state)
 	int fd = mkstemp(path);
 
 	(void)state;
-	assert_int_equal(manifest_each(path, no_row, NULL), RC_CORRUPT);
+	assert_int_equal(
+	    manifest_each(fileops_posix(), AT_FDCWD, path, no_row, NULL),
+	    RC_CORRUPT);
 	assert_int_equal(write(fd, "not a database at all", 21), 21);
-	assert_int_equal(manifest_each(path, no_row, NULL), RC_CORRUPT);
+	assert_int_equal(
+	    manifest_each(fileops_posix(), AT_FDCWD, path, no_row, NULL),
+	    RC_CORRUPT);
 	close(fd);
 	unlink(path);
 }

@@ -362,7 +362,7 @@ static void a_repair_that_fails_changes_nothing_else(void **state)
 	struct vault_check_result res;
 	struct rig_world w;
 	struct rig r;
-	unsigned n = 0;
+	unsigned n = 0, noted = 0;
 
 	(void)state;
 	faulty.real = ops;
@@ -378,8 +378,10 @@ static void a_repair_that_fails_changes_nothing_else(void **state)
 		spoil(file_of(&r, &w.f[1]));
 		faulty.fired = false;
 		faulty.left = (int)n++;
+		/* Known, unless it is the catalogue that could not be
+		 * written. */
 		if (scrub(&r, none, &res) && faulty.fired)
-			assert_int_not_equal(sum_of(&r).newest, 0);
+			noted += sum_of(&r).newest != 0;
 		faulty.left = -1;
 		rig_close(&r);
 		assert_int_equal(rig_open(&r), RC_OK);
@@ -388,7 +390,7 @@ static void a_repair_that_fails_changes_nothing_else(void **state)
 		assert_int_equal(state_of(&r, 1), VAULT_GOOD);
 		assert_int_equal(state_of(&r, 3), VAULT_GOOD);
 	} while (faulty.fired && n < 50);
-	assert_true(n > 4 && n < 50);
+	assert_true(n > 4 && n < 50 && noted > 2);
 	end(&r, &w);
 }
 
