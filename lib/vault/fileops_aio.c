@@ -5,13 +5,18 @@
  */
 #include <errno.h>
 #include <libaio.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "fileops.h"
 
 struct queue {
 	io_context_t io;
 	unsigned depth;
+	unsigned under_way;
+	pid_t owner; /* a child of fork() has the memory, but not the queue */
 	struct io_event *events; /* `depth` of them, as of the next two */
 	struct iocb *cbs;
 	struct iocb **list;
@@ -25,15 +30,60 @@ static void release(struct queue *q)
 	free(q);
 }
 
+/* To end a queue makes the kernel wait some 40 ms for all processors (RCU):
+ * those that nobody uses now are kept for the next night. */
+#define PARKED 2
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct queue *parked[PARKED];
+
+static bool park(struct queue *q)
+{
+	bool done = false;
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; !done && i < PARKED; i++) {
+		if (parked[i])
+			continue;
+		parked[i] = q;
+		done = true;
+	}
+	pthread_mutex_unlock(&lock);
+	return done;
+}
+
+static struct queue *take_parked(unsigned depth)
+{
+	struct queue *q = NULL;
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; !q && i < PARKED; i++) {
+		if (parked[i] && parked[i]->owner != getpid()) {
+			release(parked[i]);
+			parked[i] = NULL;
+		}
+		if (parked[i] && parked[i]->depth >= depth) {
+			q = parked[i];
+			parked[i] = NULL;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	return q;
+}
+
 static int aio_open(void *ctx, unsigned depth, void **queue)
 {
-	struct queue *q = calloc(1, sizeof(*q));
+	struct queue *q = take_parked(depth);
 	int rv = -ENOMEM;
 
 	(void)ctx;
+	*queue = q;
+	if (q)
+		return 0;
+	q = calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
 	q->depth = depth;
+	q->owner = getpid();
 	q->events = calloc(depth, sizeof(*q->events));
 	q->cbs = calloc(depth, sizeof(*q->cbs));
 	q->list = calloc(depth, sizeof(*q->list));
@@ -44,15 +94,6 @@ static int aio_open(void *ctx, unsigned depth, void **queue)
 	else
 		*queue = q;
 	return rv;
-}
-
-static void aio_close(void *ctx, void *queue)
-{
-	struct queue *q = queue;
-
-	(void)ctx;
-	io_destroy(q->io); /* waits for what is under way */
-	release(q);
 }
 
 static int aio_start(
@@ -74,6 +115,7 @@ static int aio_start(
 	taken = io_submit(q->io, (long)n, q->list);
 	for (int i = 0; i < taken; i++)
 		reads[i]->state = FILEOPS_READ_STARTED;
+	q->under_way += taken > 0 ? (unsigned)taken : 0;
 	return taken;
 }
 
@@ -92,8 +134,22 @@ static int aio_reap(void *ctx, void *queue, size_t min)
 
 		r->n = (ssize_t)(long)q->events[i].res;
 		r->state = FILEOPS_READ_DONE;
+		q->under_way--;
 	}
 	return n < 0 ? n : 0;
+}
+
+static void aio_close(void *ctx, void *queue)
+{
+	struct queue *q = queue;
+
+	while (q->under_way > 0)
+		if (aio_reap(ctx, q, q->under_way) < 0)
+			break;
+	if (q->under_way == 0 && park(q))
+		return;
+	io_destroy(q->io); /* waits for what is under way */
+	release(q);
 }
 
 const struct fileops_async fileops_aio = {
