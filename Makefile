@@ -151,6 +151,13 @@ check: deps-check ## everything that proves it: units, peers, faults (SAN=1: san
 	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) \
 		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER)
 
+.PHONY: check-nights
+N ?= 30
+SEED ?= 1
+check-nights: deps-check ## N nights that go wrong by lot (SEED), each compared with the phone
+	@$(MAKE) --no-print-directory -j2 all
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/nights/nights.py -n $(N) --seed $(SEED)
+
 check-all: check ## … and 100,000 power cuts and each failing call (half an hour)
 	$(POWER) --full
 

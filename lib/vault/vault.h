@@ -50,7 +50,8 @@ MUST_CHECK enum rc vault_each_phone(
  * interrupted, drops staged files that no row names.
  *
  * read_only: no lock, no replay, nothing is written; for lists beside a
- * running backup.
+ * running backup. Only a catalogue that a power cut left in the middle of a
+ * transaction is opened as a writer first: else nobody could read it.
  * RC_BUSY another process holds it (vault_lock.h says who) · RC_CORRUPT the catalogue is damaged
  */
 MUST_CHECK enum rc vault_phone_open(struct vault *v, const char *udid,

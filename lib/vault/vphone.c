@@ -174,7 +174,7 @@ static enum rc open_readable(struct vault_phone *p)
 	return rc ? rc : open_catalog(p);
 }
 
-enum rc vault_phone_open(
+static enum rc open_phone(
     struct vault *v, const char *udid, bool read_only, struct vault_phone **out)
 {
 	struct vault_phone *p;
@@ -206,6 +206,29 @@ enum rc vault_phone_open(
 out:
 	vault_phone_close(p);
 	return rc;
+}
+
+/* After a power cut in the middle of a transaction nobody can read before
+ * SQLite's journal is rolled back, which only a writer may do. One that holds
+ * the lock has done it. */
+static enum rc recover_for_reader(struct vault *v, const char *udid)
+{
+	struct vault_phone *p = NULL;
+	enum rc rc = open_phone(v, udid, false, &p);
+
+	vault_phone_close(p);
+	return rc == RC_BUSY ? RC_OK : rc;
+}
+
+enum rc vault_phone_open(
+    struct vault *v, const char *udid, bool read_only, struct vault_phone **out)
+{
+	enum rc rc = open_phone(v, udid, read_only, out);
+
+	if (!read_only || rc != RC_READONLY)
+		return rc;
+	rc = recover_for_reader(v, udid);
+	return rc ? rc : open_phone(v, udid, true, out);
 }
 
 void vault_phone_close(struct vault_phone *p)

@@ -138,6 +138,8 @@ class Nights:
         self.lost, self.unnoticed, self.healed = [], [], 0
         self.hashes = {}
         self.config = rig.path("nights.conf")
+        self.config.write_text("[keep]\nlast = 3\ndaily = 7\nweekly = 4\n"
+                               "monthly = 3\nyearly = 1\n")
 
     # -- the program ----------------------------------------------------------
     def env(self):
@@ -148,14 +150,15 @@ class Nights:
                 "DONT_FAKE_MONOTONIC": "1"}
 
     def run(self, *args, ok=True):
-        return self.rig.nightstand(*args, env=self.env(), ok=ok)
+        return self.rig.nightstand(*args, "--config", self.config,
+                                   env=self.env(), ok=ok)
 
     def start(self, book, *args):
         full = {**os.environ, **self.env()}
         return subprocess.Popen(
             [str(a) for a in (harness.NIGHTSTAND, "backup", "--vault",
                               self.disk.path, "--udid", book.phone.udid,
-                              *args)],
+                              "--config", self.config, *args)],
             env=full, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(self.rig.path("nightstand.err"), "ab"))
 
@@ -273,7 +276,11 @@ class Nights:
     def snapshots(self, book):
         r = self.run("snapshots", "--vault", self.disk.path, "--udid",
                      book.phone.udid, "--json", ok=False)
-        return json.loads(r.stdout) if r.returncode == 0 else []
+        if r.returncode != 0:
+            if book.truth:
+                self.lost.append(f"list ended with {r.returncode}: {r.stderr}")
+            return []
+        return json.loads(r.stdout)
 
     def files(self, book, snapshot):
         r = self.run("files", "--vault", self.disk.path, "--udid",

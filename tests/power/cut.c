@@ -182,8 +182,9 @@ static void sync_journaled(struct cut *c, size_t n)
 			c->slots[op->from].journaled = 0;
 		c->slots[op->to].journaled = op->ino;
 	}
-	memmove(c->journaled.p, c->journaled.p + n,
-	    (c->journaled.n - n) * sizeof(*c->journaled.p));
+	if (c->journaled.n > n) /* else there may be no array */
+		memmove(c->journaled.p, c->journaled.p + n,
+		    (c->journaled.n - n) * sizeof(*c->journaled.p));
 	c->journaled.n -= n;
 }
 
