@@ -154,7 +154,8 @@ static void the_fullest_status_fits(void **state)
 	for (unsigned i = 0; i < LIMIT_PHONES; i++) {
 		struct status_phone *p = &st.phones[i];
 
-		p->attached = p->encrypted = false;
+		p->attached = p->encrypted = p->wants_full = false;
+		p->loss_domain[sizeof(p->loss_domain) - 1] = '\0';
 		p->state = STATE_PHONE_FAILED;
 		p->last_good_at = p->state_at = 1700000000;
 		p->udid[47] = p->name[127] = p->product_type[31] = '\0';
