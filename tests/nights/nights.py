@@ -69,16 +69,21 @@ class Disk:
         rig.cleanups.append(self.umount)
 
     def mount(self):
-        self.rig.run("mount", "-o", "loop", self.image, self.path)
+        # A loop device of its own each time: a dead mount that somebody still
+        # holds keeps the old one, and can write nothing any more.
+        self.loop = self.rig.run("losetup", "-f", "--show",
+                                 self.image).stdout.strip()
+        self.rig.run("mount", self.loop, self.path)
 
     def umount(self):
-        for _ in range(50):
-            r = subprocess.run(["umount", str(self.path)], check=False,
-                               capture_output=True)
+        for args in ([], [], [], ["-l"]):
+            r = subprocess.run(["umount", *args, str(self.path)],
+                               check=False, capture_output=True)
             if r.returncode == 0:
-                return
-            time.sleep(0.1)
-        subprocess.run(["umount", "-l", str(self.path)], check=False)
+                break
+            time.sleep(0.5)
+        # Gone at once, or with its last user.
+        subprocess.run(["losetup", "-d", self.loop], check=False)
 
     def cut_power(self):
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -101,6 +106,7 @@ class Disk:
             yield
         finally:
             filler.unlink()
+            os.sync()  # else a power cut brings it back
 
     def used(self):
         sv = os.statvfs(self.path)
