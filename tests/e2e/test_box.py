@@ -49,7 +49,11 @@ class Box:
     def start(self):
         self.p = self.t.start_nightstand(
             "run", "--config", self.conf, sim=self.sim, name="box")
-        wait_until("the page", self.status, 30)
+        wait_until("the page", self.is_up, 30)
+
+    def is_up(self):
+        st = self.status()
+        return st and st["state"] != "starting"
 
     def get(self, path):
         with urllib.request.urlopen(
@@ -74,6 +78,12 @@ class Box:
                     return st
             return None
         return wait_until(f"state {state}", there, seconds)
+
+    def nights(self, state):
+        """How many lines of the ledger say so; one is written at the end."""
+        ledger = self.t.path("state") / "nights.jsonl"
+        lines = ledger.read_text().splitlines() if ledger.exists() else []
+        return sum(json.loads(line)["state"] == state for line in lines)
 
     def levels(self, led):
         return int((self.leds / led / "brightness").read_text())

@@ -187,8 +187,10 @@ static void *commit(void *arg)
 }
 
 /* The first step of a reader of another process. (Another handle of this one
- * would not do: SQLite's own VFS lets it share what its brother has.) */
-static bool a_reader_may_come(void)
+ * would not do: SQLite's own VFS lets it share what its brother has.) The
+ * descriptor is the caller's: closing any of this process would take their
+ * reader's POSIX lock with it. */
+static bool a_reader_may_come(int fd)
 {
 	struct flock fl = {
 		.l_type = F_RDLCK,
@@ -196,13 +198,12 @@ static bool a_reader_may_come(void)
 		.l_start = 0x40000000,
 		.l_len = 1,
 	};
-	int fd = openat(dir, FILE_NAME, O_RDONLY);
-	bool may;
 
-	assert_true(fd >= 0);
-	may = fcntl(fd, F_OFD_SETLK, &fl) == 0;
-	close(fd);
-	return may;
+	if (fcntl(fd, F_OFD_SETLK, &fl) != 0)
+		return false;
+	fl.l_type = F_UNLCK;
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &fl), 0);
+	return true;
 }
 
 /* A writer that waits for readers lets no new ones in, and gets its turn. */
@@ -213,10 +214,12 @@ static void our_commit_waits_for_their_reader(void **state)
 	pthread_t thread;
 	sqlite3 *h;
 	void *ok;
-	int tries = 0;
+	int fd, tries = 0;
 
 	(void)state;
 	fill(d);
+	fd = openat(dir, FILE_NAME, O_RDONLY);
+	assert_true(fd >= 0);
 	h = theirs();
 	assert_int_equal(
 	    sqlite3_prepare_v2(h, "SELECT a FROM t", -1, &s, NULL), SQLITE_OK);
@@ -224,7 +227,7 @@ static void our_commit_waits_for_their_reader(void **state)
 	assert_int_equal(db_begin(d), RC_OK);
 	assert_int_equal(db_exec(d, "DELETE FROM t WHERE a<100"), RC_OK);
 	assert_int_equal(pthread_create(&thread, NULL, commit, d), 0);
-	while (a_reader_may_come() && tries++ < 5000)
+	while (a_reader_may_come(fd) && tries++ < 5000)
 		usleep(1000);
 	assert_true(tries < 5000);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW); /* it reads on */
@@ -232,8 +235,9 @@ static void our_commit_waits_for_their_reader(void **state)
 	assert_int_equal(pthread_join(thread, &ok), 0);
 	assert_ptr_equal(ok, d);
 	assert_int_equal(count(d), 4901);
-	assert_true(a_reader_may_come());
+	assert_true(a_reader_may_come(fd));
 	sqlite3_close(h);
+	close(fd);
 	db_close(d);
 }
 
