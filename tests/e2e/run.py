@@ -60,7 +60,8 @@ def run_one(job):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
-    ap.add_argument("-j", type=int, default=os.cpu_count() or 1)
+    # More than there are processors: most of a night is waiting.
+    ap.add_argument("-j", type=int, default=2 * (os.cpu_count() or 1))
     ap.add_argument("-k", default="")
     ap.add_argument("--list", action="store_true")
     ap.add_argument("--keep", action="store_true",
