@@ -40,6 +40,8 @@ enum rc rc_from_errno(int err)
 	case 0:
 		return RC_OK;
 	case ENOMEM:
+	case EMFILE:
+	case ENFILE: /* no file's own fault: nothing is concluded from it */
 		return RC_NOMEM;
 	case ENOSPC:
 	case EDQUOT:

@@ -92,28 +92,33 @@ static enum rc relative_to(const char *at, const char *to, char out[ADOPT_FROM])
 /* Can a name of the folder be renamed into the vault? A bind mount has the
  * device of another and refuses, a subvolume has its own. Nothing of that name
  * is there: the kernel looks at the two mounts first. */
-static bool is_same_disk(const struct vault *v, const char *folder)
+static enum rc find_disk(const struct vault *v, const char *folder, bool *same)
 {
 	static const char none[] = "nightstand-no-such-name";
 	struct stat a, b;
 	char *path;
-	int rv;
+	int rv = v->ops->stat(v->ops->ctx, v->root, ".", &a);
 
-	if (v->ops->stat(v->ops->ctx, v->root, ".", &a) ||
-	    v->ops->stat(v->ops->ctx, v->root, folder, &b) ||
-	    a.st_dev != b.st_dev)
-		return false;
+	if (!rv)
+		rv = v->ops->stat(v->ops->ctx, v->root, folder, &b);
+	if (rv)
+		return fileops_rc(rv);
+	*same = a.st_dev == b.st_dev;
+	if (!*same)
+		return RC_OK;
 	if (asprintf(&path, "%s/%s", folder, none) < 0)
-		return false;
+		return RC_NOMEM;
 	rv = v->ops->rename(v->ops->ctx, v->root, path, none);
 	free(path);
-	return rv != -EXDEV;
+	*same = rv != -EXDEV;
+	return RC_OK;
 }
 
 static enum rc check_place(struct adopt *a, const struct vault *v)
 {
 	char *vault = realpath(v->path, NULL);
-	bool inside;
+	bool inside, same = true;
+	enum rc rc;
 
 	if (!vault)
 		return rc_from_errno(errno);
@@ -122,8 +127,9 @@ static enum rc check_place(struct adopt *a, const struct vault *v)
 	if (inside)
 		return adopt_because(
 		    a, RC_EXISTS, "The folder is a part of the vault already.");
-	if (a->opts->copy || is_same_disk(v, a->folder))
-		return RC_OK;
+	rc = a->opts->copy ? RC_OK : find_disk(v, a->folder, &same);
+	if (rc || same)
+		return rc;
 	return adopt_because(a, RC_UNSUPPORTED,
 	    "The folder lies on another file system than the vault, so its "
 	    "files can't be moved there. With --copy they are copied, and the "

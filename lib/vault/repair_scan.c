@@ -75,26 +75,42 @@ static enum rc add_todo(struct scan *sc, enum todo op, const char *path,
 
 /* --- rows against the disk -------------------------------------------------- */
 
+/* Only a name that is not there is gone; a disk that cannot tell has said
+ * nothing about it. */
+static enum rc find_path(
+    struct repair *r, const char *path, bool *there, struct stat *st)
+{
+	int rv = r->p.ops->stat(r->p.ops->ctx, r->p.root, path, st);
+	enum rc rc = fileops_rc(rv);
+
+	*there = rv == 0;
+	return rc == RC_NOTFOUND || rc == RC_NOTDIR ? RC_OK : rc;
+}
+
 /*
  * Is the file of the row still there, as far as can be told without reading?
  * A night that replaced it has moved it to objects/, so its content is not
  * found there; that tells nights apart which the clock does not.
  */
-static bool is_same(const struct repair *r, const struct catalog_entry *e,
-    const struct stat *st)
+static enum rc compare_stat(struct repair *r, const struct catalog_entry *e,
+    const struct stat *st, bool *same)
 {
 	int64_t off = (int64_t)st->st_mtime - e->mtime;
 	char object[LAYOUT_PATH];
 	struct stat other;
+	bool moved;
+	enum rc rc;
 
-	if ((uint64_t)st->st_size != e->size)
-		return false;
-	if (e->size == 0)
-		return true;
-	if (r->o->full || off < -MTIME_SLACK || off > MTIME_SLACK)
-		return false;
+	*same = (uint64_t)st->st_size == e->size;
+	if (!*same || e->size == 0)
+		return RC_OK;
+	*same = !r->o->full && off >= -MTIME_SLACK && off <= MTIME_SLACK;
+	if (!*same)
+		return RC_OK;
 	layout_object(object, e->digest);
-	return r->p.ops->stat(r->p.ops->ctx, r->p.root, object, &other) < 0;
+	rc = find_path(r, object, &moved, &other);
+	*same = !moved;
+	return rc;
 }
 
 static enum rc look_at_row(struct scan *sc, const struct catalog_entry *e)
@@ -102,17 +118,21 @@ static enum rc look_at_row(struct scan *sc, const struct catalog_entry *e)
 	struct repair *r = sc->r;
 	char path[LAYOUT_PATH];
 	struct stat st;
-	int rv;
+	bool there, same = true;
+	enum rc rc;
 
 	layout_latest(path, r->p.udid, e->path);
-	rv = r->p.ops->stat(r->p.ops->ctx, r->p.root, path, &st);
-	if (rv < 0 && fileops_rc(rv) != RC_NOTFOUND &&
-	    fileops_rc(rv) != RC_NOTDIR)
-		return fileops_rc(rv);
-	if (rv < 0 || (e->kind == STORE_DIR ? !S_ISDIR(st.st_mode)
+	rc = find_path(r, path, &there, &st);
+	if (rc)
+		return rc;
+	if (!there || (e->kind == STORE_DIR ? !S_ISDIR(st.st_mode)
 					    : !S_ISREG(st.st_mode)))
 		return add_todo(sc, TODO_GONE, e->path, 0, 0);
-	if (e->kind == STORE_FILE && !is_same(r, e, &st))
+	if (e->kind == STORE_FILE)
+		rc = compare_stat(r, e, &st, &same);
+	if (rc)
+		return rc;
+	if (!same)
 		return add_todo(
 		    sc, TODO_READ, e->path, (uint64_t)st.st_size, st.st_mtime);
 	return looked_at_one(r);
@@ -259,8 +279,7 @@ struct reader {
 	uint64_t files, bytes;
 };
 
-/* RC_IO, RC_NOTFOUND: the disk does not give it back. */
-static enum rc hash_file(struct reader *rd, const char *path,
+static enum rc hash_once(struct reader *rd, const char *path,
     uint8_t digest[DIGEST_LEN], uint64_t *size)
 {
 	const struct fileops *ops = rd->r->p.ops;
@@ -288,6 +307,16 @@ static enum rc hash_file(struct reader *rd, const char *path,
 	ops->close(ops->ctx, fd);
 	digest_final(rd->hash, digest);
 	return rc;
+}
+
+/* RC_IO, RC_NOTFOUND: the disk does not give it back, and was asked twice: a
+ * file that is left out of the rows costs a snapshot. */
+static enum rc hash_file(struct reader *rd, const char *path,
+    uint8_t digest[DIGEST_LEN], uint64_t *size)
+{
+	enum rc rc = hash_once(rd, path, digest, size);
+
+	return rc == RC_IO ? hash_once(rd, path, digest, size) : rc;
 }
 
 static bool is_files_own(enum rc rc)
@@ -391,8 +420,10 @@ static enum rc do_lost(struct reader *rd, const char *hex, uint64_t size)
 	memcpy(digest, name, sizeof(digest));
 	if (!rd->r->o->dry_run)
 		rc = hash_file(rd, path, digest, &size);
-	if (is_files_own(rc))
-		return note_unreadable(rd, path, rc);
+	if (is_files_own(rc)) {
+		memset(digest, 0, sizeof(digest)); /* not what its name says */
+		rc = note_unreadable(rd, path, rc);
+	}
 	if (rc)
 		return rc;
 	rd->files++;
@@ -504,7 +535,7 @@ static enum rc find_missing(struct repair *r)
 	uint8_t digest[DIGEST_LEN];
 	struct db_stmt *s = NULL;
 	struct stat st;
-	bool row = true;
+	bool row = true, there;
 	enum rc rc = db_prepare(db,
 	    "SELECT digest, size, first, last FROM entry"
 	    " WHERE last IS NOT NULL AND kind=1 ORDER BY digest",
@@ -518,8 +549,10 @@ static enum rc find_missing(struct repair *r)
 		if (rc)
 			break;
 		layout_object(path, digest);
-		if (r->p.ops->stat(r->p.ops->ctx, r->p.root, path, &st) == 0 &&
-		    S_ISREG(st.st_mode) && st.st_size == db_int(s, 1))
+		rc = find_path(r, path, &there, &st);
+		if (rc)
+			break;
+		if (there && S_ISREG(st.st_mode) && st.st_size == db_int(s, 1))
 			rc = looked_at_one(r);
 		else
 			rc = note_missing(r, db, db_int(s, 2), db_int(s, 3));

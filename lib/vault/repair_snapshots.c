@@ -31,6 +31,8 @@ static enum rc verify_latest(struct repair *r, bool *encrypted)
 	rc = view_new(r->p.cat.db, &n->view);
 	if (!rc)
 		rc = verify_view(&v);
+	if (rc == RC_IO) /* "damaged" lasts: the disk is asked twice */
+		rc = verify_view(&v);
 	r->out->is_whole = !rc;
 	*encrypted = verdict.encrypted;
 	snprintf(r->out->why, sizeof(r->out->why), "%s", verdict.why);

@@ -83,7 +83,7 @@ static void make_folder(char *out, size_t cap, const char *name)
 static void take_prepare(struct take *t, const struct scene *scene)
 {
 	memset(t, 0, sizeof(*t));
-	t->scene = scene;
+	t->scene = t->stage.scene = scene;
 	make_folder(t->stage.r.dir, sizeof(t->stage.r.dir), "scene");
 	if (scene->prepare && scene->prepare(&t->stage)) {
 		fprintf(stderr, "%s cannot be prepared\n", scene->name);

@@ -56,6 +56,15 @@ static uint32_t slot_of(
 	return (uint32_t)r->n_slots++;
 }
 
+/* The folder that a folder lies in; 0 above the root. */
+static uint32_t parent_of(const struct record *r, uint32_t dir)
+{
+	for (size_t i = 0; i < r->n_slots; i++)
+		if (r->slots[i].now == dir)
+			return r->slots[i].dir;
+	return 0;
+}
+
 /* The slot of a path, or -1 when it does not lie below the root (or is it). */
 static int64_t slot_at(
     struct record *r, int dir, const char *path, uint32_t *self)
@@ -76,6 +85,12 @@ static int64_t slot_at(
 		len = strcspn(path, "/");
 		if (len == 0 || (len == 1 && path[0] == '.'))
 			break;
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			at = parent_of(r, at);
+			slot = -1;
+			path += len;
+			continue;
+		}
 		slot = slot_of(r, at, path, len);
 		at = r->slots[slot].now;
 		path += len;
