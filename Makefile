@@ -125,6 +125,8 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvau
 # The power-cut proof: one program of several files.
 POWER := $(B)/tests/power/power_cut
 $(B)/tests/power/%.o: INC = -Itests/unit $(INC_tests)
+WRAP := malloc calloc realloc strdup asprintf
+$(POWER): LDFLAGS_ALL += $(WRAP:%=-Wl,--wrap=%)
 $(POWER): $(call obj,$(wildcard tests/power/*.c)) $(B)/libvault.a $(B)/libutil.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_vault) $(LIBS_util) -lpthread
 

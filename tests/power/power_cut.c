@@ -2,7 +2,7 @@
  * The power-cut proof: nights are recorded (scenes.h), cut before every one of
  * their operations, and what the medium may then hold (cut.h) is opened by the
  * vault and must keep its promises. Then the failing calls: each call of a
- * night fails, once and from then on for ever.
+ * night fails, and each allocation, once and from then on for ever.
  *
  *   power_cut              a sample: some hundred states of each scene
  *   power_cut --full       at least 100,000 states (-j N: on N cores)
@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "alloc.h"
 #include "cut.h"
 #include "scenes.h"
 
@@ -68,6 +69,7 @@ struct take {
 	const struct scene *scene;
 	struct stage stage;
 	struct record rec;
+	unsigned allocs;
 };
 
 static void make_folder(char *out, size_t cap, const char *name)
@@ -96,10 +98,12 @@ static void take_prepare(struct take *t, const struct scene *scene)
 static void take_record(struct take *t, const struct scene *scene)
 {
 	take_prepare(t, scene);
+	alloc_begin(FAULT_NONE, 0);
 	if (scene_play(scene, &t->stage)) {
 		fprintf(stderr, "%s does not play\n", scene->name);
 		exit(2);
 	}
+	t->allocs = alloc_end();
 	rig_remove(t->stage.r.dir);
 }
 
@@ -216,15 +220,13 @@ static const struct {
 	const char *name;
 	int err;
 } errors[] = {
-	{ "EIO", EIO },
-	{ "ENOSPC", ENOSPC },
-	{ "EROFS", EROFS },
-	{ "EDQUOT", EDQUOT },
-	{ "EMFILE", EMFILE },
-	{ "EINTR", EINTR },
+	{ "EIO", EIO }, { "ENOSPC", ENOSPC }, { "EROFS", EROFS },
+	{ "EDQUOT", EDQUOT }, { "EMFILE", EMFILE }, { "EINTR", EINTR },
 	{ "short", FAULT_SHORT },
+	{ "memory", ENOMEM }, /* the n-th allocation, not the n-th call */
 };
 #define ERRORS (sizeof(errors) / sizeof(errors[0]))
+#define MEMORY (ERRORS - 1)
 
 static const char *judge_code(int err, enum rc rc)
 {
@@ -234,6 +236,8 @@ static const char *judge_code(int err, enum rc rc)
 		return "a short write or read is no failure";
 	if ((err == ENOSPC || err == EDQUOT) && rc != RC_NOSPC)
 		return "a full disk is called something else";
+	if (err == ENOMEM && rc != RC_NOMEM)
+		return "missing memory is called something else";
 	if (err == EROFS && rc != RC_READONLY)
 		return "a read-only disk is called something else";
 	return NULL;
@@ -248,8 +252,9 @@ static bool fail_call(const struct scene *scene, struct cut *base, unsigned at,
 	struct record rec;
 	const char *bad;
 	char name[16];
+	enum record_fault how = for_ever ? FAULT_EVER : FAULT_ONCE;
 	bool is_in, reached;
-	unsigned marks;
+	unsigned marks, allocs;
 	enum rc rc;
 
 	snprintf(name, sizeof(name), "w%u", job);
@@ -259,14 +264,17 @@ static bool fail_call(const struct scene *scene, struct cut *base, unsigned at,
 	snprintf(rep->id, sizeof(rep->id), "%s!%u!%s!%s", scene->name, at,
 	    errors[e].name, for_ever ? "ever" : "once");
 	record_begin(&rec, st.r.dir);
-	rec.fault = for_ever ? FAULT_EVER : FAULT_ONCE;
+	if (e != MEMORY)
+		rec.fault = how;
 	rec.fault_at = at;
 	rec.fault_errno = errors[e].err;
 	st.rec = &rec;
 	st.n_promises = st.played;
 	alarm(STATE_SECONDS);
+	alloc_begin(e == MEMORY ? how : FAULT_NONE, at);
 	rc = scene_play(scene, &st);
-	reached = rec.calls >= at;
+	allocs = alloc_end();
+	reached = (e == MEMORY ? allocs : rec.calls) >= at;
 	marks = st.n_promises - st.played;
 	bad = judge_code(errors[e].err, rc);
 	record_free(&rec);
@@ -280,21 +288,30 @@ static bool fail_call(const struct scene *scene, struct cut *base, unsigned at,
 	return reached;
 }
 
-static void fail_all(struct take *t, struct report *rep, unsigned job)
+/* Ways: each of `n` errors from `first` on, once and for ever. */
+static void fail_each(struct take *t, struct cut *base, unsigned calls,
+    size_t first, size_t n, struct report *rep, unsigned job)
 {
-	struct cut *base = cut_new(&t->rec);
-	unsigned calls = t->rec.calls;
+	unsigned ways = 2 * (unsigned)n;
 	unsigned step = run.full ? 1 : 1 + calls / SHORT_CALLS;
 
 	/* One more than there are, and the run must not see it. */
 	for (unsigned at = 1 + job * step; at <= calls + 1;
 	     at += run.jobs * step)
-		for (unsigned way = 0; way < 2 * ERRORS; way++) {
-			if (!run.full && way != (at / step) % (2 * ERRORS))
+		for (unsigned way = 0; way < ways; way++) {
+			if (!run.full && way != (at / step) % ways)
 				continue;
-			fail_call(
-			    t->scene, base, at, way / 2, way % 2, t, rep, job);
+			fail_call(t->scene, base, at, first + way / 2, way % 2,
+			    t, rep, job);
 		}
+}
+
+static void fail_all(struct take *t, struct report *rep, unsigned job)
+{
+	struct cut *base = cut_new(&t->rec);
+
+	fail_each(t, base, t->rec.calls, 0, MEMORY, rep, job);
+	fail_each(t, base, t->allocs, MEMORY, 1, rep, job);
 	cut_free(base);
 }
 
@@ -519,6 +536,7 @@ int main(int argc, char **argv)
 	if (!mkdtemp(run.top) || run.reports == MAP_FAILED)
 		return 2;
 	log_set_level(LOG_LEVEL_ERROR);
+	alloc_init();
 	scenes_begin();
 	ok = state ? replay(state) : play_all();
 	scenes_end();

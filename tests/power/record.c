@@ -1,5 +1,7 @@
 #include "record.h"
 
+#include "alloc.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -241,8 +243,13 @@ static int hit_part(struct record *r, size_t *len)
 #define POSIX fileops_posix()
 #define ENTER                                                                  \
 	struct record *r = ctx;                                                \
+	alloc_pause();                                                         \
 	pthread_mutex_lock(&r->lock)
-#define LEAVE pthread_mutex_unlock(&r->lock)
+#define LEAVE                                                                  \
+	do {                                                                   \
+		pthread_mutex_unlock(&r->lock);                                \
+		alloc_resume();                                                \
+	} while (0)
 
 static int rec_open(void *ctx, int dir, const char *path, int flags)
 {
@@ -513,7 +520,9 @@ void record_begin(struct record *r, const char *root)
 
 void record_mark(struct record *r)
 {
+	alloc_pause();
 	add(r, RECORD_MARK);
+	alloc_resume();
 }
 
 void record_stop_at_rename(struct record *r, unsigned n)
