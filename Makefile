@@ -11,7 +11,7 @@ CC    ?= cc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-B     := $(if $(O),$(O),build)/$(BOARD)$(if $(filter 1,$(SAN)),-san)$(if $(filter clang%,$(CC)),-clang)
+B     := $(if $(O),$(O),build)/$(BOARD)$(if $(filter 1,$(SAN)),-san)$(if $(filter clang%,$(CC)),-clang)$(if $(FUZZER),-fuzz)
 CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nightstand
 
 # The processor that the compiler builds for: x86_64, aarch64.
@@ -31,6 +31,9 @@ OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 HARD := -fPIE
 LDSAN := -fsanitize=address,undefined
+endif
+ifeq ($(FUZZER),1) # with SAN=1 CC=clang; `make fuzz` says so
+OPT  += -fsanitize=fuzzer-no-link
 endif
 CSTD := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 CFLAGS_ALL = $(CSTD) $(OPT) $(HARD) $(WARN) -ffunction-sections -fdata-sections \
@@ -130,13 +133,19 @@ $(POWER): LDFLAGS_ALL += $(WRAP:%=-Wl,--wrap=%)
 $(POWER): $(call obj,$(wildcard tests/power/*.c)) $(B)/libvault.a $(B)/libutil.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_vault) $(LIBS_util) -lpthread
 
+# The fuzzers: one program a target. Without libFuzzer each plays its corpus.
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/tests/fuzz/%.o: INC = -Itests/unit $(INC_tests)
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libphone.a $(B)/libvault.a $(B)/libutil.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_phone) $(LIBS_vault) $(LIBS_util) -lpthread
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
 .PHONY: deps-build deps-demo deps-check
-deps-build deps-demo deps-check:
+deps-build deps-demo deps-check deps-fuzz:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -146,12 +155,12 @@ demo: deps-demo ## three nights in about a minute (NIGHTS=3 SIZE=1G PORT=8080)
 		$(if $(SIZE),--size $(SIZE)) $(if $(PORT),--port $(PORT))
 
 .PHONY: units check check-all check-units check-e2e check-tree
-units: $(UNIT) $(POWER)
+units: $(UNIT) $(POWER) $(FUZZ)
 
 check: deps-check ## everything that proves it: units, peers, faults (SAN=1: sanitizers)
 	@$(MAKE) --no-print-directory -j2 all units
 	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) \
-		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER)
+		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER) $(FUZZ)
 
 .PHONY: check-nights
 N ?= 30
@@ -159,6 +168,17 @@ SEED ?= 1
 check-nights: deps-check ## N nights that go wrong by lot (SEED), each compared with the phone
 	@$(MAKE) --no-print-directory -j2 all
 	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/nights/nights.py -n $(N) --seed $(SEED)
+
+.PHONY: fuzz check-fuzz
+T ?= 600
+fuzz: deps-fuzz ## the fuzzers, with clang's libFuzzer (build/host-san-clang-fuzz)
+	@$(MAKE) --no-print-directory -j2 fuzz-programs SAN=1 CC=clang FUZZER=1
+
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZ)
+
+check-fuzz: fuzz ## … each for T=600 seconds, two side by side
+	@T=$(T) tests/fuzz/run.sh build/$(BOARD)-san-clang-fuzz/tests/fuzz
 
 check-all: check ## … and 100,000 power cuts and each failing call (half an hour)
 	$(POWER) --full

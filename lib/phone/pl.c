@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plist_bounds.h"
+
 /* From 2.3 on PLIST_UINT is a macro (for PLIST_INT), before it was an enum
  * value: the one thing by which a compiler can tell. */
 #ifdef PLIST_UINT
@@ -26,7 +28,7 @@ enum rc pl_parse(const void *data, size_t len, struct pl **out)
 	*out = NULL;
 	if (len > UINT32_MAX)
 		return RC_LIMIT;
-	rc = pl_check(data, len);
+	rc = plist_bounds_check(data, len);
 	if (rc)
 		return rc;
 	if (memcmp(data, "bplist00", 8) == 0)

@@ -1,10 +1,9 @@
 /*
  * Property lists: the one door to libplist (its own prefix is plist_).
  *
- * What comes from a phone passes pl_parse(), which looks at depth and number
- * of nodes before libplist (recursive, and happy to expand shared objects)
- * sees it. Getters check the type; a NULL node is "no such thing" everywhere,
- * so that chains need no tests in between.
+ * What comes from a phone passes pl_parse(), which looks at its bounds
+ * (plist_bounds.h) before libplist sees it. Getters check the type; a NULL
+ * node is "no such thing" everywhere, so that chains need no tests in between.
  *
  * libplist does not survive a failing malloc; builders therefore return no
  * error: the session's process would die, which is like an unplugged phone.
@@ -17,10 +16,6 @@
 #include <stdint.h>
 
 #include "rc.h"
-
-/* Real messages have 4 levels and at most some thousand nodes. */
-#define PL_DEPTH_MAX 32
-#define PL_NODES_MAX 1000000u
 
 struct pl; /* a node; the same pointer as libplist's plist_t */
 
@@ -44,9 +39,6 @@ enum pl_kind {
  */
 MUST_CHECK enum rc pl_parse(const void *data, size_t len, struct pl **out);
 void pl_free(struct pl *node);
-
-/* The bounds alone, without making a tree (pl_parse does it). */
-MUST_CHECK enum rc pl_check(const void *data, size_t len);
 
 /* Gives bytes for pl_bytes_free(). RC_NOMEM. */
 MUST_CHECK enum rc pl_to_bin(const struct pl *node, uint8_t **out, size_t *len);

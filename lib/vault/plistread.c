@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plist_bounds.h"
+
 #define APPLE_EPOCH 978307200LL /* 2001-01-01, in Unix seconds */
 
 /* The named calls, not plist_from_memory(): that one has another signature
@@ -14,9 +16,11 @@ static plist_t parse_dict(const void *data, size_t len)
 {
 	plist_t root = NULL;
 
+	if (plist_bounds_check(data, len))
+		return NULL;
 	if (len >= 8 && memcmp(data, "bplist00", 8) == 0)
 		plist_from_bin(data, (uint32_t)len, &root);
-	else if (len > 0)
+	else
 		plist_from_xml(data, (uint32_t)len, &root);
 	if (root && plist_get_node_type(root) != PLIST_DICT) {
 		plist_free(root);

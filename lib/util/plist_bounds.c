@@ -1,11 +1,11 @@
 /*
- * The bounds of a property list, found without building it. Binary lists may
- * share objects (a "billion laughs" of a few hundred bytes) or nest a million
- * deep; XML may nest. Both are counted as they would be expanded.
+ * Binary lists may share objects (a "billion laughs" of a few hundred bytes)
+ * or nest a million deep; XML may nest. Both are counted as they would be
+ * expanded.
  */
 #include <string.h>
 
-#include "pl.h"
+#include "plist_bounds.h"
 
 struct bin {
 	const uint8_t *data;
@@ -67,39 +67,65 @@ static enum rc bin_count(const struct bin *b, uint64_t *at, uint64_t *count)
 	return RC_OK;
 }
 
-static enum rc bin_node(struct bin *b, uint64_t ref, unsigned depth)
+/* A text with a NUL, or a key that is no text, makes libplist 2.2 abort. */
+static enum rc bin_text(const struct bin *b, uint64_t at)
 {
-	uint64_t at, count;
+	unsigned unit = (b->data[at] & 0xf0) == 0x60 ? 2 : 1;
+	uint64_t count;
+	enum rc rc = bin_count(b, &at, &count);
+
+	if (rc)
+		return rc;
+	if (count > (b->table - at) / unit)
+		return RC_PROTO;
+	for (uint64_t i = 0; i < count; i++)
+		if (be(b->data + at + i * unit, unit) == 0)
+			return RC_PROTO;
+	return RC_OK;
+}
+
+static enum rc bin_node(
+    struct bin *b, uint64_t ref, unsigned depth, bool is_key)
+{
+	uint64_t at, count, keys = 0;
 	enum rc rc;
 
 	if (ref >= b->n_objects)
 		return RC_PROTO;
-	if (depth > PL_DEPTH_MAX || ++b->nodes > PL_NODES_MAX)
+	if (depth > PLIST_DEPTH_MAX || ++b->nodes > PLIST_NODES_MAX)
 		return RC_LIMIT;
 	at = be(b->data + b->table + ref * b->offset_size, b->offset_size);
 	if (at < 8 || at >= b->table)
 		return RC_PROTO;
 	switch (b->data[at] & 0xf0) {
+	case 0x50:
+	case 0x60:
+		return bin_text(b, at);
 	case 0xa0:
 	case 0xc0:
 	case 0xd0:
 		break;
-	default:
-		return RC_OK; /* a leaf; libplist checks its length */
+	default: /* a leaf; libplist checks its length */
+		return is_key ? RC_PROTO : RC_OK;
 	}
+	if (is_key)
+		return RC_PROTO;
 	ref = b->data[at] & 0xf0;
 	rc = bin_count(b, &at, &count);
 	if (rc)
 		return rc;
-	if (count > PL_NODES_MAX)
+	if (count > PLIST_NODES_MAX)
 		return RC_LIMIT;
-	if (ref == 0xd0)
+	if (ref == 0xd0) {
+		keys = count;
 		count *= 2; /* keys, then values */
+	}
 	if (count > (b->table - at) / b->ref_size)
 		return RC_PROTO;
 	for (uint64_t i = 0; i < count; i++) {
-		rc = bin_node(b,
-		    be(b->data + at + i * b->ref_size, b->ref_size), depth + 1);
+		rc =
+		    bin_node(b, be(b->data + at + i * b->ref_size, b->ref_size),
+			depth + 1, i < keys);
 		if (rc)
 			return rc;
 	}
@@ -152,10 +178,16 @@ static enum rc xml_check(const char *text, size_t len)
 	uint32_t tags = 0;
 	int depth = 0;
 
+	while (len > 0 && text[len - 1] == '\0')
+		len--; /* some programs write one behind the end */
+	if (memchr(text, '\0', len))
+		return RC_PROTO;
+	end = text + len;
+
 	for (const char *p = text;
 	     (p = memchr(p, '<', (size_t)(end - p))) != NULL;) {
 		p++;
-		if (++tags > 2 * PL_NODES_MAX)
+		if (++tags > 2 * PLIST_NODES_MAX)
 			return RC_LIMIT;
 		/* An entity declared here would be expanded there. */
 		if ((size_t)(end - p) >= 7 && memcmp(p, "!ENTITY", 7) == 0)
@@ -163,7 +195,7 @@ static enum rc xml_check(const char *text, size_t len)
 		if (xml_skip(&p, end))
 			return RC_PROTO;
 		depth += xml_step(p, (size_t)(end - p));
-		if (depth > PL_DEPTH_MAX)
+		if (depth > PLIST_DEPTH_MAX)
 			return RC_LIMIT;
 		if (depth < 0)
 			return RC_PROTO;
@@ -171,7 +203,7 @@ static enum rc xml_check(const char *text, size_t len)
 	return tags ? RC_OK : RC_PROTO;
 }
 
-enum rc pl_check(const void *data, size_t len)
+enum rc plist_bounds_check(const void *data, size_t len)
 {
 	struct bin b = { .data = data, .len = len };
 	enum rc rc;
@@ -183,5 +215,5 @@ enum rc pl_check(const void *data, size_t len)
 	rc = bin_trailer(&b);
 	if (rc)
 		return rc;
-	return bin_node(&b, b.top, 0);
+	return bin_node(&b, b.top, 0, false);
 }

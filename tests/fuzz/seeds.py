@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Makes the first inputs of the fuzzers: seeds.py CORPUS-FOLDER.
+
+What a phone says is written here once more, in plain Python. What the fuzzers
+find lies beside it, under its hash.
+"""
+
+import hashlib
+import pathlib
+import plistlib
+import sqlite3
+import struct
+import sys
+import tempfile
+
+UDID = "00008101-001A2B3C4D5E6F70"
+XML, BIN = plistlib.FMT_XML, plistlib.FMT_BINARY
+
+
+def frame(msg, fmt=BIN):
+    data = plistlib.dumps(msg, fmt=fmt)
+    return struct.pack(">I", len(data)) + data
+
+
+def name(text):
+    data = text.encode()
+    return struct.pack(">I", len(data)) + data
+
+
+def block(code, data=b""):
+    return struct.pack(">IB", len(data) + 1, code) + data
+
+
+HELLO = [["DLMessageVersionExchange", 400, 0], ["DLMessageDeviceReady"],
+         ["DLMessageProcessMessage", {
+             "MessageName": "Response", "ErrorCode": 0, "ErrorDescription": "",
+             "ProtocolVersion": 2.1}]]
+BYE = ["DLMessageProcessMessage", {"MessageName": "Response", "ErrorCode": 0}]
+AB = f"{UDID}/ab/ab" + "c" * 38
+
+
+def upload(files):
+    out = b""
+    for path, data in files:
+        out += name("Photos/" + path) + name(f"{UDID}/{path}")
+        out += block(0x0C, data) + block(0x00)
+    return out + struct.pack(">I", 0)
+
+
+def talk(fmt, *parts):
+    out = b"".join(frame(m, fmt) for m in HELLO)
+    for p in parts:
+        out += p if isinstance(p, bytes) else frame(p, fmt)
+    return out + frame(BYE, fmt)
+
+
+STATUS = plistlib.dumps({"BackupState": "new", "IsFullBackup": True,
+                         "SnapshotState": "finished", "Version": "3.3"})
+
+
+def dlink(fmt):
+    up = ["DLMessageUploadFiles", [], 0.5]
+    yield "upload", talk(fmt, up, upload([("Status.plist", STATUS),
+                                          ("Snapshot/ab/x", b"y" * 300)]))
+    yield "broken", talk(fmt, up, name("a") + name(f"{UDID}/b") +
+                         block(0x0C, b"123") + block(0x0B, b"no such file") +
+                         struct.pack(">I", 0))
+    yield "outside", talk(fmt, up, name("a") + name("../b") +
+                          block(0x0C, b"123") + block(0) +
+                          struct.pack(">I", 0))
+    yield "download", talk(fmt, ["DLMessageDownloadFiles",
+                                 [f"{UDID}/Status.plist", AB], 0.1])
+    yield "folders", talk(
+        fmt, ["DLMessageCreateDirectory", f"{UDID}/Snapshot", 0.1],
+        ["DLMessageContentsOfDirectory", UDID],
+        ["DLContentsOfDirectory", f"{UDID}/Snapshot"])
+    yield "space", talk(fmt, ["DLMessageGetFreeDiskSpace"],
+                        ["DLMessagePurgeDiskSpace", 5000],
+                        ["DLMessagePurgeDiskSpace", "5000"])
+    yield "moves", talk(
+        fmt, up, upload([("a", b"1")]),
+        ["DLMessageCopyItem", f"{UDID}/a", f"{UDID}/b"],
+        ["DLMessageMoveItems", {f"{UDID}/a": f"{UDID}/c",
+                                f"{UDID}/b": "/etc/passwd"}, 0.2],
+        ["DLMessageRemoveItems", [f"{UDID}/c", UDID, "x/../y"], 0.3])
+    yield "error", talk(fmt, ["DLMessageProcessMessage", {
+        "MessageName": "Response", "ErrorCode": 208,
+        "ErrorDescription": "Device locked"}])
+    yield "bye", talk(fmt, ["DLMessageDisconnect", "All done"])
+
+
+def mbfile():
+    file = {"Size": 5, "Mode": 0o100644, "UserID": 501, "GroupID": 501,
+            "LastModified": 1600000000, "ProtectionClass": 3,
+            "RelativePath": plistlib.UID(2), "$class": plistlib.UID(3),
+            "Digest": b"d" * 20, "EncryptionKey": plistlib.UID(4)}
+    return plistlib.dumps({
+        "$version": 100000, "$archiver": "NSKeyedArchiver",
+        "$top": {"root": plistlib.UID(1)},
+        "$objects": ["$null", file, "Library/a",
+                     {"$classname": "MBFile",
+                      "$classes": ["MBFile", "NSObject"]},
+                     {"NS.data": b"\x03\0\0\0" + b"k" * 40,
+                      "$class": plistlib.UID(3)}]}, fmt=BIN)
+
+
+def manifest_db():
+    with tempfile.NamedTemporaryFile() as f:
+        db = sqlite3.connect(f.name)
+        db.execute("PRAGMA page_size=1024")
+        db.execute("CREATE TABLE Files (fileID TEXT PRIMARY KEY, domain TEXT,"
+                   " relativePath TEXT, flags INTEGER, file BLOB)")
+        db.execute("CREATE TABLE Properties (key TEXT PRIMARY KEY,"
+                   " value BLOB)")
+        for i in range(3):
+            key = hashlib.sha1(f"HomeDomain-f{i}".encode()).hexdigest()
+            db.execute("INSERT INTO Files VALUES(?,?,?,?,?)",
+                       (key, "HomeDomain", f"f{i}", 1 + (i == 2), mbfile()))
+        db.commit()
+        db.close()
+        return pathlib.Path(f.name).read_bytes()
+
+
+def seeds():
+    for fmt, how in ((BIN, "binary"), (XML, "xml")):
+        for what, data in dlink(fmt):
+            yield "fuzz_dlink", f"{what}-{how}", b"\0" + data
+        for i, msg in enumerate([BYE, {"a": [1, -1, 2.5, True, b"x", "ü"]},
+                                 ["DLMessageUploadFiles", [], 0.5]]):
+            yield "fuzz_pl", f"list{i}-{how}", plistlib.dumps(msg, fmt=fmt)
+        manifest = plistlib.dumps({
+            "IsEncrypted": True, "ManifestKey": b"k" * 44,
+            "Lockdown": {"UniqueDeviceID": UDID, "DeviceName": "Ana",
+                         "ProductType": "iPhone15,4",
+                         "ProductVersion": "18.1"}}, fmt=fmt)
+        yield "fuzz_mbfile", f"manifest-{how}", b"\2" + manifest
+        yield "fuzz_mbfile", f"status-{how}", b"\1" + plistlib.dumps(
+            plistlib.loads(STATUS), fmt=fmt)
+    yield "fuzz_mbfile", "mbfile", b"\0" + mbfile()
+    yield "fuzz_manifest", "three-rows", manifest_db()
+    yield "fuzz_manifest", "empty", b""
+
+
+def main():
+    for target, what, data in seeds():
+        folder = pathlib.Path(sys.argv[1]) / target
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / what).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
