@@ -7,7 +7,7 @@
  * whole each night, so all of it has changed.
  *
  * The first night's files have 4 KiB, so that many of them fit in memory; what
- * changes has 64 KiB on the average. A real iOS 14.3 says 163 KiB, and its
+ * changes has 128 KiB on the average. A real iOS 14.3 says 163 KiB, and its
  * Manifest.db has 880 bytes a file where ours has 550: both make the bound
  * tighter here. What the catalogue costs depends on neither, and has a bound of
  * its own: a change touches one page of the entries' tree, which is written
@@ -156,7 +156,7 @@ static void meter_reset(void)
 /* --- a phone of many files ---------------------------------------------------- */
 
 #define FIRST_SIZE 8192 /* below it; half of it on the average */
-#define LATER_SIZE 131072
+#define LATER_SIZE 262144
 
 struct phone {
 	struct rig r;
@@ -166,6 +166,7 @@ struct phone {
 	sqlite3 *h;
 	uint64_t sent; /* bytes, this night */
 	unsigned sent_files;
+	unsigned nights;
 };
 
 static uint64_t mix(uint64_t x)
@@ -219,7 +220,7 @@ static void phone_free(struct phone *p)
 
 static bool changes(const struct phone *p, bool all, unsigned i)
 {
-	return all || mix(i + 977ull * p->files) % 100 == 0;
+	return all || mix(i + 1000003ull * p->nights) % 100 == 0;
 }
 
 /* Tomorrow: all files are new, or 1 % are. */
@@ -227,6 +228,7 @@ static void phone_next(struct phone *p, bool all)
 {
 	struct rig_file f;
 
+	p->nights++;
 	exec(p, "BEGIN");
 	for (unsigned i = 0; i < p->files; i++) {
 		if (!changes(p, all, i))
@@ -373,8 +375,8 @@ static unsigned scale_files(void)
 #define CATALOG_REST (1 << 20)
 
 /* A name is looked up to make a file, to read it back, and to move it and what
- * it replaces; the rest is for the 256 folders. */
-#define NAMES_EACH 5
+ * it replaces, each with its folder; the rest is for the phone's 256. */
+#define NAMES_EACH 7
 #define NAMES_REST 1200
 
 static void check_cost(const struct phone *p)
