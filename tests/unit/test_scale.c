@@ -156,7 +156,7 @@ static void meter_reset(void)
 /* --- a phone of many files ---------------------------------------------------- */
 
 #define FIRST_SIZE 8192 /* below it; half of it on the average */
-#define LATER_SIZE 262144
+#define LATER_SIZE 262144 /* NIGHTSTAND_SCALE_SIZE: less */
 
 struct phone {
 	struct rig r;
@@ -167,6 +167,7 @@ struct phone {
 	uint64_t sent; /* bytes, this night */
 	unsigned sent_files;
 	unsigned nights;
+	unsigned later_size;
 };
 
 static uint64_t mix(uint64_t x)
@@ -187,7 +188,7 @@ static void file_of(const struct phone *p, unsigned i, struct rig_file *f)
 	rig_hex(sha, 20, f->id);
 	f->version = p->version[i];
 	f->size = mix(i * 256ull + f->version) %
-		  (f->version == 1 ? FIRST_SIZE : LATER_SIZE);
+		  (f->version == 1 ? FIRST_SIZE : p->later_size);
 }
 
 static void exec(struct phone *p, const char *sql)
@@ -362,11 +363,12 @@ static void say(const struct phone *p, const char *what)
 	    meter.names, meter.syncs);
 }
 
-static unsigned scale_files(void)
+static unsigned setting(const char *name, unsigned otherwise)
 {
-	const char *text = getenv("NIGHTSTAND_SCALE");
+	const char *text = getenv(name);
+	unsigned n = text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
 
-	return text ? (unsigned)strtoul(text, NULL, 10) : SCALE_FILES;
+	return n ? n : otherwise;
 }
 
 /* One page for each changed file, twice, and 10 % for the other trees; the
@@ -400,14 +402,16 @@ static void a_night_costs_what_changed(void **state)
 	struct phone p;
 
 	(void)state;
-	phone_new(&p, scale_files());
+	phone_new(&p, setting("NIGHTSTAND_SCALE", SCALE_FILES));
+	p.later_size = setting("NIGHTSTAND_SCALE_SIZE", LATER_SIZE);
+	assert_in_range(p.later_size, 1, LATER_SIZE);
 	assert_int_equal(rig_open(&p.r), RC_OK);
 	meter_reset();
 	phone_next(&p, true);
 	night(&p, true, &snap);
 	say(&p, "first night");
 	assert_int_equal(snap.files, p.files + 3); /* two manifests, status */
-	for (int i = 2; i <= 3; i++) {
+	for (int i = 2; i <= 4; i++) {
 		meter_reset();
 		phone_next(&p, false);
 		night(&p, false, &snap);
