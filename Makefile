@@ -181,6 +181,7 @@ check-fuzz: fuzz ## … each for T=600 seconds, two side by side
 	@T=$(T) tests/fuzz/run.sh build/$(BOARD)-san-clang-fuzz/tests/fuzz
 
 check-all: check ## … and 100,000 power cuts and each failing call (half an hour)
+	NIGHTSTAND_SCALE=300000 $(B)/tests/unit/test_scale
 	$(POWER) --full
 
 check-tree: ## the rules of style that a compiler does not see

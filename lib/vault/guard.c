@@ -32,15 +32,31 @@ void guard_forget(struct vault_phone *p)
 
 /* --- counting --------------------------------------------------------------- */
 
-static enum rc add_domain(struct guard *g, struct db_stmt *s)
+/* Where `name` is, or would be. */
+static size_t place_of(const struct guard *g, const char *name)
 {
-	size_t len;
-	const char *name = db_text(s, 0, &len);
-	struct domain *d;
-	enum rc rc;
+	size_t lo = 0, hi = g->n;
 
-	if (len == 0 || len >= DOMAIN_LEN || memchr(name, '\0', len))
-		return RC_OK; /* not one that we could name */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(g->d[mid].name, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool is_at(const struct guard *g, size_t i, const char *name)
+{
+	return i < g->n && strcmp(g->d[i].name, name) == 0;
+}
+
+static enum rc add_domain(struct guard *g, size_t at, const char *name)
+{
+	struct domain *d;
+
 	if (g->n == DOMAINS_MAX)
 		return RC_LIMIT;
 	if (g->n == g->cap) {
@@ -52,33 +68,53 @@ static enum rc add_domain(struct guard *g, struct db_stmt *s)
 		g->d = d;
 		g->cap = cap;
 	}
-	d = &g->d[g->n];
-	memcpy(d->name, name, len);
-	d->name[len] = '\0';
-	rc = catalog_row_size(s, 1, &d->files);
-	if (!rc)
-		g->n++;
-	return rc;
+	d = &g->d[at];
+	memmove(d + 1, d, (g->n - at) * sizeof(*d));
+	g->n++;
+	memset(d, 0, sizeof(*d));
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	return RC_OK;
 }
 
+/* *last: where the row before this one was counted; many have the same. */
+static enum rc count_row(struct guard *g, struct db_stmt *s, size_t *last)
+{
+	size_t len;
+	const char *name = db_text(s, 0, &len);
+	enum rc rc;
+
+	if (len == 0 || len >= DOMAIN_LEN || memchr(name, '\0', len))
+		return RC_OK; /* not one that we could name */
+	if (!is_at(g, *last, name))
+		*last = place_of(g, name);
+	if (!is_at(g, *last, name)) {
+		rc = add_domain(g, *last, name);
+		if (rc)
+			return rc;
+	}
+	g->d[*last].files++;
+	return RC_OK;
+}
+
+/* Not by GROUP BY: SQLite would first sort all rows, in memory, which is 50
+ * MiB for a million files. */
 static enum rc count_domains(
     struct guard *g, const struct vault_phone *p, const char *path)
 {
 	struct db_stmt *s = NULL;
 	struct db *db = NULL;
 	bool row = true;
+	size_t last = 0;
 	enum rc rc = db_open(p->ops, p->root, path, DB_IMMUTABLE, &db);
 
 	if (!rc) /* flags 1: a file */
-		rc = db_prepare(db,
-		    "SELECT domain, count(*) FROM Files WHERE flags=1"
-		    " GROUP BY domain ORDER BY domain",
-		    &s);
+		rc = db_prepare(
+		    db, "SELECT domain FROM Files WHERE flags=1", &s);
 	while (!rc) {
 		rc = db_step(s, &row);
 		if (rc || !row)
 			break;
-		rc = add_domain(g, s);
+		rc = count_row(g, s, &last);
 	}
 	db_finish(s);
 	db_close(db);

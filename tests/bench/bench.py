@@ -10,6 +10,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -196,6 +197,99 @@ def bench_prompt(rig):
     return statistics.median(took) < 1000
 
 
+MILLION = 1000000
+NIGHTS = 100
+
+
+def night_of_million(sim, phone, folder, title):
+    r = Run([harness.NIGHTSTAND, "backup", "--vault", folder, "--udid",
+             phone.udid], sim.env)
+    peak = r.peak_kib / 1024
+    print(f"  {title}: {r.wall:.0f} s, peak memory of all our processes "
+          f"{peak:.1f} MiB (bound: 64)", flush=True)
+    return peak <= 64
+
+
+def grow_catalog(path, nights):
+    """Rows as so many nights of 1 % leave them. Without their objects:
+    neither opening nor a list looks at those, and 980,000 files would take
+    an hour. Only the bench may do this to a vault."""
+    db = sqlite3.connect(path)
+    last, = db.execute("SELECT max(id) FROM snapshot").fetchone()
+    columns = [c[1] for c in db.execute("PRAGMA table_info(snapshot)")]
+    same = ",".join(c for c in columns if c != "id")
+    paths = [p for p, in db.execute(
+        "SELECT path FROM entry WHERE last IS NULL AND kind=1 AND path LIKE"
+        " '__/%'")]
+    for n in range(last + 1, nights + 1):
+        db.execute(f"INSERT INTO snapshot(id,{same}) SELECT ?,{same} FROM"
+                   " snapshot WHERE id=?", (n, last))
+        some = [(p, n) for p in paths[n % 100::100]]
+        db.executemany("UPDATE entry SET last=?2-1 WHERE path=?1 AND"
+                       " last IS NULL", some)
+        db.executemany("INSERT INTO entry SELECT path,?2,NULL,kind,size,"
+                       "mtime,randomblob(32) FROM entry WHERE path=?1 AND"
+                       " last=?2-1", some)
+    db.commit()
+    found = [db.execute(f"SELECT count(*) FROM {t}").fetchone()[0]
+             for t in ("snapshot", "entry")]
+    db.close()
+    return found
+
+
+def time_of(rig, words, cold=False):
+    """Seconds, and what was said."""
+    if cold:
+        os.sync()
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
+    start = time.monotonic()
+    out = rig.run(harness.NIGHTSTAND, *words).stdout
+    return time.monotonic() - start, out
+
+
+def bench_open(rig, folder, snapshots):
+    """`dismiss` opens for writing, as a backup does; `list` reads."""
+    good = True
+    for title, words in (("nightstand list", ("list",)),
+                         ("opened to write (nightstand dismiss)",
+                          ("dismiss",))):
+        words = (*words, "--vault", folder)
+        took, out = zip(*(time_of(rig, words) for _ in range(5)))
+        rest = ""
+        if os.geteuid() == 0:
+            cold, _ = time_of(rig, words, cold=True)
+            good &= cold < 1
+            rest = f"; {cold * 1000:.0f} ms with nothing of the disk in memory"
+        if words[0] == "list":
+            lines = sum(" files " in line for line in out[0].splitlines())
+            harness.equal(lines, snapshots, "snapshots in the list")
+        mid = statistics.median(took)
+        good &= mid < 1
+        print(f"  {title}: {mid * 1000:.0f} ms, median of 5{rest} "
+              "(bound 1,000)", flush=True)
+    return good
+
+
+def bench_million(rig):
+    """Memory must not grow with the phone, nor a list with the vault."""
+    print(f"{MILLION:,} files of 1 KiB:", flush=True)
+    sim = rig.sim({"files": MILLION, "fixed-size": 1024}, name="sim-million")
+    phone = sim.phone()
+    rig.run("idevicepair", "-u", phone.udid, "pair", env=sim.env)
+    folder = rig.path("million")
+    folder.mkdir()
+    good = night_of_million(sim, phone, folder, "first night")
+    phone.ctl("mutate", f"change={MILLION // 100}", "seed=1")
+    good &= night_of_million(sim, phone, folder, "a night of 1 %")
+    sim.stop()
+    catalog, = folder.glob("Nightstand/*/catalog.db")
+    snapshots, entries = grow_catalog(catalog, NIGHTS)
+    print(f"  with the rows of more such nights put in by the bench (no "
+          f"objects): {snapshots} snapshots, {entries:,} entries, catalogue "
+          f"{catalog.stat().st_size >> 20} MiB", flush=True)
+    return bench_open(rig, folder, NIGHTS) and good
+
+
 def bench_phonesim(rig):
     """TLS payload per second to a client that throws it away."""
     sim = rig.sim({"files": 2000, "fixed-size": 1 << 20}, name="sim-stream")
@@ -215,7 +309,7 @@ def bench_phonesim(rig):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
-    ap.add_argument("--only", choices=["phonesim", "prompt", *SHAPES])
+    ap.add_argument("--only", choices=["phonesim", "prompt", "million", *SHAPES])
     ap.add_argument("--runs", type=int, default=3)
     a = ap.parse_args()
     base = tempfile.mkdtemp(prefix="nightstand-bench-",
@@ -230,6 +324,8 @@ def main():
         shapes = [s for s in SHAPES if a.only in (None, s)]
         if shapes:
             good &= bench_backups(rig, shapes, a.runs)
+        if a.only in (None, "million"):
+            good &= bench_million(rig)
     finally:
         rig.end()
         shutil.rmtree(base, ignore_errors=True)
