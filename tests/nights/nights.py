@@ -70,7 +70,7 @@ class Disk:
 
     def mount(self):
         # A loop device of its own each time: a dead mount that somebody still
-        # holds keeps the old one, and can write nothing any more.
+        # holds keeps the old one, on a file that has no name any more.
         self.loop = self.rig.run("losetup", "-f", "--show",
                                  self.image).stdout.strip()
         self.rig.run("mount", self.loop, self.path)
@@ -92,6 +92,13 @@ class Disk:
                         struct.pack("I", SHUTDOWN_NOLOGFLUSH))
         finally:
             os.close(fd)
+        # What the medium holds now is all that the next boot may see. The
+        # dead mount lives on while anybody has a file of it open, and its
+        # buffers may still be written: a disk without power takes no more.
+        medium = self.image.with_suffix(".medium")
+        self.rig.run("cp", "--sparse=always", self.image, medium)
+        self.image.unlink()
+        medium.rename(self.image)
 
     @contextlib.contextmanager
     def filled(self, leave):
