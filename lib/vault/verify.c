@@ -153,6 +153,40 @@ static enum rc check_manifest_plist(struct verify *v)
 	return RC_OK;
 }
 
+/* --- a base under other keys ------------------------------------------------ */
+
+/* ab/abcd…: a file of the phone, not one of the lists. */
+static bool is_content(const char *path)
+{
+	return path[0] && path[1] && path[2] == '/';
+}
+
+static enum rc from_base(
+    void *arg, const char *path, const struct view_node *node)
+{
+	if (node->kind != STORE_FILE || node->staged || !is_content(path))
+		return RC_OK;
+	return verify_found(arg,
+	    "Encryption was switched since the last backup, but not all files "
+	    "were sent again.");
+}
+
+/* Files that were sent encrypted are no use to a backup that is not, nor the
+ * other way round: when it was switched, a phone makes a full backup. */
+static enum rc check_not_mixed(struct verify *v)
+{
+	struct view_walk walk = { .rel = "", .after = "" };
+	int64_t was = 0;
+	enum rc rc = db_number(v->n->p->cat.db,
+	    "SELECT coalesce((SELECT 1+encrypted FROM snapshot"
+	    " WHERE state IN (2, 3) ORDER BY id DESC LIMIT 1), 0)",
+	    &was);
+
+	if (rc || was == 0 || (was == 2) == v->out->encrypted)
+		return rc;
+	return view_each(v->n->view, &walk, from_base, v);
+}
+
 /* --- Manifest.db, not encrypted -------------------------------------------- */
 
 static enum rc check_row(void *arg, const struct manifest_row *row)
@@ -367,6 +401,8 @@ enum rc verify_view(struct verify *v)
 		rc = check_no_snapshot_folder(v);
 	if (!rc)
 		rc = check_manifest_plist(v);
+	if (!rc && v->has_base)
+		rc = check_not_mixed(v);
 	return rc ? rc : check_manifest_db(v);
 }
 
@@ -395,7 +431,7 @@ static enum rc run_checks(struct verify *v, bool with_bytes)
 
 enum rc verify_structure(struct vault_night *n, struct vault_verdict *out)
 {
-	struct verify v = { .n = n, .out = out };
+	struct verify v = { .n = n, .out = out, .has_base = true };
 
 	return run_checks(&v, false);
 }
@@ -403,9 +439,11 @@ enum rc verify_structure(struct vault_night *n, struct vault_verdict *out)
 enum rc vault_night_verify(struct vault_night *n, vault_progress_fn progress,
     void *arg, struct vault_verdict *out)
 {
-	struct verify v = {
-		.n = n, .progress = progress, .arg = arg, .out = out
-	};
+	struct verify v = { .has_base = true,
+		.n = n,
+		.progress = progress,
+		.arg = arg,
+		.out = out };
 	enum rc rc = run_checks(&v, true);
 
 	n->verified = !rc;

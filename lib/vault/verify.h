@@ -8,6 +8,7 @@
 #include "night.h"
 
 struct verify {
+	bool has_base; /* in: files may come from the snapshot before */
 	struct vault_night *n;
 	vault_progress_fn progress;
 	void *arg;

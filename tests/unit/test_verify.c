@@ -242,6 +242,47 @@ static void encrypted_backups_are_judged_by_their_lengths(void **state)
 	night_free(&t);
 }
 
+/* Encryption was switched off; `all`: the phone sends all files again. */
+static enum rc plain_after_encrypted(bool all)
+{
+	const struct vault_facts facts = { .ios = "17" };
+	struct vault_snapshot snap;
+	struct rig_world next;
+	struct night t;
+	enum rc rc;
+
+	night_new(&t);
+	encrypt(&t.r, 0);
+	assert_int_equal(verify(&t), RC_OK);
+	assert_int_equal(vault_night_commit(t.r.n, &facts, &snap), RC_OK);
+	rig_next_world(&next, &world, 1);
+	assert_int_equal(rig_begin(&t.r, true), RC_OK);
+	assert_int_equal(rig_send(&t.r, all ? NULL : &world, &next), RC_OK);
+	/* What went is removed in any case. */
+	for (int i = 0; all && i < RIG_FILES; i++) {
+		char rel[64];
+
+		snprintf(
+		    rel, sizeof(rel), "%.2s/%s", world.f[i].id, world.f[i].id);
+		if (world.f[i].version && !next.f[i].version)
+			assert_int_equal(rig_rm(&t.r, rel), RC_OK);
+	}
+	assert_int_equal(rig_settle(&t.r, all ? NULL : &world, &next), RC_OK);
+	rc = verify(&t);
+	if (rc && !strstr(t.v.why, "Encryption was switched"))
+		fail_msg("%s", t.v.why);
+	rig_free_world(&next);
+	night_free(&t);
+	return rc;
+}
+
+static void nothing_is_kept_when_encryption_was_switched(void **state)
+{
+	(void)state;
+	assert_int_equal(plain_after_encrypted(false), RC_CORRUPT);
+	assert_int_equal(plain_after_encrypted(true), RC_OK);
+}
+
 /* Changes one byte in the phone's n-th file, behind the vault's back. */
 static void spoil_incoming(struct rig *r, unsigned num, bool remove_it)
 {
@@ -413,6 +454,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_database_is_found),
 		cmocka_unit_test(the_manifest_must_fit_the_phone),
 		cmocka_unit_test(encrypted_backups_are_judged_by_their_lengths),
+		cmocka_unit_test(nothing_is_kept_when_encryption_was_switched),
 		cmocka_unit_test(what_the_disk_changed_is_found),
 		cmocka_unit_test(a_change_after_the_check_asks_for_another),
 		cmocka_unit_test(the_same_again_costs_nothing_and_heals),

@@ -79,6 +79,27 @@ void agent_journal_remove(const char *dir)
 	(void)rmdir(dir);
 }
 
+int agent_journal_set_keys(struct agent_journal *j, int64_t generation)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", (int)generation);
+	return sqlite3_exec(j->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
+}
+
+int64_t agent_journal_keys(struct agent_journal *j)
+{
+	sqlite3_stmt *s = NULL;
+	int64_t n = -1;
+
+	if (sqlite3_prepare_v2(j->db, "PRAGMA user_version", -1, &s, NULL) ==
+		SQLITE_OK &&
+	    sqlite3_step(s) == SQLITE_ROW)
+		n = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return n;
+}
+
 struct agent_journal *agent_journal_open(const char *dir, bool create)
 {
 	struct agent_journal *j;

@@ -37,6 +37,9 @@ struct agent_file {
  * there, or it can't be used. */
 struct agent_journal *agent_journal_open(const char *dir, bool create);
 void agent_journal_close(struct agent_journal *j);
+/* Which keys its files were sent under (content_key_generation). */
+int agent_journal_set_keys(struct agent_journal *j, int64_t generation);
+int64_t agent_journal_keys(struct agent_journal *j);
 /* Removes the folder with all in it. */
 void agent_journal_remove(const char *dir);
 

@@ -53,7 +53,10 @@ static int agent_journal_new(struct agent_backup *b)
 	agent_journal_close(b->journal);
 	agent_journal_dir(b->a, b->status.uuid, b->dir);
 	b->journal = agent_journal_open(b->dir, true);
-	return b->journal ? 0 : agent_fail_local(b->a);
+	if (!b->journal || agent_journal_set_keys(b->journal,
+			       content_key_generation(b->a->content)) != 0)
+		return agent_fail_local(b->a);
+	return 0;
 }
 
 /* A full backup is a new set, with a UUID of its own; what was learned of the
@@ -333,6 +336,23 @@ static int agent_prepare_settling(struct agent_backup *b)
 	return r;
 }
 
+/* The password was set, changed or taken away since that run began: what it
+ * sent can't stand beside what would be sent now (protocols.md 5.10). */
+static bool agent_keys_changed(struct agent_backup *b)
+{
+	struct agent_journal *j;
+	bool changed;
+
+	agent_journal_dir(b->a, b->status.uuid, b->dir);
+	j = agent_journal_open(b->dir, false);
+	changed =
+	    j && agent_journal_keys(j) != content_key_generation(b->a->content);
+	agent_journal_close(j);
+	if (changed)
+		phone_event(b->a->ph, "encryption was changed: full");
+	return changed;
+}
+
 static int agent_prepare_found(struct agent_backup *b)
 {
 	bool usable;
@@ -340,7 +360,8 @@ static int agent_prepare_found(struct agent_backup *b)
 
 	if (r != 0)
 		return r;
-	if (!usable)
+	if (!usable || (b->status.state != AGENT_SNAPSHOT_FINISHED &&
+			   agent_keys_changed(b)))
 		return agent_prepare_full(b);
 	switch (b->status.state) {
 	case AGENT_SNAPSHOT_UPLOADING:

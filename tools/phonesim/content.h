@@ -104,6 +104,8 @@ int content_write_hashes(struct content *c, const char *out_path);
 /* ---- encryption: password, key bag, Manifest.db ---- */
 
 bool content_is_encrypted(struct content *c); /* WillEncrypt */
+/* Grows with each change of the password, and of whether there is one. */
+int64_t content_key_generation(struct content *c);
 /* old/new NULL or "" = none. 0, or 207 when old is wrong, -1 when it could not
  * be stored. Takes seconds with the rounds of real phones. */
 int content_change_password(

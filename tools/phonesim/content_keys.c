@@ -96,6 +96,16 @@ bool content_is_encrypted(struct content *c)
 	return on;
 }
 
+int64_t content_key_generation(struct content *c)
+{
+	int64_t n;
+
+	pthread_mutex_lock(&c->lock);
+	n = content_fact(c->db, "generation", 0);
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
 static bool password_is(struct content *c, const char *pw)
 {
 	char have[PASSWORD_MAX];
