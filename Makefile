@@ -162,6 +162,10 @@ check: deps-check ## everything that proves it: units, peers, faults (SAN=1: san
 	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) \
 		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER) $(FUZZ)
 
+.PHONY: check-lan
+check-lan: ## the box alone on a network port, in network namespaces (root)
+	@$(MAKE) --no-print-directory check K=lan.
+
 .PHONY: check-nights
 N ?= 30
 SEED ?= 1
@@ -239,8 +243,10 @@ $(eval $(call fetched,blake3,BLAKE3_DIR))
 
 LWIP_SRC := core/altcp core/altcp_alloc core/altcp_tcp core/def core/inet_chksum \
 	core/init core/ip core/mem core/memp core/netif core/pbuf core/stats \
-	core/tcp core/tcp_in core/tcp_out core/timeouts core/ipv4/etharp \
-	core/ipv4/icmp core/ipv4/ip4 core/ipv4/ip4_addr netif/ethernet
+	core/tcp core/tcp_in core/tcp_out core/timeouts core/udp netif/ethernet \
+	$(addprefix core/ipv4/,acd autoip dhcp etharp icmp igmp ip4 ip4_addr) \
+	$(addprefix core/ipv6/,ethip6 icmp6 inet6 ip6 ip6_addr mld6 nd6) \
+	$(addprefix apps/mdns/,mdns mdns_domain mdns_out)
 # Other people's code: our warnings say nothing about it. Its checksums and
 # headers read through casts that are fine on the CPUs that we build for.
 THIRD = $(CSTD) $(OPT) $(HARD) -w -ffunction-sections -fdata-sections -MMD -MP \

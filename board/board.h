@@ -14,6 +14,7 @@ struct board {
 	const char *led_ok; /* names below led_dir */
 	const char *led_alert; /* "" = the board has one LED */
 	const char *nic; /* network port of the page */
+	const char *interface; /* "" none */
 	const char *listen;
 	int port;
 	const char *watchdog; /* "" = none */

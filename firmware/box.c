@@ -131,7 +131,9 @@ static void answer(struct box *b)
 void box_start_part(struct box *b, struct box_part *part)
 {
 	char port[16];
-	const char *args[] = { "slirp", b->config->listen, port, NULL };
+	const struct config *c = b->config;
+	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
+		port, c->address, c->gateway, c->box_name, NULL };
 	bool is_web = part == &b->web;
 
 	snprintf(port, sizeof(port), "%d", b->config->port);
@@ -245,8 +247,12 @@ static bool part_message(
 		return true;
 	}
 	if (part == &b->web && m->type == MSG_SERVING) {
-		log_note("the page: http://%s:%d/", b->config->listen,
-		    m->u.serving.port);
+		if (b->config->nic == CONFIG_NIC_SLIRP)
+			log_note("the page: http://%s:%d/", b->config->listen,
+			    m->u.serving.port);
+		else
+			log_note("the page: port %d of the box's own addresses",
+			    m->u.serving.port);
 		return true;
 	}
 	return false;

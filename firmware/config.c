@@ -37,6 +37,7 @@ struct key {
 
 static const char *const log_names[] = { "error", "warn", "note", "info",
 	"debug", NULL };
+static const char *const nic_names[] = { "slirp", "packet", "tap", NULL };
 static const char *const led_names[] = { "none", "sysfs", "terminal", NULL };
 
 #define K (int64_t)1024
@@ -90,10 +91,20 @@ static const struct key keys[] = {
 	NULL, "… and so many files at least" },
 { "web", "on", KEY_FLAG, AT(web), 0, "yes", 0, 0, NULL,
 	"serve the page" },
+{ "web", "network", KEY_CHOICE, AT(nic), 0, "slirp", 0, 0, nic_names,
+	"packet: the interface below belongs to the box alone, with addresses "
+	"of its own; tap: a TAP device likewise; slirp: the page is on an "
+	"address of this computer" },
+{ "web", "interface", TEXT(interface), "", 0, 0, NULL,
+	"packet, tap: name of the interface" },
+{ "web", "address", TEXT(address), "dhcp", 1, 0, NULL,
+	"packet, tap: dhcp, or an address as 192.168.1.9/24" },
+{ "web", "gateway", TEXT(gateway), "", 0, 0, NULL,
+	"… and the router's address, as 192.168.1.1" },
 { "web", "listen", TEXT(listen), "127.0.0.1", 1, 0, NULL,
-	"address of the page" },
+	"slirp: address of the page" },
 { "web", "port", KEY_INT, AT(port), 0, "8080", 1, 65535, NULL,
-	"port of the page" },
+	"slirp: port of the page; else it is 80" },
 { "led", "backend", KEY_CHOICE, AT(led), 0, "none", 0, 0, led_names,
 	"what shows the LED patterns" },
 { "led", "dir", TEXT(led_dir), "/sys/class/leds", 0, 0, NULL,
@@ -310,6 +321,11 @@ enum rc config_set(
 	return RC_CONFIG;
 }
 
+const char *config_nic_name(enum config_nic nic)
+{
+	return nic_names[nic];
+}
+
 void config_defaults(struct config *c)
 {
 	memset(c, 0, sizeof(*c));
@@ -320,6 +336,8 @@ void config_defaults(struct config *c)
 	set_value(c, find_key("box", "state"), board.state_dir);
 	set_value(c, find_key("box", "watchdog"), board.watchdog);
 	set_value(c, find_key("box", "vault"), board.vault_dir);
+	set_value(c, find_key("web", "network"), board.nic);
+	set_value(c, find_key("web", "interface"), board.interface);
 	set_value(c, find_key("web", "listen"), board.listen);
 	set_value(c, find_key("led", "backend"), board.led_backend);
 	set_value(c, find_key("led", "dir"), board.led_dir);

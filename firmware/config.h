@@ -17,6 +17,12 @@
 
 #define CONFIG_TEXT 160 /* bytes of a value; inih's lines end at 200 */
 
+enum config_nic {
+	CONFIG_NIC_SLIRP,
+	CONFIG_NIC_PACKET,
+	CONFIG_NIC_TAP
+};
+
 struct config {
 	char box_name[64];
 	char state[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
@@ -31,7 +37,11 @@ struct config {
 	struct vault_keep keep;
 
 	bool web;
-	char listen[64];
+	enum config_nic nic;
+	char interface[16]; /* of packet and tap */
+	char address[32]; /* "dhcp", "192.168.1.9/24" */
+	char gateway[16]; /* "" none */
+	char listen[64]; /* of slirp */
 	int port;
 
 	enum led_backend led;
@@ -50,6 +60,8 @@ struct config {
 	char allow[LIMIT_PHONES][48]; /* UDIDs; none: every phone */
 	unsigned n_allow;
 };
+
+const char *config_nic_name(enum config_nic nic); /* as nic_open() wants it */
 
 /* The board's values over the table's. */
 void config_defaults(struct config *c);

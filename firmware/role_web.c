@@ -12,6 +12,8 @@
 
 #define LOG_MODULE "web"
 
+#define LAN_PORT 80
+
 static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 {
 	struct nic_opts opts = { 0 };
@@ -19,13 +21,19 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	struct web_opts web = { .nic = &nic };
 	enum rc rc;
 
-	if (argc != 3)
+	if (argc != 7)
 		return RC_BUG;
 	opts.kind = argv[0];
-	opts.listen = argv[1];
-	opts.port = atoi(argv[2]);
+	opts.interface = argv[1];
+	opts.listen = argv[2];
+	opts.port = atoi(argv[3]);
+	web.net.address = argv[4];
+	web.net.gateway = argv[5];
+	web.net.name = argv[6];
 	*port = opts.port;
 	rc = nic_open(&opts, &nic);
+	if (!rc && nic.is_lan)
+		*port = LAN_PORT;
 	return rc ? rc : web_open(&web, out);
 }
 

@@ -10,6 +10,7 @@ const struct board board = {
 	.led_ok = "",
 	.led_alert = "",
 	.nic = "slirp",
+	.interface = "",
 	.listen = "127.0.0.1",
 	.port = 8080,
 	.watchdog = "",

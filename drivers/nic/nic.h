@@ -1,7 +1,7 @@
 /*
- * Network back ends for the web's lwIP. In this version one: "slirp", a
- * network inside the process for a PC without root (libslirp); a packet
- * socket and a TAP device will stand beside it.
+ * Network back ends for the web's lwIP: a packet socket on a real interface
+ * (the product), a TAP device (tests), and a network inside the process for a
+ * PC without root (libslirp).
  */
 #ifndef NIC_H
 #define NIC_H
@@ -10,7 +10,8 @@
 #include "web_nic.h"
 
 struct nic_opts {
-	const char *kind; /* "slirp" */
+	const char *kind; /* "packet", "tap", "slirp" */
+	const char *interface; /* packet, tap: its name */
 	const char *listen; /* slirp: IPv4 address of the PC, "127.0.0.1" */
 	int port; /* slirp: TCP port there, 1..65535 */
 };
@@ -21,8 +22,9 @@ struct nic_opts {
  * MSG_NOSIGNAL.
  *
  * RC_UNSUPPORTED  no such kind
- * RC_CONFIG       address or port is not one
+ * RC_CONFIG       address, port or interface is not one
  * RC_BUSY         the port is taken or may not be used
+ * RC_READONLY     rights are missing
  */
 MUST_CHECK enum rc nic_open(const struct nic_opts *opts, struct web_nic *out);
 

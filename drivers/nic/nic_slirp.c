@@ -270,7 +270,7 @@ static void slirp_service(
 
 		/* lwIP's answer may add frames while this one is read, but
 		 * never in this place. */
-		nic_frame_input(netif, f->data, f->len);
+		nic_frame_input(netif, f->data, f->len, true);
 		n->head = (n->head + 1) % RING;
 		n->used--;
 	}

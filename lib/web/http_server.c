@@ -254,10 +254,10 @@ enum rc http_server_open(
 
 	memset(s, 0, sizeof(*s));
 	s->site = site;
-	pcb = altcp_tcp_new_ip_type(IPADDR_TYPE_V4);
+	pcb = altcp_tcp_new_ip_type(IPADDR_TYPE_ANY);
 	if (!pcb)
 		return RC_NOMEM;
-	if (altcp_bind(pcb, IP4_ADDR_ANY, port) != ERR_OK) {
+	if (altcp_bind(pcb, IP_ANY_TYPE, port) != ERR_OK) {
 		altcp_close(pcb);
 		return RC_BUSY;
 	}

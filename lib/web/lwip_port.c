@@ -7,7 +7,9 @@
 
 #include <openssl/sha.h>
 
+#include "lwip/dhcp.h"
 #include "lwip/ip_addr.h"
+#include "lwip/prot/dhcp.h"
 #include "lwip/sys.h"
 #include "lwip_hooks.h"
 
@@ -50,23 +52,41 @@ u32_t lwip_port_isn(const ip_addr_t *local_ip, u16_t local_port,
 {
 	static uint8_t secret[32];
 	static int have_secret;
-	uint8_t text[32 + 12], hash[SHA256_DIGEST_LENGTH];
-	uint32_t local = ip4_addr_get_u32(ip_2_ip4(local_ip));
-	uint32_t remote = ip4_addr_get_u32(ip_2_ip4(remote_ip));
+	/* what is not used of it stays zero */
+	struct {
+		uint8_t secret[32];
+		ip_addr_t local, remote;
+		u16_t local_port, remote_port;
+	} text;
+	uint8_t hash[SHA256_DIGEST_LENGTH];
 	uint32_t h;
 
 	if (!have_secret) {
 		fill_random(secret, sizeof(secret));
 		have_secret = 1;
 	}
-	memcpy(text, secret, 32);
-	memcpy(text + 32, &local, 4);
-	memcpy(text + 36, &remote, 4);
-	memcpy(text + 40, &local_port, 2);
-	memcpy(text + 42, &remote_port, 2);
-	SHA256(text, sizeof(text), hash);
+	memset(&text, 0, sizeof(text));
+	memcpy(text.secret, secret, sizeof(text.secret));
+	ip_addr_copy(text.local, *local_ip);
+	ip_addr_copy(text.remote, *remote_ip);
+	text.local_port = local_port;
+	text.remote_port = remote_port;
+	SHA256((const uint8_t *)&text, sizeof(text), hash);
 	memcpy(&h, hash, sizeof(h));
 	return (u32_t)(mono_ms() * 250) + h;
+}
+
+void lwip_port_dhcp_options(
+    const struct dhcp *dhcp, struct dhcp_msg *msg, u8_t msg_type, u16_t *len)
+{
+	uint32_t server = ip4_addr_get_u32(ip_2_ip4(&dhcp->server_ip_addr));
+
+	if (msg_type != DHCP_DECLINE || *len + 6u > DHCP_OPTIONS_LEN)
+		return;
+	msg->options[(*len)++] = DHCP_OPTION_SERVER_ID;
+	msg->options[(*len)++] = sizeof(server);
+	memcpy(msg->options + *len, &server, sizeof(server));
+	*len = (u16_t)(*len + sizeof(server));
 }
 
 void lwip_port_log(const char *fmt, ...)

@@ -3,22 +3,20 @@
  */
 #include "web.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "lwip/etharp.h"
 #include "lwip/init.h"
-#include "lwip/netif.h"
 #include "lwip/timeouts.h"
 
 #define LOG_MODULE "web"
 #include "http_server.h"
 #include "log.h"
 #include "mono.h"
+#include "net.h"
 #include "site.h"
 #include "web_nic.h"
 
@@ -26,64 +24,10 @@
 
 struct web {
 	struct web_nic nic;
-	struct netif netif;
+	struct net net;
 	struct site *site;
 	struct http_server *server;
-	bool has_netif;
 };
-
-/* --- the netif ------------------------------------------------------------ */
-
-static err_t link_output(struct netif *netif, struct pbuf *p)
-{
-	struct web *w = netif->state;
-
-	return w->nic.ops->send(w->nic.ctx, p) ? ERR_OK : ERR_MEM;
-}
-
-static err_t netif_start(struct netif *netif)
-{
-	struct web *w = netif->state;
-
-	netif->name[0] = 'n';
-	netif->name[1] = 's';
-	netif->output = etharp_output;
-	netif->linkoutput = link_output;
-	netif->hwaddr_len = 6;
-	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP |
-		       NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
-	w->nic.ops->facts(w->nic.ctx, netif->hwaddr, &netif->mtu);
-	return ERR_OK;
-}
-
-static bool read_address(const char *text, ip4_addr_t *out)
-{
-	struct in_addr addr;
-
-	if (inet_pton(AF_INET, text, &addr) != 1)
-		return false;
-	ip4_addr_set_u32(out, addr.s_addr);
-	return true;
-}
-
-static enum rc add_netif(struct web *w)
-{
-	ip4_addr_t addr, mask, gateway;
-
-	if (!read_address(w->nic.addr, &addr) ||
-	    !read_address(w->nic.mask, &mask) ||
-	    !read_address(w->nic.gateway, &gateway)) {
-		log_error("the network port has no address");
-		return RC_CONFIG;
-	}
-	if (!netif_add(
-		&w->netif, &addr, &mask, &gateway, w, netif_start, netif_input))
-		return RC_NOMEM;
-	w->has_netif = true;
-	netif_set_default(&w->netif);
-	netif_set_up(&w->netif);
-	return RC_OK;
-}
 
 /* --- open and close ------------------------------------------------------- */
 
@@ -101,10 +45,10 @@ enum rc web_open(const struct web_opts *opts, struct web **out)
 	if (!lwip_started)
 		lwip_init();
 	lwip_started = true;
-	rc = site_new(opts->allow, &w->site);
+	rc = net_open(&w->net, &w->nic, &opts->net);
 	if (rc)
 		goto out;
-	rc = add_netif(w);
+	rc = site_new(w->net.host, &w->site);
 	if (rc)
 		goto out;
 	rc = http_server_open(site_http(w->site), HTTP_PORT, &w->server);
@@ -122,8 +66,7 @@ void web_close(struct web *w)
 	if (!w)
 		return;
 	http_server_close(w->server);
-	if (w->has_netif)
-		netif_remove(&w->netif);
+	net_close(&w->net);
 	w->nic.ops->close(w->nic.ctx);
 	site_free(w->site);
 	free(w);
@@ -166,7 +109,8 @@ enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready)
 		return RC_IO;
 	}
 	*fd_ready = fd >= 0 && fds[0].revents;
-	w->nic.ops->service(w->nic.ctx, fds + 1, n, &w->netif);
+	w->nic.ops->service(w->nic.ctx, fds + 1, n, &w->net.netif);
+	net_tick(&w->net, mono_ms());
 	sys_check_timeouts();
 	http_server_tick(w->server, mono_ms());
 	return RC_OK;

@@ -7,16 +7,15 @@
 
 #include <stdbool.h>
 
+#include "net.h"
 #include "rc.h"
 #include "status.h"
 
 struct web;
 
-struct web_nic;
-
 struct web_opts {
 	struct web_nic *nic; /* of nic_open(); web_open() takes it */
-	const char *allow; /* one more name that Host may say, or NULL */
+	struct net_opts net; /* lent */
 };
 
 /*

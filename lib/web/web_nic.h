@@ -24,6 +24,9 @@ struct web_nic_ops {
 	/* Says the MAC address (6 bytes) and the MTU. */
 	void (*facts)(void *ctx, uint8_t mac[6], uint16_t *mtu);
 
+	/* Is the cable in, with somebody at its other end? NULL: always. */
+	int (*link)(void *ctx);
+
 	/* Sends one frame; `p` is lent. False when it had to be dropped. */
 	int (*send)(void *ctx, const struct pbuf *p);
 
@@ -43,8 +46,10 @@ struct web_nic_ops {
 struct web_nic {
 	const struct web_nic_ops *ops;
 	void *ctx;
-	/* Fixed IPv4 address, "10.0.2.15"; later drivers leave them "" to
-	 * ask DHCP. */
+	/* A network of others: addresses are asked for (DHCP, SLAAC), and the
+	 * box's name is told (mDNS). */
+	int is_lan;
+	/* Else, the fixed IPv4 address: "10.0.2.15". */
 	char addr[16], mask[16], gateway[16];
 };
 

@@ -113,7 +113,10 @@ static int set_up(void **state)
 	if (nic_open(&(struct nic_opts){ .kind = "slirp", .port = port },
 		&nic) != RC_OK)
 		return -1;
-	return web_open(&(struct web_opts){ .nic = &nic }, &web) != RC_OK;
+	return web_open(
+		   &(struct web_opts){ .nic = &nic,
+		       .net = { .name = "nightstand", .address = "dhcp" } },
+		   &web) != RC_OK;
 }
 
 static int tear_down(void **state)
@@ -241,21 +244,27 @@ static void a_taken_port_and_nonsense_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    nic_open(&(struct nic_opts){ .port = 0 }, &nic), RC_CONFIG);
-	assert_int_equal(
-	    nic_open(&(struct nic_opts){ .port = 70000 }, &nic), RC_CONFIG);
+	    nic_open(&(struct nic_opts){ .kind = "slirp", .port = 0 }, &nic),
+	    RC_CONFIG);
 	assert_int_equal(
 	    nic_open(
-		&(struct nic_opts){ .listen = "localhost", .port = p }, &nic),
+		&(struct nic_opts){ .kind = "slirp", .port = 70000 }, &nic),
+	    RC_CONFIG);
+	assert_int_equal(nic_open(&(struct nic_opts){ .kind = "slirp",
+				      .listen = "localhost",
+				      .port = p },
+			     &nic),
 	    RC_CONFIG);
 	assert_int_equal(
 	    nic_open(&(struct nic_opts){ .kind = "carrier pigeon", .port = p },
 		&nic),
 	    RC_UNSUPPORTED);
 	assert_int_equal(
-	    nic_open(&(struct nic_opts){ .port = p }, &nic), RC_OK);
+	    nic_open(&(struct nic_opts){ .kind = "slirp", .port = p }, &nic),
+	    RC_OK);
 	assert_int_equal(
-	    nic_open(&(struct nic_opts){ .port = p }, &other), RC_BUSY);
+	    nic_open(&(struct nic_opts){ .kind = "slirp", .port = p }, &other),
+	    RC_BUSY);
 	nic.ops->close(nic.ctx);
 }
 

@@ -1,5 +1,5 @@
 /*
- * lwIP's options for the web role: one loop, no threads, TCP server only.
+ * lwIP's options for the web role: one loop, no threads.
  * What the page does not need is compiled out: reassembly, forwarding,
  * fragments, raw sockets. Numbers were measured on a prototype and are
  * generous; memory that is never touched costs nothing.
@@ -16,21 +16,40 @@
 #define LWIP_TIMERS          1
 
 /* --- protocols ------------------------------------------------------------ */
-#define LWIP_IPV4     1
-#define LWIP_IPV6     0
-#define LWIP_ARP      1
-#define LWIP_ICMP     1
-#define LWIP_UDP      0
-#define LWIP_TCP      1
-#define LWIP_ALTCP    1
-#define LWIP_DHCP     0
-#define LWIP_AUTOIP   0
-#define LWIP_ACD      0
-#define LWIP_DNS      0
-#define LWIP_IGMP     0
-#define IP_FORWARD    0
-#define IP_REASSEMBLY 0
-#define IP_FRAG       0
+#define LWIP_IPV4                   1
+#define LWIP_IPV6                   1
+#define LWIP_IPV6_MLD               1
+#define LWIP_IPV6_DHCP6             0
+#define LWIP_IPV6_FORWARD           0
+#define LWIP_IPV6_REASS             0
+#define LWIP_IPV6_FRAG              0
+#define LWIP_ARP                    1
+#define LWIP_ICMP                   1
+#define LWIP_UDP                    1
+#define LWIP_TCP                    1
+#define LWIP_ALTCP                  1
+#define LWIP_IGMP                   1
+#define LWIP_DHCP                   1
+#define LWIP_AUTOIP                 1
+#define LWIP_ACD                    1
+#define LWIP_DHCP_DOES_ACD_CHECK    1
+#define LWIP_DHCP_AUTOIP_COOP       1
+#define LWIP_DHCP_AUTOIP_COOP_TRIES 3
+#define LWIP_DNS                    0
+#define IP_FORWARD                  0
+#define IP_REASSEMBLY               0
+#define IP_FRAG                     0
+#define LWIP_NETIF_HOSTNAME         1
+#define LWIP_NETIF_STATUS_CALLBACK  1
+/* A packet socket gives frames whose sums nobody has made (nic_packet.c). */
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1
+
+/* --- the name ------------------------------------------------------------- */
+#define LWIP_MDNS_RESPONDER            1
+#define LWIP_MDNS_SEARCH               0 /* 2.2.1 trusts lengths there */
+#define MDNS_RESP_USENETIF_EXTCALLBACK 1
+#define LWIP_NETIF_EXT_STATUS_CALLBACK 1
+#define LWIP_NUM_NETIF_CLIENT_DATA     1
 
 /* A ping to a broadcast address is not answered. */
 #define LWIP_BROADCAST_PING 0
@@ -58,8 +77,9 @@
 #define MEMP_NUM_PBUF             2048
 #define MEMP_NUM_TCP_SEG          2048
 #define MEMP_NUM_TCP_PCB          160
+#define MEMP_NUM_UDP_PCB          8
 #define MEMP_NUM_ALTCP_PCB        (MEMP_NUM_TCP_PCB + 8)
-#define MEMP_NUM_SYS_TIMEOUT      (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 4)
+#define MEMP_NUM_SYS_TIMEOUT      (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 24)
 #define LWIP_NETIF_TX_SINGLE_PBUF 0
 
 #define LWIP_STATS 0

@@ -1,0 +1,323 @@
+/*
+ * What a packet socket of Linux gives that a network port does not, and what
+ * is done about it (each measured, design page lan.md):
+ *
+ *   checksums that the peer's kernel left to hardware that there is not: lwIP
+ *     is told for that one frame not to look (TP_STATUS_CSUMNOTREADY);
+ *   several frames put together (GRO), up to 64 KiB: taken as they are;
+ *   VLAN tags taken off: dropped, else a tagged frame looks like ours;
+ *   our own frames again: PACKET_IGNORE_OUTGOING.
+ */
+#include "nic_packet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lwip/netif.h"
+#include "lwip/pbuf.h"
+
+#define LOG_MODULE "nic"
+#include "log.h"
+#include "nic_frame.h"
+#include "nic_link.h"
+
+#define BUDGET  64 /* frames to lwIP in one service() */
+#define RCVBUF  (4 << 20)
+#define PIECES  64 /* of one frame that lwIP sends */
+#define AUXDATA CMSG_SPACE(sizeof(struct tpacket_auxdata))
+
+#ifndef PACKET_IGNORE_OUTGOING
+#define PACKET_IGNORE_OUTGOING 23
+#endif
+
+struct nic_packet {
+	int fd;
+	struct nic_link link;
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint8_t buf[NIC_FRAME_BIG];
+};
+
+/* --- what the web asks of us ---------------------------------------------- */
+
+static void packet_facts(void *ctx, uint8_t mac[6], uint16_t *mtu)
+{
+	const struct nic_packet *n = ctx;
+
+	memcpy(mac, n->mac, 6);
+	*mtu = n->mtu;
+}
+
+static int packet_link(void *ctx)
+{
+	const struct nic_packet *n = ctx;
+
+	return n->link.up;
+}
+
+/* From where it lies, piece by piece. */
+static int packet_send(void *ctx, const struct pbuf *p)
+{
+	struct nic_packet *n = ctx;
+	struct iovec v[PIECES];
+	int k = 0;
+
+	for (; p && k < PIECES; p = p->next)
+		v[k++] = (struct iovec){ p->payload, p->len };
+	return !p && writev(n->fd, v, k) >= 0;
+}
+
+static size_t packet_wait(
+    void *ctx, struct pollfd *fds, size_t cap, int *timeout_ms)
+{
+	struct nic_packet *n = ctx;
+
+	(void)timeout_ms;
+	if (cap < 2)
+		return 0;
+	fds[0] = (struct pollfd){ .fd = n->fd, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = n->link.fd, .events = POLLIN };
+	return 2;
+}
+
+/* What the kernel says of the frame beside its bytes. */
+static unsigned status_of(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		struct tpacket_auxdata aux;
+
+		if (c->cmsg_level != SOL_PACKET ||
+		    c->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+		return aux.tp_status;
+	}
+	return 0;
+}
+
+/* False: nothing is there. */
+static bool take(struct nic_packet *n, struct netif *netif)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[AUXDATA];
+	} control;
+	struct iovec v = { n->buf, sizeof(n->buf) };
+	struct msghdr m = { .msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	ssize_t len = recvmsg(n->fd, &m, MSG_DONTWAIT | MSG_TRUNC);
+	unsigned status;
+
+	if (len < 0)
+		return errno == EINTR;
+	status = status_of(&m);
+	if ((size_t)len <= sizeof(n->buf) && !(status & TP_STATUS_VLAN_VALID))
+		nic_frame_input(netif, n->buf, (size_t)len,
+		    !(status & TP_STATUS_CSUMNOTREADY));
+	return true;
+}
+
+static void packet_service(
+    void *ctx, struct pollfd *fds, size_t n_fds, struct netif *netif)
+{
+	struct nic_packet *n = ctx;
+
+	if (n_fds < 2)
+		return;
+	if (fds[1].revents)
+		nic_link_read(&n->link);
+	for (unsigned i = 0; fds[0].revents && i < BUDGET; i++)
+		if (!take(n, netif))
+			break;
+}
+
+static void packet_close(void *ctx)
+{
+	struct nic_packet *n = ctx;
+
+	if (!n)
+		return;
+	nic_link_close(&n->link);
+	if (n->fd >= 0)
+		close(n->fd);
+	free(n);
+}
+
+static const struct web_nic_ops ops = {
+	.facts = packet_facts,
+	.link = packet_link,
+	.send = packet_send,
+	.wait = packet_wait,
+	.service = packet_service,
+	.close = packet_close,
+};
+
+/* --- opening -------------------------------------------------------------- */
+
+static enum rc refused(const char *interface, const char *what)
+{
+	int err = errno;
+
+	log_error("network port %s: %s: %s%s", interface, what, strerror(err),
+	    err == EPERM ? "; it needs the right CAP_NET_RAW (root)" : "");
+	return err == ENODEV || err == ENXIO ? RC_CONFIG : rc_from_errno(err);
+}
+
+/* Multicast, and what is meant for our MAC. */
+static bool set_filter(const struct nic_packet *n)
+{
+	const uint8_t *m = n->mac;
+	uint32_t high = (uint32_t)m[0] << 24 | (uint32_t)m[1] << 16 |
+			(uint32_t)m[2] << 8 | m[3];
+	uint32_t low = (uint32_t)m[4] << 8 | m[5];
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x01000000, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 3),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	return setsockopt(n->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+		   sizeof(prog)) == 0;
+}
+
+static bool set_options(const struct nic_packet *n, int index)
+{
+	struct packet_mreq all = { .mr_ifindex = index,
+		.mr_type = PACKET_MR_ALLMULTI };
+	int one = 1, room = RCVBUF;
+
+	/* More than the limit, where we may; else as much as we may. */
+	if (setsockopt(n->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) <
+		0 &&
+	    setsockopt(n->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) < 0)
+		return false;
+	return setsockopt(n->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
+		   sizeof(one)) == 0 &&
+	       setsockopt(
+		   n->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) == 0 &&
+	       setsockopt(n->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all,
+		   sizeof(all)) == 0;
+}
+
+/* The kernel is to be silent there. IPv6 would come up by itself. */
+static void silence_kernel(const char *interface)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6",
+	    interface);
+	f = fopen(path, "w");
+	if (f) {
+		fputs("1\n", f);
+		if (fclose(f) == 0)
+			return;
+	}
+	if (access("/proc/sys/net/ipv6", F_OK) == 0)
+		log_warn("the kernel's own IPv6 stays on at %s", interface);
+}
+
+static void warn_of_addresses(const char *interface)
+{
+	struct ifaddrs *all, *a;
+	bool any = false;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (a = all; a; a = a->ifa_next)
+		any = any || (a->ifa_addr && !strcmp(a->ifa_name, interface) &&
+				 a->ifa_addr->sa_family == AF_INET);
+	freeifaddrs(all);
+	if (any)
+		log_warn("the kernel has an address of its own at %s, and "
+			 "answers there, too",
+		    interface);
+}
+
+/* MAC, MTU, and up if it is not. */
+static enum rc ask_interface(struct nic_packet *n, const char *interface)
+{
+	struct ifreq r = { .ifr_flags = 0 };
+	int fd = n->fd;
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCGIFMTU, &r) < 0)
+		return refused(interface, "it can't be asked");
+	n->mtu =
+	    r.ifr_mtu >= 1280 && r.ifr_mtu < 1500 ? (uint16_t)r.ifr_mtu : 1500;
+	if (ioctl(fd, SIOCGIFHWADDR, &r) < 0)
+		return refused(interface, "it has no address");
+	memcpy(n->mac, r.ifr_hwaddr.sa_data, 6);
+	if (ioctl(fd, SIOCGIFFLAGS, &r) < 0)
+		return refused(interface, "it can't be asked");
+	if (!(r.ifr_flags & IFF_UP)) {
+		r.ifr_flags |= IFF_UP;
+		if (ioctl(fd, SIOCSIFFLAGS, &r) < 0)
+			return refused(interface, "it can't be brought up");
+	}
+	return RC_OK;
+}
+
+static enum rc start(struct nic_packet *n, const char *interface)
+{
+	unsigned index = if_nametoindex(interface);
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)index };
+	enum rc rc;
+
+	if (!index)
+		return refused(interface, "there is none of that name");
+	/* Protocol 0: nothing is queued before the filter is in place. */
+	n->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (n->fd < 0)
+		return refused(interface, "no packet socket");
+	silence_kernel(interface);
+	rc = ask_interface(n, interface);
+	if (rc)
+		return rc;
+	if (!set_filter(n) || !set_options(n, (int)index))
+		return refused(interface, "an option");
+	if (bind(n->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return refused(interface, "bind");
+	warn_of_addresses(interface);
+	return nic_link_open(&n->link, (int)index);
+}
+
+enum rc nic_packet_open(const struct nic_opts *opts, struct web_nic *out)
+{
+	struct nic_packet *n = calloc(1, sizeof(*n));
+	enum rc rc;
+
+	if (!n)
+		return RC_NOMEM;
+	n->fd = n->link.fd = -1;
+	rc = start(n, opts->interface);
+	if (rc) {
+		packet_close(n);
+		return rc;
+	}
+	out->ops = &ops;
+	out->ctx = n;
+	out->is_lan = true;
+	return RC_OK;
+}

@@ -1,0 +1,171 @@
+"""The box alone on a network port: addresses, names, what it survives, and
+that the kernel behind it says nothing."""
+
+import re
+import time
+
+from harness import check, equal, wait_until
+from lan import NET, Lan, LanBox
+
+
+def mac_of(lan, box):
+    out = lan.sh("cat", "/sys/class/net/eth0/address", ns=box.ns).stdout
+    return out.strip()
+
+
+def test_addresses_and_name(t):
+    lan = Lan(t)
+    lan.dnsmasq()
+    env = lan.avahi()
+    box = LanBox(lan)
+    v4 = box.address()
+    check(v4.startswith(f"{NET}."), v4)
+    box.must_answer(v4)
+    lease = t.path("leases").read_text()
+    check(v4 in lease and " nightstand " in lease, f"the lease: {lease}")
+    box.wait_said("the box is nightstand.local")
+    equal(lan.resolve("nightstand.local", env, "-4"), v4, "IPv4 by name")
+    # SLAAC: the prefix is dnsmasq's, the rest made of the MAC.
+    v6 = wait_until("an address of dnsmasq's prefix", lambda: next(
+        (a for a in [lan.resolve("nightstand.local", env, "-6")]
+         if a and a.startswith("fd77:")), None), 30)
+    box.must_answer(f"[{v6}]")
+    seen = lan.sh("avahi-browse", "-rtp", "_http._tcp", env=env).stdout
+    check(re.search(r";nightstand;.*;nightstand\.local;.*;80;", seen), seen)
+    r = box.curl(v4, "-H", "Host: nightstand.local", "-o", "/dev/null", "-w",
+                 "%{http_code}")
+    equal(r.stdout, "200", "by its name")
+    r = box.curl(v4, "-H", "Host: evil.example", "-o", "/dev/null", "-w",
+                 "%{http_code}")
+    equal(r.stdout, "421", "by another's name")
+
+
+def test_link_down_and_up(t):
+    lan = Lan(t)
+    lan.dnsmasq()
+    box = LanBox(lan)
+    v4 = box.address()
+    lan.sh("ip", "link", "set", box.cable, "down")
+    box.wait_said("link is down")
+    check(not box.answers(v4), "it answers without a cable")
+    lan.sh("ip", "link", "set", box.cable, "up")
+    box.wait_said("link is up")
+    wait_until("the page", lambda: box.answers(v4), 20)
+
+
+def test_two_boxes_have_two_names(t):
+    lan = Lan(t)
+    env = lan.avahi()
+    first = LanBox(lan, name="first", address=f"{NET}.11/24")
+    first.wait_said("the box is nightstand.local")
+    second = LanBox(lan, name="second", address=f"{NET}.12/24")
+    second.wait_said("the box is nightstand-2.local")
+    equal(lan.resolve("nightstand.local", env, "-4"), f"{NET}.11", "first")
+    equal(lan.resolve("nightstand-2.local", env, "-4"), f"{NET}.12", "second")
+    r = second.curl(f"{NET}.12", "-H", "Host: nightstand-2.local", "-o",
+                    "/dev/null", "-w", "%{http_code}")
+    equal(r.stdout, "200", "by its new name")
+
+
+def test_a_taken_address_is_declined(t):
+    lan = Lan(t)
+    ns, _ = lan.plug()
+    lan.sh("ip", "addr", "add", f"{NET}.50/24", "dev", "eth0", ns=ns)
+    lan.sh("ip", "link", "set", "eth0", "up", ns=ns)
+    server = lan.dnsmasq(50, 51, "--no-ping", "--dhcp-sequential-ip")
+    box = LanBox(lan)
+    equal(box.address(60), f"{NET}.51", "the free one")
+    check("DHCPDECLINE" in server.err, "nothing was declined")
+    box.must_answer(f"{NET}.51")
+
+
+def test_no_server_then_one(t):
+    lan = Lan(t)
+    lan.sh("ip", "addr", "add", "169.254.1.1/16", "dev", "br0")
+    box = LanBox(lan)
+    own = box.address(60)
+    check(own.startswith("169.254."), own)
+    box.must_answer(own)
+    lan.dnsmasq()
+    wait_until("an address of the server's",
+               lambda: box.address().startswith(f"{NET}."), 60)
+    box.must_answer(box.address())
+
+
+test_no_server_then_one.slow = 50
+
+
+def test_a_lease_is_renewed(t):
+    lan = Lan(t)
+    server = lan.dnsmasq()
+    box = LanBox(lan)
+    v4 = box.address()
+    acks = server.err.count("DHCPACK")
+    wait_until("a renewal", lambda: server.err.count("DHCPACK") > acks, 90, 1)
+    box.must_answer(v4)
+
+
+test_a_lease_is_renewed.slow = 75
+
+
+def test_the_kernel_is_silent(t):
+    lan = Lan(t)
+    lan.dnsmasq()
+    box = LanBox(lan)
+    v4 = box.address()
+    box.must_answer(v4)
+    lan.sh("nc", "-z", "-w", "1", v4, "22", ok=False)
+    equal(lan.sh("ip", "-o", "addr", "show", "dev", "eth0", ns=box.ns).stdout,
+          "", "addresses of the kernel")
+    text = lan.sh("cat", "/proc/net/snmp", "/proc/net/snmp6", ns=box.ns).stdout
+    rows = [line.split() for line in text.splitlines()]
+    counts = {r[0]: r[1] for r in rows if len(r) == 2}
+    for head, row in zip(rows, rows[1:]):
+        if head[0] == row[0] and len(head) == len(row) and len(head) > 2:
+            counts.update({head[0] + k: v for k, v in zip(head[1:], row[1:])})
+    for what in ("Ip:OutRequests", "Icmp:OutMsgs", "Tcp:OutRsts",
+                 "Ip6OutRequests", "Icmp6OutMsgs"):
+        equal(counts[what], "0", what)
+
+
+def test_hostile_frames_cost_nothing(t):
+    lan = Lan(t)
+    box = LanBox(lan, address=f"{NET}.20/24")
+    box.wait_said("the box is nightstand.local")
+    mac = mac_of(lan, box)
+    for what in ("runts", "tcp-options", "nd-options", "vlan"):
+        sent = int(lan.python("frames.py", "br0", mac, f"{NET}.20", what))
+        check(sent > 10, f"{what}: {sent} frames")
+        box.must_answer(f"{NET}.20")
+    equal(box.p.err.count("child started role=web"), 1, "starts of the page")
+
+
+def test_half_open_connections_are_reaped(t):
+    lan = Lan(t)
+    box = LanBox(lan, address=f"{NET}.20/24")
+    box.wait_said("the box is nightstand.local")
+    box.must_answer(f"{NET}.20")
+    lan.python("frames.py", "br0", mac_of(lan, box), f"{NET}.20", "syns")
+    start = time.monotonic()
+    wait_until("the page", lambda: box.answers(f"{NET}.20"), 15)
+    check(time.monotonic() - start < 8, "400 half-open ones held up the page")
+
+
+def test_a_night_with_the_page_on_the_lan(t):
+    sim = t.sim({"plugged": "no"})
+    lan = Lan(t)
+    box = LanBox(lan, sim=sim, address=f"{NET}.20/24")
+    box.wait_said("the box is nightstand.local")
+    sim.phone().ctl("plug")
+    wait_until("safe", lambda: '"state":"safe"' in box.curl(
+        f"{NET}.20", path="/api/status").stdout.replace(" ", ""), 40)
+
+
+def test_a_wrong_port_is_told(t):
+    t.needs_root()
+    conf = t.path("box.conf")
+    conf.write_text("[web]\nnetwork = packet\ninterface = nowhere0\n")
+    p = t.start_nightstand("run", "--config", conf,
+                           sim=t.sim({"plugged": "no"}), name="box")
+    wait_until("words about it", lambda: "nowhere0" in p.err and
+               "none of that name" in p.err)
