@@ -22,16 +22,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lwip/netif.h"
-#include "lwip/pbuf.h"
 
 #define LOG_MODULE "nic"
 #include "log.h"
 #include "nic_frame.h"
-#include "nic_link.h"
+#include "nic_port.h"
 
 #define BUDGET  64 /* frames to lwIP in one service() */
 #define RCVBUF  (4 << 20)
@@ -43,54 +41,11 @@
 #endif
 
 struct nic_packet {
-	int fd;
-	struct nic_link link;
-	uint8_t mac[6];
-	uint16_t mtu;
+	struct nic_port port; /* first: see nic_port.h */
 	uint8_t buf[NIC_FRAME_BIG];
 };
 
 /* --- what the web asks of us ---------------------------------------------- */
-
-static void packet_facts(void *ctx, uint8_t mac[6], uint16_t *mtu)
-{
-	const struct nic_packet *n = ctx;
-
-	memcpy(mac, n->mac, 6);
-	*mtu = n->mtu;
-}
-
-static int packet_link(void *ctx)
-{
-	const struct nic_packet *n = ctx;
-
-	return n->link.up;
-}
-
-/* From where it lies, piece by piece. */
-static int packet_send(void *ctx, const struct pbuf *p)
-{
-	struct nic_packet *n = ctx;
-	struct iovec v[PIECES];
-	int k = 0;
-
-	for (; p && k < PIECES; p = p->next)
-		v[k++] = (struct iovec){ p->payload, p->len };
-	return !p && writev(n->fd, v, k) >= 0;
-}
-
-static size_t packet_wait(
-    void *ctx, struct pollfd *fds, size_t cap, int *timeout_ms)
-{
-	struct nic_packet *n = ctx;
-
-	(void)timeout_ms;
-	if (cap < 2)
-		return 0;
-	fds[0] = (struct pollfd){ .fd = n->fd, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = n->link.fd, .events = POLLIN };
-	return 2;
-}
 
 /* What the kernel says of the frame beside its bytes. */
 static unsigned status_of(struct msghdr *m)
@@ -119,7 +74,7 @@ static bool take(struct nic_packet *n, struct netif *netif)
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
-	ssize_t len = recvmsg(n->fd, &m, MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t len = recvmsg(n->port.fd, &m, MSG_DONTWAIT | MSG_TRUNC);
 	unsigned status;
 
 	if (len < 0)
@@ -136,51 +91,36 @@ static void packet_service(
 {
 	struct nic_packet *n = ctx;
 
-	if (n_fds < 2)
+	if (!nic_port_has_frames(&n->port, fds, n_fds))
 		return;
-	if (fds[1].revents)
-		nic_link_read(&n->link);
-	for (unsigned i = 0; fds[0].revents && i < BUDGET; i++)
-		if (!take(n, netif))
-			break;
+	for (unsigned i = 0; i < NIC_PORT_BUDGET && take(n, netif); i++)
+		;
 }
 
 static void packet_close(void *ctx)
 {
 	struct nic_packet *n = ctx;
 
-	if (!n)
-		return;
-	nic_link_close(&n->link);
-	if (n->fd >= 0)
-		close(n->fd);
+	if (n)
+		nic_port_close(&n->port);
 	free(n);
 }
 
 static const struct web_nic_ops ops = {
-	.facts = packet_facts,
-	.link = packet_link,
-	.send = packet_send,
-	.wait = packet_wait,
+	.facts = nic_port_facts,
+	.link = nic_port_link,
+	.send = nic_port_send,
+	.wait = nic_port_wait,
 	.service = packet_service,
 	.close = packet_close,
 };
 
 /* --- opening -------------------------------------------------------------- */
 
-static enum rc refused(const char *interface, const char *what)
-{
-	int err = errno;
-
-	log_error("network port %s: %s: %s%s", interface, what, strerror(err),
-	    err == EPERM ? "; it needs the right CAP_NET_RAW (root)" : "");
-	return err == ENODEV || err == ENXIO ? RC_CONFIG : rc_from_errno(err);
-}
-
 /* Multicast, and what is meant for our MAC. */
 static bool set_filter(const struct nic_packet *n)
 {
-	const uint8_t *m = n->mac;
+	const uint8_t *m = n->port.mac;
 	uint32_t high = (uint32_t)m[0] << 24 | (uint32_t)m[1] << 16 |
 			(uint32_t)m[2] << 8 | m[3];
 	uint32_t low = (uint32_t)m[4] << 8 | m[5];
@@ -195,7 +135,7 @@ static bool set_filter(const struct nic_packet *n)
 	};
 	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
 
-	return setsockopt(n->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+	return setsockopt(n->port.fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
 		   sizeof(prog)) == 0;
 }
 
@@ -206,15 +146,16 @@ static bool set_options(const struct nic_packet *n, int index)
 	int one = 1, room = RCVBUF;
 
 	/* More than the limit, where we may; else as much as we may. */
-	if (setsockopt(n->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) <
-		0 &&
-	    setsockopt(n->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) < 0)
+	if (setsockopt(n->port.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room,
+		sizeof(room)) < 0 &&
+	    setsockopt(n->port.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) <
+		0)
 		return false;
-	return setsockopt(n->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
+	return setsockopt(n->port.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
 		   sizeof(one)) == 0 &&
-	       setsockopt(
-		   n->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) == 0 &&
-	       setsockopt(n->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all,
+	       setsockopt(n->port.fd, SOL_PACKET, PACKET_AUXDATA, &one,
+		   sizeof(one)) == 0 &&
+	       setsockopt(n->port.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all,
 		   sizeof(all)) == 0;
 }
 
@@ -257,22 +198,23 @@ static void warn_of_addresses(const char *interface)
 static enum rc ask_interface(struct nic_packet *n, const char *interface)
 {
 	struct ifreq r = { .ifr_flags = 0 };
-	int fd = n->fd;
+	int fd = n->port.fd;
 
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
 	if (ioctl(fd, SIOCGIFMTU, &r) < 0)
-		return refused(interface, "it can't be asked");
-	n->mtu =
+		return nic_port_refused(interface, "it can't be asked");
+	n->port.mtu =
 	    r.ifr_mtu >= 1280 && r.ifr_mtu < 1500 ? (uint16_t)r.ifr_mtu : 1500;
 	if (ioctl(fd, SIOCGIFHWADDR, &r) < 0)
-		return refused(interface, "it has no address");
-	memcpy(n->mac, r.ifr_hwaddr.sa_data, 6);
+		return nic_port_refused(interface, "it has no address");
+	memcpy(n->port.mac, r.ifr_hwaddr.sa_data, 6);
 	if (ioctl(fd, SIOCGIFFLAGS, &r) < 0)
-		return refused(interface, "it can't be asked");
+		return nic_port_refused(interface, "it can't be asked");
 	if (!(r.ifr_flags & IFF_UP)) {
 		r.ifr_flags |= IFF_UP;
 		if (ioctl(fd, SIOCSIFFLAGS, &r) < 0)
-			return refused(interface, "it can't be brought up");
+			return nic_port_refused(
+			    interface, "it can't be brought up");
 	}
 	return RC_OK;
 }
@@ -286,21 +228,23 @@ static enum rc start(struct nic_packet *n, const char *interface)
 	enum rc rc;
 
 	if (!index)
-		return refused(interface, "there is none of that name");
+		return nic_port_refused(
+		    interface, "there is none of that name");
 	/* Protocol 0: nothing is queued before the filter is in place. */
-	n->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (n->fd < 0)
-		return refused(interface, "no packet socket");
+	n->port.fd =
+	    socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (n->port.fd < 0)
+		return nic_port_refused(interface, "no packet socket");
 	silence_kernel(interface);
 	rc = ask_interface(n, interface);
 	if (rc)
 		return rc;
 	if (!set_filter(n) || !set_options(n, (int)index))
-		return refused(interface, "an option");
-	if (bind(n->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return refused(interface, "bind");
+		return nic_port_refused(interface, "an option");
+	if (bind(n->port.fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return nic_port_refused(interface, "bind");
 	warn_of_addresses(interface);
-	return nic_link_open(&n->link, (int)index);
+	return nic_link_open(&n->port.link, (int)index);
 }
 
 enum rc nic_packet_open(const struct nic_opts *opts, struct web_nic *out)
@@ -310,7 +254,7 @@ enum rc nic_packet_open(const struct nic_opts *opts, struct web_nic *out)
 
 	if (!n)
 		return RC_NOMEM;
-	n->fd = n->link.fd = -1;
+	nic_port_init(&n->port);
 	rc = start(n, opts->interface);
 	if (rc) {
 		packet_close(n);

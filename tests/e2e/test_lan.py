@@ -128,6 +128,19 @@ def test_the_kernel_is_silent(t):
         equal(counts[what], "0", what)
 
 
+def test_a_tap_device(t):
+    """The kernel of the box's own host is at the other end."""
+    lan = Lan(t)
+    box = LanBox(lan, network="tap", interface="tap0", address=f"{NET}.30/24")
+    wait_until("the device", lambda: lan.sh(
+        "ip", "link", "set", "tap0", "up", ns=box.ns, ok=False
+    ).returncode == 0)
+    lan.sh("ip", "addr", "add", f"{NET}.31/24", "dev", "tap0", ns=box.ns)
+    box.wait_said("the box is nightstand.local")
+    r = lan.sh("curl", "-sS", "--max-time", 10, f"http://{NET}.30/", ns=box.ns)
+    check("<html" in r.stdout, r.stdout[:200])
+
+
 def test_hostile_frames_cost_nothing(t):
     lan = Lan(t)
     box = LanBox(lan, address=f"{NET}.20/24")
