@@ -8,6 +8,7 @@
 #include "guard.h"
 #include "journal.h"
 #include "mono.h"
+#include "plistread.h"
 
 #define LOG_MODULE "vault"
 #include "log.h"
@@ -119,6 +120,47 @@ static enum rc drop_overlay(struct vault_phone *p)
 	return rc;
 }
 
+/* Is what an interrupted night left part of a full backup? */
+static bool overlay_is_full(struct vault_night *n)
+{
+	const struct fileops *ops = n->p->ops;
+	char buf[4096]; /* real ones have 189 bytes */
+	struct plistread_status st = { .is_full = false };
+	struct view_node node;
+	ssize_t len;
+	int fd;
+
+	if (view_get(n->view, "Status.plist", &node) || !node.staged ||
+	    night_open_file(n, &node, "Status.plist", &fd))
+		return false;
+	len = ops->read(ops->ctx, fd, buf, sizeof(buf));
+	ops->close(ops->ctx, fd);
+	return len > 0 && plistread_status(buf, (size_t)len, &st) == RC_OK &&
+	       st.is_full;
+}
+
+/*
+ * A phone that goes on where it was does not look at what it would be shown
+ * to make it send damaged files again. So what it left is dropped, unless it
+ * sends all files anyway.
+ */
+static enum rc drop_what_hides_damage(struct vault_night *n, bool *clean)
+{
+	enum rc rc;
+
+	if (*clean || n->lend == LEND_ALL || overlay_is_full(n))
+		return RC_OK;
+	log_note("what the interrupted backup left is dropped: files that are "
+		 "damaged on the disk come again");
+	view_free(n->view);
+	n->view = NULL;
+	rc = drop_overlay(n->p);
+	if (!rc)
+		rc = view_new(n->p->cat.db, &n->view);
+	*clean = !rc;
+	return rc;
+}
+
 enum rc vault_night_begin(
     struct vault_phone *p, bool fresh, struct vault_night **out, bool *resumed)
 {
@@ -148,6 +190,8 @@ enum rc vault_night_begin(
 		rc = view_is_clean(n->view, &clean);
 	if (!rc)
 		rc = lend_decide(p, &n->lend);
+	if (!rc)
+		rc = drop_what_hides_damage(n, &clean);
 	if (rc) {
 		view_free(n->view);
 		free(n);

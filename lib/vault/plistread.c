@@ -36,6 +36,16 @@ static plist_t item(plist_t dict, const char *key, plist_type type)
 	return node && plist_get_node_type(node) == type ? node : NULL;
 }
 
+static bool is_true(plist_t dict, const char *key)
+{
+	plist_t flag = item(dict, key, PLIST_BOOLEAN);
+	uint8_t yes = 0;
+
+	if (flag)
+		plist_get_bool_val(flag, &yes);
+	return yes != 0;
+}
+
 static void take_string(plist_t dict, const char *key, char *out, size_t cap)
 {
 	plist_t node = item(dict, key, PLIST_STRING);
@@ -65,6 +75,7 @@ enum rc plistread_status(
 	take_string(root, "Version", out->version, sizeof(out->version));
 	take_string(root, "SnapshotState", out->snapshot_state,
 	    sizeof(out->snapshot_state));
+	out->is_full = is_true(root, "IsFullBackup");
 	date = item(root, "Date", PLIST_DATE);
 	if (date) {
 		plist_get_date_val(date, &sec, &usec);
@@ -77,8 +88,7 @@ enum rc plistread_status(
 enum rc plistread_manifest(
     const void *data, size_t len, struct plistread_manifest *out)
 {
-	plist_t root, lockdown, flag;
-	uint8_t yes = 0;
+	plist_t root, lockdown;
 
 	memset(out, 0, sizeof(*out));
 	if (len > PLISTREAD_MANIFEST_MAX)
@@ -92,10 +102,7 @@ enum rc plistread_manifest(
 	    lockdown, "DeviceName", out->device_name, sizeof(out->device_name));
 	take_string(lockdown, "ProductType", out->model, sizeof(out->model));
 	take_string(lockdown, "ProductVersion", out->ios, sizeof(out->ios));
-	flag = item(root, "IsEncrypted", PLIST_BOOLEAN);
-	if (flag)
-		plist_get_bool_val(flag, &yes);
-	out->encrypted = yes != 0;
+	out->encrypted = is_true(root, "IsEncrypted");
 	out->has_key = item(root, "ManifestKey", PLIST_DATA) != NULL;
 	plist_free(root);
 	return RC_OK;

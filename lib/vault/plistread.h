@@ -19,6 +19,7 @@ struct plistread_status {
 	char version[16]; /* "3.3" */
 	char snapshot_state[32]; /* "finished" */
 	int64_t made_at; /* Date: Unix seconds; 0 when there is none */
+	bool is_full; /* IsFullBackup */
 };
 
 struct plistread_manifest {

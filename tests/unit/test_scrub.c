@@ -551,6 +551,49 @@ static void the_phone_is_asked_in_two_ways(void **state)
 	end(&r, &w);
 }
 
+/* A night is interrupted, a file rots, the night goes on; `full`: the phone
+ * was sending everything. Is what it had sent still there? */
+static bool is_resumed_beside_damage(bool full)
+{
+	static const char status[] =
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><plist version=\"1.0\">"
+	    "<dict><key>SnapshotState</key><string>uploading</string>"
+	    "<key>IsFullBackup</key><%s/></dict></plist>";
+	struct vault_check_result res;
+	struct rig_world w, later;
+	char text[512];
+	struct rig r;
+	bool resumed;
+
+	begin(&r);
+	nights(&r, &w, once, 1);
+	rig_next_world(&later, &w, 5);
+	assert_int_equal(rig_begin(&r, true), RC_OK);
+	assert_int_equal(rig_send(&r, &w, &later), RC_OK);
+	snprintf(text, sizeof(text), status, full ? "true" : "false");
+	assert_int_equal(
+	    rig_put(&r, "Status.plist", text, strlen(text)), RC_OK);
+	vault_night_end(r.n, true);
+	spoil(file_of(&r, &w.f[3]));
+	assert_int_equal(scrub(&r, none, &res), RC_CORRUPT);
+	assert_int_equal(rig_begin(&r, false), RC_OK);
+	resumed = r.resumed;
+	/* What was dropped is gone as a whole, and the phone is asked. */
+	if (!resumed)
+		assert_int_equal(rows_lent(&r, "Manifest.db", w.f[3].id), 0);
+	vault_night_end(r.n, false);
+	rig_free_world(&later);
+	end(&r, &w);
+	return resumed;
+}
+
+static void damage_comes_before_going_on(void **state)
+{
+	(void)state;
+	assert_false(is_resumed_beside_damage(false));
+	assert_true(is_resumed_beside_damage(true));
+}
+
 static void a_damaged_manifest_wants_a_full_backup(void **state)
 {
 	struct vault_check_result res;
@@ -586,6 +629,7 @@ int main(void)
 		    a_damaged_file_does_not_replace_a_whole_object),
 		cmocka_unit_test(a_whole_file_replaces_a_damaged_object),
 		cmocka_unit_test(the_phone_is_asked_in_two_ways),
+		cmocka_unit_test(damage_comes_before_going_on),
 		cmocka_unit_test(a_damaged_manifest_wants_a_full_backup),
 	};
 
