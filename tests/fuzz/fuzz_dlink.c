@@ -9,6 +9,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	log_set_level(LOG_LEVEL_ERROR);
 	if (len > 0)
-		fuzz_talk(data[0], data + 1, len - 1);
+		fuzz_talk(data[0], data + 1, len - 1, NULL);
 	return 0;
 }

@@ -5,12 +5,15 @@
  */
 #include "fuzz.h"
 
+#include "fuzz_replies.h"
 #include "fuzz_store.h"
 #include "log.h"
 
 struct script {
 	const uint8_t *p, *end;
 	struct fake_bytes out;
+	struct fake_bytes want; /* enum reply, of each command */
+	bool lied; /* from here on nobody knows what is a command */
 };
 
 static uint8_t next(struct script *s)
@@ -159,7 +162,15 @@ static struct pl *argument(struct script *s, unsigned command)
 	}
 }
 
-static void block(struct script *s)
+/* A length that says other than what follows. */
+static void lie(struct script *s)
+{
+	fake_u32(&s->out, (uint32_t)number_of(s));
+	s->lied = true;
+}
+
+/* False: it was the last of its file. */
+static bool block(struct script *s)
 {
 	static const char finished[] =
 	    "<plist><dict><key>SnapshotState</key>"
@@ -173,15 +184,17 @@ static void block(struct script *s)
 		fake_block(&s->out, 0x0C, zeros, how < 120 ? how - 64u : 70000);
 	else if (how < 144)
 		fake_block(&s->out, how & 15, "no such file", 12);
-	else if (how < 148) /* a length that says more than there is */
-		fake_u32(&s->out, (uint32_t)number_of(s));
+	else if (how < 148)
+		lie(s);
 	else
 		fake_block(&s->out, 0, "", 0);
+	return how < 128 || how == 128 + 0x0C;
 }
 
 static void files(struct script *s)
 {
 	char buf[1100];
+	bool more;
 
 	for (int i = next(s) % 4; i > 0; i--) {
 		size_t n = path_of(s, buf, sizeof(buf));
@@ -189,11 +202,24 @@ static void files(struct script *s)
 		fake_name(&s->out, "Library/file");
 		fake_u32(&s->out, (uint32_t)n); /* with its NULs */
 		fake_add(&s->out, buf, n);
-		for (int k = next(s) % 4; k > 0; k--)
-			block(s);
-		fake_block(&s->out, 0, "", 0);
+		more = true;
+		for (int k = next(s) % 4; k > 0 && more; k--)
+			more = block(s);
+		if (more)
+			fake_block(&s->out, 0, "", 0);
 	}
 	fake_u32(&s->out, 0);
+}
+
+static void note(struct script *s, unsigned command)
+{
+	uint8_t want = REPLY_STATUS;
+
+	if (command == 1)
+		want = REPLY_FILES;
+	else if (command >= 12 && command != 15)
+		want = REPLY_NONE;
+	fake_add(&s->want, &want, 1);
 }
 
 static void say(struct script *s)
@@ -211,6 +237,7 @@ static void say(struct script *s)
 	fake_message(&s->out, msg);
 	if (command == 0)
 		files(s);
+	note(s, command);
 }
 
 /* As far as the request; the ways that this goes wrong are fuzz_dlink's. */
@@ -235,13 +262,18 @@ static void hello(struct script *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct script s = { .p = data, .end = data + len };
+	struct fake_bytes said = { 0 };
 	uint8_t how = next(&s);
 
 	log_set_level(LOG_LEVEL_ERROR);
 	hello(&s);
 	while (s.p < s.end && s.out.len < 1u << 20)
 		say(&s);
-	fuzz_talk(how, s.out.data, s.out.len);
+	fuzz_talk(how, s.out.data, s.out.len, &said);
+	if (!s.lied)
+		check_replies(&said, s.want.data, s.want.len);
+	free(said.data);
+	free(s.want.data);
 	free(s.out.data);
 	return 0;
 }

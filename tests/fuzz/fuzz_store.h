@@ -123,8 +123,9 @@ static inline void check_result(const struct dlink_result *r)
 }
 
 /* `how` says how the bytes arrive and whether the disk is full at some one;
- * the rest is the stream. Gives nothing back: a talk ends or aborts. */
-static inline void fuzz_talk(uint8_t how, const uint8_t *data, size_t len)
+ * the rest is the stream. `said` gets what the host sent, unless NULL. */
+static inline void fuzz_talk(
+    uint8_t how, const uint8_t *data, size_t len, struct fake_bytes *said)
 {
 	static const struct dlink_waits waits = { 1000, 1000, 1000 };
 	struct fake_stream stream = { .piece = how % 4 ? how / 4 : 0 };
@@ -157,6 +158,8 @@ static inline void fuzz_talk(uint8_t how, const uint8_t *data, size_t len)
 	}
 	if (s->open_files != 0 || stream.closed != 1)
 		abort();
+	if (said)
+		fake_add(said, stream.out.data, stream.out.len);
 	fake_stream_free(&stream);
 	fake_store_free(s);
 }

@@ -10,7 +10,8 @@ one() {
 	mkdir -p "$work"
 	"$bin/$1" -max_total_time="${T:-600}" -print_final_stats=1 -timeout=20 \
 		-rss_limit_mb=1024 -dict="${corpus%/*}/words.dict" \
-		-artifact_prefix="$bin/$1.found-" "$work" "$corpus/$1" >"$work.log" 2>&1
+		-close_fd_mask=2 -artifact_prefix="$bin/$1.found-" \
+		"$work" "$corpus/$1" >"$work.log" 2>&1
 	echo $? >"$work.rc"
 }
 

@@ -126,7 +126,7 @@ def manifest_db(schema=None):
     """Three rows, and then a schema that says other things of them."""
     with tempfile.NamedTemporaryFile() as f:
         db = sqlite3.connect(f.name)
-        db.execute("PRAGMA page_size=1024")
+        db.execute("PRAGMA page_size=512")
         db.execute(f"CREATE TABLE Files ({COLUMNS})")
         db.execute("CREATE TABLE Properties (key TEXT PRIMARY KEY,"
                    " value BLOB)")
