@@ -48,7 +48,9 @@ static void check_again(const struct pl *tree, const uint8_t *bytes, size_t n)
 
 	if (pl_parse(bytes, n, &again) == RC_OK && pl_kind(tree) != PL_OTHER &&
 	    (pl_kind(again) != pl_kind(tree) ||
-		pl_count(again) != pl_count(tree)))
+		/* a key that stands there twice is one in XML */
+		(pl_kind(tree) == PL_ARRAY &&
+		    pl_count(again) != pl_count(tree))))
 		abort();
 	pl_free(again);
 }

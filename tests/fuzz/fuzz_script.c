@@ -35,11 +35,12 @@ static const char *const paths[] = { U, U "/a", U "/b", U "/a/b", U "/ab/c",
 	U "/Status.plist/x", "", ".", "..", "/etc/passwd", U "/..", U "/../x",
 	U "/a/../../b", U "/a/./b", U "//a", U "/", U "/a/", U "x/a",
 	"00008101-001A2B3C4D5E6F71/a", U "/a\\b", U "/\x01", "~/" U "/a",
-	U "/\xff\xfe", U "/..a" };
+	U "/..a" };
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-/* One of the list, or bytes of the input as they are. */
+/* One of the list, or bytes of the input. ASCII only: of a name that is no
+ * UTF-8 libplist makes an empty key in our answer (README.md). */
 static size_t path_of(struct script *s, char *buf, size_t cap)
 {
 	uint8_t how = next(s);
@@ -54,7 +55,7 @@ static size_t path_of(struct script *s, char *buf, size_t cap)
 		n = cap - 1;
 	}
 	for (int i = next(s) % 24; i > 0 && n + 1 < cap; i--)
-		buf[n++] = (char)next(s);
+		buf[n++] = (char)(next(s) & 0x7f);
 	buf[n] = '\0';
 	return n;
 }
