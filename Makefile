@@ -144,7 +144,7 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check
+.PHONY: deps-build deps-demo deps-check deps-fuzz
 deps-build deps-demo deps-check deps-fuzz:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
@@ -182,7 +182,7 @@ fuzz: deps-fuzz ## the fuzzers, with clang's libFuzzer (build/host-san-clang-fuz
 fuzz-programs: $(FUZZ)
 
 check-fuzz: fuzz ## … each for T=600 seconds, two side by side
-	@T=$(T) tests/fuzz/run.sh build/$(BOARD)-san-clang-fuzz/tests/fuzz
+	@T=$(T) tests/fuzz/run.sh $(if $(O),$(O),build)/$(BOARD)-san-clang-fuzz/tests/fuzz
 
 check-all: check ## … and 100,000 power cuts and each failing call (half an hour)
 	NIGHTSTAND_SCALE=300000 $(B)/tests/unit/test_scale

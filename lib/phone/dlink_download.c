@@ -86,8 +86,9 @@ static enum rc send_file(void *arg, const struct pl *item)
 	enum rc why;
 	enum rc rc;
 
-	/* The name goes back exactly as it came, or the phone gives up. */
-	if (pl_str(item, &path) || ++dl->n_files > LIMIT_DL_ITEMS ||
+	/* The name goes back exactly as it came, or the phone gives up; an
+	 * empty one would be the end of the list. */
+	if (pl_str(item, &path) || !path[0] || ++dl->n_files > LIMIT_DL_ITEMS ||
 	    strlen(path) > LIMIT_DL_TEXT)
 		return RC_PROTO;
 	rc = wire_put_u32(&d->wire, (uint32_t)strlen(path));

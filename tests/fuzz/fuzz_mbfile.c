@@ -28,10 +28,17 @@ static void read_manifest(const uint8_t *data, size_t len)
 	struct plistread_manifest m;
 	struct plistread_facts f;
 
-	if (!plistread_manifest(data, len, &m))
+	if (!plistread_manifest(data, len, &m)) {
 		check_end(m.udid, sizeof(m.udid));
-	if (!plistread_facts(data, len, &f))
+		check_end(m.device_name, sizeof(m.device_name));
+		check_end(m.model, sizeof(m.model));
+		check_end(m.ios, sizeof(m.ios));
+	}
+	if (!plistread_facts(data, len, &f)) {
 		check_end(f.device_name, sizeof(f.device_name));
+		check_end(f.model, sizeof(f.model));
+		check_end(f.ios, sizeof(f.ios));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -9,7 +9,8 @@ one() {
 	work=$bin/$1.work
 	mkdir -p "$work"
 	"$bin/$1" -max_total_time="${T:-600}" -print_final_stats=1 -timeout=20 \
-		-rss_limit_mb=1024 -artifact_prefix="$work/found-" \
+		-rss_limit_mb=1024 -dict="${corpus%/*}/words.dict" \
+		-close_fd_mask=2 -artifact_prefix="$bin/$1.found-" \
 		"$work" "$corpus/$1" >"$work.log" 2>&1
 	echo $? >"$work.rc"
 }

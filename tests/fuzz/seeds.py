@@ -77,6 +77,11 @@ def dlink(fmt):
     yield "space", talk(fmt, ["DLMessageGetFreeDiskSpace"],
                         ["DLMessagePurgeDiskSpace", 5000],
                         ["DLMessagePurgeDiskSpace", "5000"])
+    yield "files", talk(
+        fmt, ["DLMessageMoveFiles", {f"{UDID}/Status.plist": f"{UDID}/s"}, 0],
+        ["DLMessageRemoveFiles", [f"{UDID}/s"], 0.5],
+        ["DLMessageRemoveDirectory", f"{UDID}/Snapshot", 0.5],
+        ["DLMessagePing"], ["DLMessageUnheardOf", 1, 2])
     yield "moves", talk(
         fmt, up, upload([("a", b"1")]),
         ["DLMessageCopyItem", f"{UDID}/a", f"{UDID}/b"],
@@ -104,12 +109,25 @@ def mbfile():
                       "$class": plistlib.UID(3)}]}, fmt=BIN)
 
 
-def manifest_db():
+COLUMNS = ("fileID TEXT PRIMARY KEY, domain TEXT, relativePath TEXT,"
+           " flags INTEGER, file BLOB")
+# Hours for each row that is read.
+SLOW = "instr(zeroblob(16000000), CAST(zeroblob(8000000)||x'01' AS BLOB))"
+SCHEMAS = {
+    "computed": f"CREATE TABLE Files({COLUMNS}, x AS ({SLOW}) NOT NULL)",
+    "checked": f"CREATE TABLE Files({COLUMNS}, CHECK({SLOW}=0))",
+    "view": "CREATE VIEW Files AS WITH RECURSIVE a(x) AS (SELECT 1 UNION ALL"
+            " SELECT x+1 FROM a) SELECT x AS fileID, x AS domain,"
+            " x AS relativePath, x AS flags, x AS file FROM a",
+}
+
+
+def manifest_db(schema=None):
+    """Three rows, and then a schema that says other things of them."""
     with tempfile.NamedTemporaryFile() as f:
         db = sqlite3.connect(f.name)
-        db.execute("PRAGMA page_size=1024")
-        db.execute("CREATE TABLE Files (fileID TEXT PRIMARY KEY, domain TEXT,"
-                   " relativePath TEXT, flags INTEGER, file BLOB)")
+        db.execute("PRAGMA page_size=512")
+        db.execute(f"CREATE TABLE Files ({COLUMNS})")
         db.execute("CREATE TABLE Properties (key TEXT PRIMARY KEY,"
                    " value BLOB)")
         for i in range(3):
@@ -117,14 +135,40 @@ def manifest_db():
             db.execute("INSERT INTO Files VALUES(?,?,?,?,?)",
                        (key, "HomeDomain", f"f{i}", 1 + (i == 2), mbfile()))
         db.commit()
+        if schema:
+            db.execute("PRAGMA writable_schema=ON")
+            db.execute("UPDATE sqlite_schema SET sql=?, type=?"
+                       " WHERE name='Files'",
+                       (schema, schema.split()[1].lower()))
+            db.commit()
         db.close()
         return pathlib.Path(f.name).read_bytes()
 
 
+def np(fmt):
+    relay = {"Command": "RelayNotification", "Name": "com.apple.x"}
+    return (frame(relay, fmt) + frame({"Command": "Other"}, fmt) +
+            frame(relay, fmt) + frame({"Command": "ProxyDeath"}, fmt))
+
+
+# Bytes for fuzz_script.c: a command, how odd it is, its paths and files.
+SCRIPTS = {
+    "upload": [0, 0, 0, 3, 6, 1, 0, 7, 1, 120, 1, 2, 65, 200],
+    "moves": [0, 0, 0, 1, 1, 1, 100, 4, 0, 2, 1, 2, 9, 10, 9, 0, 2, 1],
+    "removes": [0, 6, 0, 3, 1, 11, 13, 8, 0, 5, 2, 4, 3, 0, 5],
+    "reads": [0, 1, 0, 3, 6, 1, 12, 2, 0, 0, 10, 0, 11, 0, 3, 13, 0, 1, 1, 0],
+    "odd": [0, 4, 255, 7, 40, 4, 5, 254, 6, 255, 13, 13, 255, 8, 14, 0, 239,
+            9, 46, 46, 47, 120, 0, 47, 46, 46, 65],
+}
+
+
 def seeds():
+    for what, data in SCRIPTS.items():
+        yield "fuzz_script", what, bytes(data)
     for fmt, how in ((BIN, "binary"), (XML, "xml")):
         for what, data in dlink(fmt):
             yield "fuzz_dlink", f"{what}-{how}", b"\0" + data
+        yield "fuzz_np", f"relay-{how}", b"\0" + np(fmt)
         for i, msg in enumerate([BYE, {"a": [1, -1, 2.5, True, b"x", "ü"]},
                                  ["DLMessageUploadFiles", [], 0.5]]):
             yield "fuzz_pl", f"list{i}-{how}", plistlib.dumps(msg, fmt=fmt)
@@ -139,6 +183,8 @@ def seeds():
     yield "fuzz_mbfile", "mbfile", b"\0" + mbfile()
     yield "fuzz_manifest", "three-rows", manifest_db()
     yield "fuzz_manifest", "empty", b""
+    for what, schema in SCHEMAS.items():
+        yield "fuzz_manifest", what, manifest_db(schema)
 
 
 def main():

@@ -765,6 +765,18 @@ static void a_hostile_download_gets_nothing(void **state)
 	rig_free(r);
 }
 
+/* Its length would say that no more files come. */
+static void an_empty_name_ends_the_session(void **state)
+{
+	static const char *const paths[] = { "", U "/f" };
+	struct rig *r = rig_new();
+
+	(void)state;
+	ask_download(r, paths, 2);
+	assert_int_equal(rig_serve(r), RC_PROTO);
+	rig_free(r);
+}
+
 /* ---- the short commands ---- */
 
 static void ask_path(struct rig *r, const char *name, const char *path)
@@ -1086,6 +1098,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_shrinks_is_just_shorter),
 		cmocka_unit_test(an_empty_download_is_answered),
 		cmocka_unit_test(a_hostile_download_gets_nothing),
+		cmocka_unit_test(an_empty_name_ends_the_session),
 		cmocka_unit_test(folders_are_made_and_listed),
 		cmocka_unit_test(moves_answer_each_item),
 		cmocka_unit_test(a_move_that_fails_is_the_hosts_fault),

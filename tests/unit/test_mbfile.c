@@ -186,6 +186,34 @@ static void what_is_no_database_is_corrupt(void **state)
 	unlink(path);
 }
 
+/* An expression in a table runs for each row, and may run for hours. */
+static void a_table_that_computes_is_refused(void **state)
+{
+	static const char *const tables[] = { "file BLOB", "file AS (1)",
+		"file AS (1) STORED", "file BLOB, more AS (flags+1)" };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		char path[] = "/tmp/manifest-XXXXXX";
+		char *sql = sqlite3_mprintf("CREATE TABLE Files(fileID, domain,"
+					    " relativePath, flags, %s)",
+		    tables[i]);
+		sqlite3 *db;
+		enum rc rc;
+
+		close(mkstemp(path));
+		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+		assert_int_equal(
+		    sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_free(sql);
+		sqlite3_close(db);
+		rc = manifest_each(
+		    fileops_posix(), AT_FDCWD, path, no_row, NULL);
+		assert_int_equal(rc, i == 0 ? RC_OK : RC_CORRUPT);
+		unlink(path);
+	}
+}
+
 static void plists_are_read(void **state)
 {
 	static const char text[] =
@@ -212,6 +240,7 @@ int main(void)
 		cmocka_unit_test(broken_blobs_do_no_harm),
 		cmocka_unit_test(a_real_manifest_is_read_without_a_trace),
 		cmocka_unit_test(what_is_no_database_is_corrupt),
+		cmocka_unit_test(a_table_that_computes_is_refused),
 		cmocka_unit_test(plists_are_read),
 	};
 
