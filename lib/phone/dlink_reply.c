@@ -50,7 +50,8 @@ enum dlink_code dlink_code_of(enum rc rc)
 bool dlink_is_plain(enum rc rc)
 {
 	return rc == RC_OK || rc == RC_NOTFOUND || rc == RC_EXISTS ||
-	       rc == RC_REFUSED || rc == RC_LIMIT || rc == RC_PROTO;
+	       rc == RC_REFUSED || rc == RC_LIMIT || rc == RC_PROTO ||
+	       rc == RC_ISDIR || rc == RC_NOTDIR;
 }
 
 enum rc dlink_reply(

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "utf8.h"
 
 static enum rc check_component(const char *p, size_t len)
 {
@@ -25,6 +26,8 @@ enum rc relpath_check(const char *path, size_t len)
 
 	if (len > LIMIT_DL_PATH)
 		return RC_LIMIT;
+	if (!utf8_is_valid(path, len))
+		return RC_REFUSED; /* no property list could name it */
 	for (size_t i = 0; i <= len; i++) {
 		enum rc rc;
 

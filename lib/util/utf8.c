@@ -35,6 +35,24 @@ static size_t decode(const char *s, uint32_t *out)
 	return len;
 }
 
+bool utf8_is_valid(const char *s, size_t len)
+{
+	char tail[8] = ""; /* the last bytes, with an end behind them */
+	size_t last = len < 4 ? 0 : len - 4;
+
+	memcpy(tail, s + last, len - last);
+	for (size_t i = 0; i < len;) {
+		const char *at = i < last ? s + i : tail + (i - last);
+		uint32_t c;
+		size_t n = decode(at, &c);
+
+		if (n == 0 || c == 0)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
 static bool is_unfit(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x061c ||

@@ -5,6 +5,7 @@
 #ifndef UTF8_H
 #define UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -15,6 +16,9 @@
  * Returns the length of `out`.
  */
 size_t utf8_clean(char *out, size_t cap, const char *in);
+
+/* All of it is well-formed; a NUL is not. */
+bool utf8_is_valid(const char *s, size_t len);
 
 /* The largest n <= max at which `s` may be cut without splitting a
  * character. */

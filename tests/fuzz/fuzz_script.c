@@ -39,8 +39,7 @@ static const char *const paths[] = { U, U "/a", U "/b", U "/a/b", U "/ab/c",
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-/* One of the list, or bytes of the input. ASCII only: of a name that is no
- * UTF-8 libplist makes an empty key in our answer (README.md). */
+/* One of the list, or bytes of the input. */
 static size_t path_of(struct script *s, char *buf, size_t cap)
 {
 	uint8_t how = next(s);
@@ -55,7 +54,7 @@ static size_t path_of(struct script *s, char *buf, size_t cap)
 		n = cap - 1;
 	}
 	for (int i = next(s) % 24; i > 0 && n + 1 < cap; i--)
-		buf[n++] = (char)(next(s) & 0x7f);
+		buf[n++] = (char)next(s);
 	buf[n] = '\0';
 	return n;
 }

@@ -36,7 +36,9 @@ static void what_could_leave_the_root_is_refused(void **state)
 {
 	static const char *const bad[] = { "", "/", "/a", "a/", "a//b", ".",
 		"..", "./a", "a/.", "a/..", "a/../b", "a/./b", "../a", "a\nb",
-		"a\x7f", "a\\b", "\x01" };
+		"a\x7f", "a\\b", "\x01", "\xff", "ab\xc3", "\xc3(",
+		"a/\xe2\x82", "abcdefgh\xf0\x9f\x93", "\xed\xa0\x80",
+		"\xc0\xaf" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
