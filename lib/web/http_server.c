@@ -218,6 +218,14 @@ static void say_busy(struct altcp_pcb *pcb)
 		altcp_output(pcb);
 }
 
+static void name_peer(struct slot *s)
+{
+	ip_addr_t *ip = altcp_get_ip(s->pcb, 0);
+
+	if (!ip || !ipaddr_ntoa_r(ip, s->conn.peer, sizeof(s->conn.peer)))
+		strcpy(s->conn.peer, "?");
+}
+
 static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
 {
 	struct http_server *s = arg;
@@ -234,6 +242,7 @@ static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
 	slot->server = s;
 	slot->pcb = pcb;
 	http_conn_init(&slot->conn, s->site, mono_ms());
+	name_peer(slot);
 	/* The listener's low priority would let lwIP reap it. */
 	altcp_setprio(pcb, TCP_PRIO_MIN + 10);
 	altcp_nagle_disable(pcb);
