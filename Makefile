@@ -269,14 +269,17 @@ $(B)/%.d: ;
 
 # The page as an array; od and sed are on every system.
 $(B)/gen/page_html.h: lib/web/page.html
+$(B)/gen/openapi_json.h: lib/web/openapi.json
+$(B)/gen/%.h:
 	@mkdir -p $(@D)
-	@{ echo 'static const unsigned char page_html[] = {'; \
+	@{ echo 'static const unsigned char $*[] = {'; \
 	od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
 	echo '};'; } >$@.new && mv $@.new $@
 
 $(call obj,$(UTIL_SRC)): | $(B)/src/.blake3
 $(call obj,$(WEB_SRC)): | $(B)/src/.lwip $(B)/src/.llhttp
-$(B)/lib/web/page.o: $(B)/gen/page_html.h
+$(B)/lib/web/page_frame.o: $(B)/gen/page_html.h
+$(B)/lib/web/site.o: $(B)/gen/openapi_json.h
 $(call obj,$(wildcard drivers/nic/*.c)): | $(B)/src/.lwip
 $(B)/drivers/nic/%.o: INC = $(INC_drv) -Ilib/web
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(B)/src/.lwip $(B)/src/.llhttp

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "metrics.h"
+#include "openapi_json.h"
+
 #define TEXT_HTML   "text/html; charset=utf-8"
 #define TEXT_EVENTS "text/event-stream"
 
@@ -33,6 +36,26 @@ void site_plain(struct http_answer *a, int status, const char *text)
 static void no_room(struct http_answer *a)
 {
 	site_plain(a, 503, "Busy. Try again in a moment.\n");
+}
+
+bool site_body_begin(struct site *s, struct http_answer *a, struct markup *m)
+{
+	a->doc = site_doc_loose(s);
+	if (!a->doc) {
+		no_room(a);
+		return false;
+	}
+	markup_init(m, a->doc->buf, DOC_CAP);
+	return true;
+}
+
+void site_body_end(
+    struct http_answer *a, int status, const char *type, struct markup *m)
+{
+	a->status = status;
+	a->type = type;
+	a->headers = NO_STORE;
+	site_add(a, m->buf, m->len);
 }
 
 static void get_page(struct site *s, const struct http_request *req,
@@ -98,6 +121,31 @@ static void get_live(struct site *s, const struct http_request *req,
 	get_stream(DOC_LIVE + view, a);
 }
 
+/* Made anew for each: a scraper comes once a minute. */
+static void get_metrics(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	struct markup m;
+
+	(void)req;
+	if (!site_body_begin(s, a, &m))
+		return;
+	metrics_put(view == PAGE_GLANCE ? &s->glance : &s->st, &m);
+	site_body_end(a, 200, METRICS_TYPE, &m);
+}
+
+static void get_openapi(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	(void)s;
+	(void)req;
+	(void)view;
+	a->status = 200;
+	a->type = TEXT_JSON;
+	a->headers = "Cache-Control: max-age=3600\r\n";
+	site_add(a, openapi_json, sizeof(openapi_json));
+}
+
 static void get_favicon(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a)
 {
@@ -146,6 +194,8 @@ static const struct route {
 	{ "/api/status", NEED_READ, get_status, NULL },
 	{ "/events", NEED_READ, get_events, NULL },
 	{ "/live", NEED_READ, get_live, NULL },
+	{ "/metrics", NEED_READ, get_metrics, NULL },
+	{ "/api/openapi.json", NEED_NOTHING, get_openapi, NULL },
 	{ "/favicon.svg", NEED_NOTHING, get_favicon, NULL },
 	{ "/login", NEED_NOTHING, site_get_login, site_post_login },
 	{ "/logout", NEED_SESSION, NULL, site_post_logout },

@@ -7,6 +7,8 @@
  *   /api/status   JSON                           GET
  *   /events       the same JSON as events        GET
  *   /live         the changing part of the page  GET
+ *   /metrics      for Prometheus                 GET
+ *   /api/openapi.json                            GET
  *   /favicon.svg                                 GET
  *   /login        the PIN                        GET, POST
  *   /logout, /do  what a session may             POST

@@ -31,13 +31,16 @@ static bool is_api(const struct http_request *req)
 /* One object of JSON; takes it. */
 static void json(struct site *s, struct http_answer *a, int status, cJSON *o)
 {
-	a->status = status;
-	a->type = TEXT_JSON;
-	a->headers = NO_STORE;
-	if (!o || !cJSON_PrintPreallocated(o, s->text, sizeof(s->text), false))
-		snprintf(s->text, sizeof(s->text), "{}");
+	char text[1024];
+	struct markup m;
+
+	if (!o || !cJSON_PrintPreallocated(o, text, sizeof(text), false))
+		snprintf(text, sizeof(text), "{}");
 	cJSON_Delete(o);
-	site_add(a, s->text, strlen(s->text));
+	if (!site_body_begin(s, a, &m))
+		return;
+	markup_raw(&m, text);
+	site_body_end(a, status, TEXT_JSON, &m);
 }
 
 /* "so it is": in JSON, or by the way back to the page. */
@@ -56,14 +59,14 @@ static void done(
 	json(s, a, 200, o);
 }
 
+/* why: a text that stays. */
 static void refused(struct site *s, const struct http_request *req,
     struct http_answer *a, int status, const char *why)
 {
 	cJSON *o;
 
 	if (!is_api(req)) {
-		snprintf(s->text, sizeof(s->text), "%s\n", why);
-		site_plain(a, status, s->text);
+		site_plain(a, status, why);
 		return;
 	}
 	o = cJSON_CreateObject();
@@ -78,14 +81,13 @@ static void show_login(
 {
 	struct markup m;
 
-	markup_init(&m, s->text, sizeof(s->text));
+	if (!site_body_begin(s, a, &m))
+		return;
 	page_login(said, &m);
-	a->status = status;
-	a->type = "text/html; charset=utf-8";
-	a->headers = s->page.headers;
 	site_add(a, s->page.before, s->page.before_len);
-	site_add(a, s->text, m.len);
+	site_body_end(a, status, "text/html; charset=utf-8", &m);
 	site_add(a, s->page.after, s->page.after_len);
+	a->headers = s->page.headers;
 }
 
 void site_get_login(struct site *s, const struct http_request *req,

@@ -76,6 +76,17 @@ struct http_doc *site_doc_take(struct site *s, unsigned kind)
 	return d;
 }
 
+struct http_doc *site_doc_loose(struct site *s)
+{
+	struct http_doc *d = unread(s, DOC_LOOSE);
+
+	if (!d)
+		return NULL;
+	d->version = ++s->loose;
+	d->readers = 1;
+	return d;
+}
+
 void site_doc_release(void *ctx, struct http_doc *d)
 {
 	(void)ctx;
@@ -90,7 +101,8 @@ const struct http_doc *site_doc_crowded(void *ctx)
 	for (unsigned k = 0; k < DOC_COUNT; k++) {
 		const struct http_doc *oldest = &s->docs[k][0];
 
-		if (newest(s, k)->version == s->version || unread(s, k))
+		if (unread(s, k) ||
+		    (k != DOC_LOOSE && newest(s, k)->version == s->version))
 			continue;
 		for (unsigned i = 1; i < DOC_SLOTS; i++) {
 			if (s->docs[k][i].version < oldest->version)

@@ -18,7 +18,8 @@
 enum doc_kind { /* what, for whom (enum page_view) */
 	DOC_LIVE,
 	DOC_JSON = DOC_LIVE + PAGE_VIEW_COUNT_,
-	DOC_COUNT = DOC_JSON + PAGE_VIEW_COUNT_
+	DOC_LOOSE = DOC_JSON + PAGE_VIEW_COUNT_, /* made for one answer */
+	DOC_COUNT
 };
 
 struct http_doc {
@@ -42,8 +43,8 @@ struct site {
 	int64_t minute;
 	struct web_command commands[COMMANDS_MAX];
 	unsigned n_commands;
-	char headers[512]; /* of the answer that is being made */
-	char text[16384]; /* likewise: a small body */
+	char headers[768]; /* of the answer that is being made */
+	uint64_t loose; /* how many loose documents there were */
 	struct http_doc docs[DOC_COUNT][DOC_SLOTS];
 };
 
@@ -51,12 +52,20 @@ struct site {
 
 /* The document of now, held for one more reader; NULL when there is none. */
 struct http_doc *site_doc_take(struct site *s, unsigned kind);
+/* An empty one for one answer, held; NULL when there is none. What is sent is
+ * sent from where it lies, so no two answers may share a buffer. */
+struct http_doc *site_doc_loose(struct site *s);
 void site_doc_release(void *ctx, struct http_doc *d);
 const struct http_doc *site_doc_crowded(void *ctx);
 
 /* --- site.c ------------------------------------------------------------------ */
 
 void site_add(struct http_answer *a, const void *data, size_t len);
+/* The body is made in `m`, then given away; false: there is no room, and the
+ * answer says so. */
+bool site_body_begin(struct site *s, struct http_answer *a, struct markup *m);
+void site_body_end(
+    struct http_answer *a, int status, const char *type, struct markup *m);
 void site_plain(struct http_answer *a, int status, const char *text);
 
 /* --- site_do.c: the PIN and actions ------------------------------------------ */

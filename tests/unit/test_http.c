@@ -700,6 +700,37 @@ static void nothing_is_shown_where_nothing_is_open(void **state)
 	site_free(s);
 }
 
+/* An answer is sent from where it lies, while others are made. */
+static void answers_do_not_share_their_bytes(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_ALL);
+	static struct http_conn slow, others[16];
+	const struct http_site *http = site_http(s);
+	unsigned n = 0;
+
+	(void)state;
+	http_conn_init(&slow, http, 0);
+	send_text(&slow, GET("/login"), 0);
+	for (; n < 16 && !http->crowded(http->ctx); n++) {
+		http_conn_init(&others[n], http, 0);
+		send_text(&others[n], GET("/metrics"), 0);
+	}
+	/* Readers that take nothing are told of, the oldest first. */
+	assert_true(n > 2 && n < 16);
+	assert_ptr_equal(http->crowded(http->ctx), slow.doc);
+	drain(&slow, out, sizeof(out), sizeof(out) - 1, 0);
+	assert_non_null(strstr(out, "The box's PIN"));
+	assert_non_null(strstr(out, "</html>"));
+	assert_null(strstr(out, "nightstand_state"));
+	drain(&others[0], out, sizeof(out), sizeof(out) - 1, 0);
+	assert_non_null(strstr(out, "nightstand_phones 1\n"));
+	assert_non_null(strstr(out, "{phone=\"Ana (0017)\"}"));
+	http_conn_fini(&slow);
+	for (unsigned i = 0; i < n; i++)
+		http_conn_fini(&others[i]);
+	site_free(s);
+}
+
 static void actions_need_session_and_token(void **state)
 {
 	struct site *s = guarded(AUTH_OPEN_ALL);
@@ -845,6 +876,7 @@ int main(void)
 		cmocka_unit_test(long_requests_are_bounded),
 		cmocka_unit_test(a_glance_names_nobody),
 		cmocka_unit_test(nothing_is_shown_where_nothing_is_open),
+		cmocka_unit_test(answers_do_not_share_their_bytes),
 		cmocka_unit_test(actions_need_session_and_token),
 		cmocka_unit_test(a_wrong_pin_is_told_and_slowed),
 		cmocka_unit_test(the_pin_is_changed_by_who_knows_it),
