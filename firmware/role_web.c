@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jail.h"
 #include "log.h"
 #include "msg.h"
 #include "nic.h"
@@ -83,6 +84,7 @@ int role_web(int fd, int argc, char **argv)
 {
 	struct web *w = NULL;
 	struct msg up = { .type = MSG_SERVING };
+	struct jail jail;
 	bool ready = false;
 	int port = 0;
 	enum rc rc = open_web(argc, argv, &port, &w);
@@ -93,6 +95,7 @@ int role_web(int fd, int argc, char **argv)
 	}
 	up.u.serving.port = port;
 	rc = msg_send(fd, &up);
+	jail_enter("nightstand-web", &jail);
 	while (!rc) {
 		rc = web_turn(w, fd, 60 * 1000, &ready);
 		if (!rc && ready)

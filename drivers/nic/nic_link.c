@@ -26,17 +26,13 @@ static void set_flags(struct nic_link *l, unsigned flags)
 /* Messages were lost, or it is the first time: the kernel is asked. */
 static void ask(struct nic_link *l)
 {
-	struct ifreq r = { .ifr_flags = 0 };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq r = { .ifr_ifindex = l->index };
 
-	if (fd < 0)
-		return;
-	if (if_indextoname((unsigned)l->index, r.ifr_name) &&
-	    ioctl(fd, SIOCGIFFLAGS, &r) == 0)
+	if (ioctl(l->ask, SIOCGIFNAME, &r) == 0 &&
+	    ioctl(l->ask, SIOCGIFFLAGS, &r) == 0)
 		set_flags(l, (unsigned short)r.ifr_flags);
 	else
 		set_flags(l, 0);
-	close(fd);
 }
 
 enum rc nic_link_open(struct nic_link *l, int index)
@@ -45,9 +41,11 @@ enum rc nic_link_open(struct nic_link *l, int index)
 		.nl_groups = RTMGRP_LINK };
 
 	*l = (struct nic_link){ .index = index };
+	/* Open from now on: later no more sockets may be made. */
+	l->ask = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	l->fd = socket(
 	    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (l->fd < 0 ||
+	if (l->fd < 0 || l->ask < 0 ||
 	    bind(l->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		log_error("the kernel tells nothing of the network's link: %s",
 		    strerror(errno));
@@ -62,7 +60,9 @@ void nic_link_close(struct nic_link *l)
 {
 	if (l->fd >= 0)
 		close(l->fd);
-	l->fd = -1;
+	if (l->ask >= 0)
+		close(l->ask);
+	l->fd = l->ask = -1;
 }
 
 static void take(struct nic_link *l, struct nlmsghdr *m)

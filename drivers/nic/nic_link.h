@@ -11,6 +11,7 @@
 
 struct nic_link {
 	int fd; /* for poll(); -1: closed */
+	int ask; /* a socket to ask the kernel by; -1: closed */
 	int index; /* of the interface; -1: it is gone */
 	bool up; /* IFF_UP and IFF_RUNNING */
 };

@@ -61,7 +61,7 @@ bool nic_port_has_frames(struct nic_port *n, const struct pollfd *fds, size_t k)
 
 void nic_port_init(struct nic_port *n)
 {
-	n->fd = n->link.fd = -1;
+	n->fd = n->link.fd = n->link.ask = -1;
 }
 
 void nic_port_close(struct nic_port *n)

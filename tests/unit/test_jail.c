@@ -1,0 +1,174 @@
+/*
+ * The jail, tried from within: each attempt in a process of its own that
+ * enters it first.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "jail.c" /* firmware is in no archive */
+
+static int pipe_fds[2];
+
+/* How a process ends that enters the jail and then does `what`: its exit
+ * status (0: that was possible), or 1000 and the signal. */
+static int tried(bool (*what)(void))
+{
+	pid_t pid;
+	int status;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct jail j;
+
+		signal(SIGALRM, SIG_DFL);
+		alarm(20);
+		log_set_level(LOG_LEVEL_ERROR);
+		jail_enter("nightstand-web", &j);
+		_exit(what() ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	return WIFSIGNALED(status) ? 1000 + WTERMSIG(status)
+				   : WEXITSTATUS(status);
+}
+
+static bool open_passwd(void)
+{
+	return open("/etc/passwd", O_RDONLY) >= 0;
+}
+
+static bool list_root(void)
+{
+	return open("/", O_RDONLY | O_DIRECTORY) >= 0;
+}
+
+static bool make_file(void)
+{
+	return open("/tmp/out-of-jail", O_WRONLY | O_CREAT, 0600) >= 0;
+}
+
+static bool new_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0;
+}
+
+static bool unix_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM, 0) >= 0;
+}
+
+static bool kill_parent(void)
+{
+	return kill(getppid(), 0) == 0;
+}
+
+static bool run_program(void)
+{
+	execl("/bin/true", "true", (char *)NULL);
+	return true;
+}
+
+static bool make_process(void)
+{
+	return fork() >= 0;
+}
+
+static bool be_root(void)
+{
+	return setuid(0) == 0 || seteuid(0) == 0;
+}
+
+static bool its_own_work(void)
+{
+	struct timespec ts;
+	char c = 'x';
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	time_t now = time(NULL);
+	struct tm tm;
+
+	return p != MAP_FAILED && write(pipe_fds[1], &c, 1) == 1 &&
+	       read(pipe_fds[0], &c, 1) == 1 &&
+	       clock_gettime(CLOCK_MONOTONIC, &ts) == 0 &&
+	       localtime_r(&now, &tm) != NULL;
+}
+
+static bool have_calls(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return false;
+#else
+	return true;
+#endif
+}
+
+static bool have_files(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) > 0;
+}
+
+static void the_loop_can_work(void **state)
+{
+	(void)state;
+	assert_int_equal(tried(its_own_work), 0);
+}
+
+static void no_file_can_be_opened(void **state)
+{
+	(void)state;
+	if (!have_calls() && !have_files())
+		skip();
+	assert_int_equal(tried(open_passwd), 1);
+	assert_int_equal(tried(list_root), 1);
+	assert_int_equal(tried(make_file), 1);
+	assert_int_equal(access("/tmp/out-of-jail", F_OK), -1);
+}
+
+static void nothing_else_can_be_reached(void **state)
+{
+	(void)state;
+	if (!have_calls())
+		skip();
+	assert_int_equal(tried(new_socket), 1);
+	assert_int_equal(tried(unix_socket), 1);
+	assert_int_equal(tried(kill_parent), 1);
+	assert_int_equal(tried(run_program), 1000 + SIGSYS);
+	assert_int_equal(tried(make_process), 1000 + SIGSYS);
+}
+
+static void nobody_becomes_root_again(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(tried(be_root), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_loop_can_work),
+		cmocka_unit_test(no_file_can_be_opened),
+		cmocka_unit_test(nothing_else_can_be_reached),
+		cmocka_unit_test(nobody_becomes_root_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
