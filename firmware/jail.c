@@ -65,6 +65,16 @@ static bool forbid_files(void)
 
 /* --- calls ------------------------------------------------------------------------ */
 
+#ifdef __SANITIZE_ADDRESS__
+
+/* Sanitizers have calls of their own: not under them. */
+static bool forbid_calls(void)
+{
+	return false;
+}
+
+#else
+
 /* A loop over sockets that are open, memory, time, and the way to end. */
 static const int allowed[] = {
 	SCMP_SYS(read),
@@ -133,8 +143,12 @@ static const int deadly[] = {
 /* abort() sends itself a signal; nobody else gets one. */
 static bool allow_own_signals(scmp_filter_ctx ctx)
 {
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-		   SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0;
+	const struct scmp_arg_cmp self = {
+		.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()
+	};
+
+	return seccomp_rule_add_array(
+		   ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &self) == 0;
 }
 
 static bool load(scmp_filter_ctx ctx)
@@ -150,12 +164,9 @@ static bool load(scmp_filter_ctx ctx)
 }
 
 /* What is not allowed fails with EPERM: a library that tries a call of its own
- * goes on without. Sanitizers have calls of their own: not under them. */
+ * goes on without. */
 static bool forbid_calls(void)
 {
-#ifdef __SANITIZE_ADDRESS__
-	return false;
-#else
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	bool ok;
 
@@ -166,8 +177,9 @@ static bool forbid_calls(void)
 		log_warn("all system calls stay allowed: %s", strerror(errno));
 	seccomp_release(ctx);
 	return ok;
-#endif
 }
+
+#endif
 
 void jail_enter(const char *user, struct jail *out)
 {
