@@ -280,6 +280,6 @@ $(call obj,$(UTIL_SRC)): | $(B)/src/.blake3
 $(call obj,$(WEB_SRC)): | $(B)/src/.lwip $(B)/src/.llhttp
 $(B)/lib/web/page_frame.o: $(B)/gen/page_html.h
 $(B)/lib/web/site.o: $(B)/gen/openapi_json.h
-$(call obj,$(wildcard drivers/nic/*.c)): | $(B)/src/.lwip
+$(call obj,$(wildcard drivers/nic/*.c) $(FW_SRC)): | $(B)/src/.lwip
 $(B)/drivers/nic/%.o: INC = $(INC_drv) -Ilib/web
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(B)/src/.lwip $(B)/src/.llhttp
