@@ -243,10 +243,10 @@ $(eval $(call fetched,blake3,BLAKE3_DIR))
 
 LWIP_SRC := core/altcp core/altcp_alloc core/altcp_tcp core/def core/inet_chksum \
 	core/init core/ip core/mem core/memp core/netif core/pbuf core/stats \
-	core/tcp core/tcp_in core/tcp_out core/timeouts core/udp netif/ethernet \
+	core/tcp core/tcp_in core/tcp_out core/timeouts core/udp core/dns netif/ethernet \
 	$(addprefix core/ipv4/,acd autoip dhcp etharp icmp igmp ip4 ip4_addr) \
 	$(addprefix core/ipv6/,ethip6 icmp6 inet6 ip6 ip6_addr mld6 nd6) \
-	$(addprefix apps/mdns/,mdns mdns_domain mdns_out)
+	$(addprefix apps/mdns/,mdns mdns_domain mdns_out) apps/mqtt/mqtt
 # Other people's code: our warnings say nothing about it. Its checksums and
 # headers read through casts that are fine on the CPUs that we build for.
 THIRD = $(CSTD) $(OPT) $(HARD) -w -ffunction-sections -fdata-sections -MMD -MP \

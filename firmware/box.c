@@ -26,6 +26,7 @@
 #define PEACE_MS      (10 * 60 * 1000)
 #define CENSUS_MAX_MS (30 * 1000) /* a vault this slow is read later */
 #define CONFIRM_MS    3000
+#define WEB_END_MS    500 /* for a last word to broker and DHCP server */
 
 /* --- the socket for `nightstand status` -------------------------------------- */
 
@@ -145,6 +146,7 @@ void box_start_part(struct box *b, struct box_part *part)
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
 		box_send_pin(b);
+		box_send_mqtt(b);
 		b->web_behind = true;
 	}
 }
@@ -630,6 +632,7 @@ static void box_close(struct box *b)
 		child_close(&b->phones[i].session);
 		child_close(&b->phones[i].watch);
 	}
+	child_end(&b->web.child, WEB_END_MS);
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
 	led_close(b->led);

@@ -5,6 +5,7 @@
 
 #include "box_int.h"
 #include "log.h"
+#include "net.h"
 #include "pin.h"
 
 #define LOG_MODULE "box"
@@ -21,6 +22,30 @@ void box_send_pin(struct box *b)
 	auth_hash_pin(m.u.pin.salt, b->pin, m.u.pin.hash);
 	if (msg_send(b->web.child.fd, &m))
 		log_warn("the page did not get the PIN");
+}
+
+void box_send_mqtt(struct box *b)
+{
+	const struct config *c = b->config;
+	struct msg m = { .type = MSG_MQTT };
+	struct msg_mqtt *q = &m.u.mqtt;
+
+	if (!c->mqtt_broker[0] || b->web.child.fd < 0)
+		return;
+	if (c->nic == CONFIG_NIC_SLIRP) {
+		log_warn("an MQTT broker can't be told with network = slirp: "
+			 "nothing leads out of it");
+		return;
+	}
+	snprintf(q->host, sizeof(q->host), "%s", c->mqtt_broker);
+	snprintf(q->user, sizeof(q->user), "%s", c->mqtt_user);
+	snprintf(q->password, sizeof(q->password), "%s", c->mqtt_password);
+	snprintf(q->topic, sizeof(q->topic), "%s", c->mqtt_topic);
+	snprintf(q->discovery, sizeof(q->discovery), "%s", c->mqtt_discovery);
+	net_label(c->box_name, q->id);
+	q->port = c->mqtt_port;
+	if (msg_send(b->web.child.fd, &m))
+		log_warn("the page's part did not get the MQTT broker");
 }
 
 static void set_pin(struct box *b, const char *pin)

@@ -132,6 +132,9 @@ void box_dismiss(struct box *b, const char *udid);
 /* Hands a salted hash of it to the page's role. */
 void box_send_pin(struct box *b);
 
+/* Hands it the MQTT broker, if there is one. */
+void box_send_mqtt(struct box *b);
+
 /* False: not one that there is. */
 bool box_command(struct box *b, const struct msg_command *c);
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -140,6 +141,22 @@ void child_words(const struct child *c, char *out, size_t cap)
 		snprintf(out, cap, "signal %d", WTERMSIG(c->status));
 	else
 		snprintf(out, cap, "exit %d", WEXITSTATUS(c->status));
+}
+
+void child_end(struct child *c, int ms)
+{
+	const struct timespec piece = { .tv_nsec = 5 * 1000 * 1000 };
+
+	if (c->fd >= 0)
+		close(c->fd); /* that is how it hears of it */
+	c->fd = -1;
+	for (; ms > 0 && c->pid > 0 && !c->exited; ms -= 5) {
+		if (waitpid(c->pid, &c->status, WNOHANG) == c->pid)
+			c->exited = true;
+		else
+			nanosleep(&piece, NULL);
+	}
+	child_close(c);
 }
 
 void child_close(struct child *c)

@@ -43,6 +43,9 @@ bool child_is_running(const struct child *c);
 /* "exit 1", "signal 11"; for logs. */
 void child_words(const struct child *c, char *out, size_t cap);
 
+/* Closes its socket and gives it ms to end by itself; then as child_close(). */
+void child_end(struct child *c, int ms);
+
 /* Closes what is left; a child that still runs is killed and waited for. */
 void child_close(struct child *c);
 

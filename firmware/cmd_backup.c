@@ -267,6 +267,7 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_SERVING:
 	case MSG_COMMAND:
 	case MSG_PIN:
+	case MSG_MQTT:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

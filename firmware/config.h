@@ -49,6 +49,9 @@ struct config {
 	char interface[16]; /* of packet and tap */
 	char address[32]; /* "dhcp", "192.168.1.9/24" */
 	char gateway[16]; /* "" none */
+	char mqtt_broker[64], mqtt_user[64], mqtt_password[64];
+	int mqtt_port;
+	char mqtt_topic[32], mqtt_discovery[32];
 	char listen[64]; /* of slirp */
 	int port;
 

@@ -36,6 +36,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_SERVING] = sizeof(struct msg_serving),
 	[MSG_COMMAND] = sizeof(struct msg_command),
 	[MSG_PIN] = sizeof(struct msg_pin),
+	[MSG_MQTT] = sizeof(struct msg_mqtt),
 	[MSG_STATUS] = sizeof(struct status),
 };
 
@@ -195,6 +196,11 @@ bool msg_is_sound(const struct msg *m)
 			   UDID(m->u.command.udid));
 	case MSG_PIN:
 		return true;
+	case MSG_MQTT:
+		return ENDS(m->u.mqtt.host) && ENDS(m->u.mqtt.user) &&
+		       ENDS(m->u.mqtt.password) && ENDS(m->u.mqtt.topic) &&
+		       ENDS(m->u.mqtt.discovery) && ENDS(m->u.mqtt.id) &&
+		       m->u.mqtt.port > 0 && m->u.mqtt.port <= 65535;
 	case MSG_STATUS:
 		return status_is_sound(&m->u.status);
 	case MSG_NONE:

@@ -41,6 +41,7 @@ enum msg_type {
 	MSG_COMMAND,
 	/* box -> web */
 	MSG_PIN,
+	MSG_MQTT,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -165,6 +166,13 @@ struct msg_command {
 	char pin[32];
 };
 
+struct msg_mqtt {
+	char host[64], user[64], password[64];
+	int32_t port;
+	char topic[32], discovery[32];
+	char id[48];
+};
+
 struct msg_pin {
 	uint8_t salt[AUTH_SALT], hash[AUTH_HASH];
 };
@@ -184,6 +192,7 @@ struct msg {
 		struct msg_serving serving;
 		struct msg_command command;
 		struct msg_pin pin;
+		struct msg_mqtt mqtt;
 		struct status status;
 	} u;
 };

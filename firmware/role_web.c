@@ -2,6 +2,7 @@
  * Role `web`: serves the last status that the box sent. It has no disk, no
  * phone, and its end stops no backup.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,20 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	return rc ? rc : web_open(&web, out);
 }
 
+static enum rc set_mqtt(struct web *w, const struct msg_mqtt *m)
+{
+	struct mqtt_opts o = { .port = m->port };
+
+	memcpy(o.host, m->host, sizeof(o.host));
+	memcpy(o.user, m->user, sizeof(o.user));
+	memcpy(o.password, m->password, sizeof(o.password));
+	memcpy(o.names.topic, m->topic, sizeof(o.names.topic));
+	memcpy(o.names.discovery, m->discovery, sizeof(o.names.discovery));
+	memcpy(o.names.id, m->id, sizeof(o.names.id));
+	snprintf(o.names.url, sizeof(o.names.url), "http://%s.local/", m->id);
+	return web_set_mqtt(w, &o);
+}
+
 /* Takes what the box has sent; a burst is one news. */
 static enum rc take(int fd, struct web *w)
 {
@@ -62,6 +77,8 @@ static enum rc take(int fd, struct web *w)
 		web_set_status(w, &m.u.status);
 	else if (!rc && m.type == MSG_PIN)
 		web_set_pin(w, m.u.pin.salt, m.u.pin.hash);
+	else if (!rc && m.type == MSG_MQTT)
+		rc = set_mqtt(w, &m.u.mqtt);
 	return rc;
 }
 

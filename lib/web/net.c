@@ -306,6 +306,12 @@ void net_tick(struct net *n, int64_t now_ms)
 	reap_half_open();
 }
 
+bool net_has_address(const struct net *n)
+{
+	return netif_is_link_up(&n->netif) &&
+	       !ip4_addr_isany_val(*netif_ip4_addr(&n->netif));
+}
+
 /* --- words ------------------------------------------------------------------------------ */
 
 void net_words(const struct net *n, char *out, size_t cap)

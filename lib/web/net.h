@@ -44,6 +44,9 @@ void net_close(struct net *n); /* one that is not open is fine */
 /* In each turn of the loop: the link, the name, half-open connections. */
 void net_tick(struct net *n, int64_t now_ms);
 
+/* An IPv4 address, and a link to use it on. */
+bool net_has_address(const struct net *n);
+
 /* "192.168.1.9", the name and an IPv6 address, as far as there are any; for
  * people. */
 void net_words(const struct net *n, char *out, size_t cap);

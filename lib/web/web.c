@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,7 @@ struct web {
 	struct net net;
 	struct site *site;
 	struct http_server *server;
+	struct mqtt_link *mqtt; /* NULL: none */
 };
 
 /* --- open and close ------------------------------------------------------- */
@@ -65,6 +67,7 @@ void web_close(struct web *w)
 {
 	if (!w)
 		return;
+	mqtt_link_close(w->mqtt);
 	http_server_close(w->server);
 	net_close(&w->net);
 	w->nic.ops->close(w->nic.ctx);
@@ -75,12 +78,27 @@ void web_close(struct web *w)
 void web_set_status(struct web *w, const struct status *st)
 {
 	site_set_status(w->site, st);
+	if (w->mqtt)
+		mqtt_link_status(w->mqtt, st);
 }
 
 void web_set_pin(
     struct web *w, const uint8_t salt[AUTH_SALT], const uint8_t hash[AUTH_HASH])
 {
 	site_set_pin(w->site, salt, hash);
+}
+
+enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts)
+{
+	const uint8_t *mac = w->net.netif.hwaddr;
+	struct mqtt_opts o = *opts;
+
+	/* Two boxes of one name are two devices. */
+	snprintf(o.names.id, sizeof(o.names.id), "%.40s-%02x%02x%02x",
+	    opts->names.id, mac[3], mac[4], mac[5]);
+	mqtt_link_close(w->mqtt);
+	w->mqtt = NULL;
+	return mqtt_link_open(&o, &w->mqtt);
 }
 
 bool web_take_command(struct web *w, struct web_command *out)
@@ -122,6 +140,8 @@ enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready)
 	*fd_ready = fd >= 0 && fds[0].revents;
 	w->nic.ops->service(w->nic.ctx, fds + 1, n, &w->net.netif);
 	net_tick(&w->net, mono_ms());
+	if (w->mqtt)
+		mqtt_link_tick(w->mqtt, net_has_address(&w->net), mono_ms());
 	sys_check_timeouts();
 	http_server_tick(w->server, mono_ms());
 	return RC_OK;

@@ -9,6 +9,7 @@
 
 #include "auth.h"
 #include "command.h"
+#include "mqtt_link.h"
 #include "net.h"
 #include "rc.h"
 #include "status.h"
@@ -34,6 +35,9 @@ void web_set_pin(struct web *w, const uint8_t salt[AUTH_SALT],
 
 /* What somebody asked for since; false: nothing. */
 bool web_take_command(struct web *w, struct web_command *out);
+
+/* From now on the broker is told, on a LAN. Copies. RC_NOMEM. */
+MUST_CHECK enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts);
 
 /* Copies the status; live pages are told. */
 void web_set_status(struct web *w, const struct status *st);

@@ -106,7 +106,7 @@ D-Bus Bus Configuration 1.0//EN"
 class LanBox:
     """`nightstand run` as the only one on a host's interface."""
 
-    def __init__(self, lan, sim=None, name="box", **web):
+    def __init__(self, lan, sim=None, name="box", **keys):
         self.lan = lan
         self.t = lan.t
         self.ns, self.cable = lan.plug()
@@ -114,10 +114,15 @@ class LanBox:
         self.state = self.t.path(f"{name}.state")
         disk = self.t.path(f"{name}.disk")
         disk.mkdir()
-        web = {"network": "packet", "interface": "eth0", **web}
         conf = self.t.path(f"{name}.conf")
-        conf.write_text(f"[box]\nvault = {disk}\nstate = {self.state}\n[web]\n"
-                        + "".join(f"{k} = {v}\n" for k, v in web.items()))
+        sections = {"box": {"vault": disk, "state": self.state},
+                    "web": {"network": "packet", "interface": "eth0"}}
+        for key, value in keys.items():
+            section, _, key = key.rpartition("__")
+            sections.setdefault(section or "web", {})[key] = value
+        conf.write_text("".join(
+            f"[{s}]\n" + "".join(f"{k} = {v}\n" for k, v in kv.items())
+            for s, kv in sections.items()))
         env = sim.env if sim else {
             "USBMUXD_SOCKET_ADDRESS": f"UNIX:{self.t.path('nobody')}"}
         self.p = lan.start(name, harness.NIGHTSTAND, "run", "--config", conf,

@@ -49,6 +49,10 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SERVING)
 		m.u.serving.port = 8080;
+	if (type == MSG_MQTT) {
+		memset(&m.u, 0, sizeof(m.u));
+		m.u.mqtt.port = 1883;
+	}
 	if (type == MSG_COMMAND) {
 		memset(&m.u, 0, sizeof(m.u));
 		snprintf(m.u.command.udid, sizeof(m.u.command.udid),
@@ -176,6 +180,8 @@ static void fields_are_checked(void **state)
 	REFUSED(
 	    MSG_RESULT, memset(m.u.result.text, 'x', sizeof(m.u.result.text)));
 	REFUSED(MSG_SERVING, m.u.serving.port = 0);
+	REFUSED(MSG_MQTT, m.u.mqtt.port = 0);
+	REFUSED(MSG_MQTT, memset(m.u.mqtt.password, 'x', 64));
 	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_COMMAND_COUNT_);
 	REFUSED(MSG_COMMAND, m.u.command.udid[0] = 'z');
 	REFUSED(MSG_COMMAND, memset(m.u.command.pin, '1', 32));

@@ -35,7 +35,7 @@
 #define LWIP_DHCP_DOES_ACD_CHECK    1
 #define LWIP_DHCP_AUTOIP_COOP       1
 #define LWIP_DHCP_AUTOIP_COOP_TRIES 3
-#define LWIP_DNS                    0
+#define LWIP_DNS                    1
 #define IP_FORWARD                  0
 #define IP_REASSEMBLY               0
 #define IP_FRAG                     0
@@ -68,6 +68,11 @@
 /* Without a backlog half-open connections push out established ones. */
 #define TCP_LISTEN_BACKLOG 1
 #define LWIP_HOOK_FILENAME "lwip_hooks.h"
+
+/* --- the MQTT client ------------------------------------------------------ */
+#define MQTT_OUTPUT_RINGBUF_SIZE   16384 /* a full state, and what precedes it */
+#define MQTT_REQ_MAX_IN_FLIGHT     2
+#define MQTT_CYCLIC_TIMER_INTERVAL 5
 
 /* --- memory --------------------------------------------------------------- */
 #define MEM_ALIGNMENT             8
