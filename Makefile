@@ -136,8 +136,8 @@ $(POWER): $(call obj,$(wildcard tests/power/*.c)) $(B)/libvault.a $(B)/libutil.a
 # The fuzzers: one program a target. Without libFuzzer each plays its corpus.
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(B)/tests/fuzz/%.o: INC = -Itests/unit $(INC_tests)
-$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libphone.a $(B)/libvault.a $(B)/libutil.a
-	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_phone) $(LIBS_vault) $(LIBS_util) -lpthread
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 

@@ -162,7 +162,90 @@ SCRIPTS = {
 }
 
 
+def get(path, *headers, method="GET", host="box.local"):
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def http():
+    """Bytes for fuzz_http.c: how long the schedule is, the schedule, and what
+    the peer says."""
+    def talk(schedule, *requests):
+        return bytes([len(schedule), *schedule]) + b"".join(requests)
+
+    def step(kind, arg=0):
+        return kind | arg << 3
+
+    whole, bytewise = [step(1, 5), step(6)], [step(0, 0)]
+    stream = [step(1, 5), step(6), step(4, 3), step(6), step(5, 3),
+              step(4, 3), step(2, 0), step(3, 0), step(4, 3), step(6),
+              step(4, 6), step(6)]
+    yield "page", talk(whole, get("/"))
+    yield "bytewise", talk(bytewise * 30, get("/api/status"), get("/"))
+    yield "pipelined", talk(whole * 4, get("/"), get("/api/status"),
+                            get("/favicon.svg", method="HEAD"), get("/no"))
+    yield "events", talk(stream, get("/events"))
+    yield "live", talk(stream, get("/live"))
+    yield "live-head", talk(stream, get("/live", method="HEAD"), get("/"))
+    yield "post", talk(whole, get("/", "Content-Length: 3", method="POST"),
+                       b"abc")
+    yield "body", talk(whole, get("/", "Content-Length: 3"), b"abc")
+    yield "chunked", talk(whole, get("/", "Transfer-Encoding: chunked"),
+                          b"3\r\nabc\r\n0\r\n\r\n")
+    yield "stranger", talk(whole, get("/", host="evil.example"))
+    yield "address", talk(whole, get("/?a#b", host="[fe80::1]:80"))
+    yield "two-hosts", talk(whole, get("/", "Host: b"))
+    yield "folded", talk(whole, get("/", "X: a", " b"))
+    yield "old", talk(whole, b"GET / HTTP/1.0\r\n\r\n")
+    yield "close", talk(whole, get("/", "Connection: close"), get("/"))
+    yield "slow", talk([step(0, 3), step(4, 4), step(0, 3), step(4, 5),
+                        step(6)], get("/"))
+    yield "stalled", talk([step(1, 5), step(2, 4), step(3, 3), step(4, 7)],
+                          get("/"))
+    yield "long", talk(whole, get("/" + "a" * 300), get("/", "X: " +
+                                                        "y" * 9000))
+    yield "tls", talk(whole, b"\x16\x03\x01\x02\0\x01\0\1\xfc\3\3")
+
+
+CONFIGS = {
+    "all": """[box]
+name = Anna's box
+vault = /mnt/disk
+reserve = 64M
+log = debug
+[keep]
+floor = 2G
+yearly = 0
+[web]
+network = packet
+interface = eth0
+address = 192.168.1.9/24
+gateway = 192.168.1.1
+[policy]
+quiet_from = 23:30
+quiet_to = 1:05
+[phone]
+allow = 00008101-001A2B3C4D5E6F70
+allow = 00008101-001A2B3C4D5E6F71
+    00008101-001A2B3C4D5E6F72
+""",
+    "odd": "\ufeff[box]\n# a\n; b\nname: a = b ; c\nlog=note\r\n[led]\n"
+           "ok =\nalert =  x\ty  \n[web]\non = TRUE\nport = +80\n",
+    "wrong": "name = a\n[box\nname\n[box]\nname=\nname = b\nreserve = -1\n"
+             "[policy]\nquiet_from = 24:00\n[phone]\nallow = ../x\n",
+    "long": "[box]\nvault = /" + "v" * 158 + "\nstate = " + "s" * 400 + "\n",
+    "blank-lines": "\n\n[box]\nname = a\n b\n\tc\n",
+    "option": "\0box.name\0a;b",
+    "option-blank": "\0box.name\0\u00a0a\u0085",
+    "option-size": "\0keep.floor\0" + "3T",
+}
+
+
 def seeds():
+    for what, data in http():
+        yield "fuzz_http", what, data
+    for what, text in CONFIGS.items():
+        yield "fuzz_config", what, text.encode()
     for what, data in SCRIPTS.items():
         yield "fuzz_script", what, bytes(data)
     for fmt, how in ((BIN, "binary"), (XML, "xml")):
