@@ -64,6 +64,9 @@ LWIP_SRCDIR = $(B)/src/lwip
 LLHTTP_DIR  = $(B)/src/llhttp
 BLAKE3_DIR  = $(B)/src/blake3
 INC_lwip  = -Ilib/web/lwip -isystem $(LWIP_SRCDIR)/src/include
+ifeq ($(SAN),1) # each piece of lwIP's memory is malloc's: what lies behind it is seen
+INC_lwip += -DMEM_LIBC_MALLOC=1 -DMEMP_MEM_MALLOC=1
+endif
 INC_web   = -Ilib/web $(INC_util) $(INC_lwip) -isystem $(LLHTTP_DIR) -I$(B)/gen
 INC_drv   = $(foreach d,$(wildcard drivers/*),-I$(d)) $(INC_util) $(INC_lwip)
 INC_fw    = -Ifirmware -Iboard $(INC_drv) -Ilib/phone -Ilib/vault -Ilib/web
@@ -136,6 +139,9 @@ $(POWER): $(call obj,$(wildcard tests/power/*.c)) $(B)/libvault.a $(B)/libutil.a
 # The fuzzers: one program a target. Without libFuzzer each plays its corpus.
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(B)/tests/fuzz/%.o: INC = -Itests/unit $(INC_tests)
+UNDER := clock_gettime time getrandom memp_malloc memp_free memp_malloc_pool \
+	memp_free_pool mem_malloc mem_calloc mem_free
+$(B)/tests/fuzz/fuzz_frames: LDFLAGS_ALL += $(UNDER:%=-Wl,--wrap=%)
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 

@@ -273,6 +273,19 @@ enum rc http_server_open(
 	return RC_OK;
 }
 
+/* altcp_close() of lwIP 2.2.1 takes a listener for a connection, and reads
+ * beyond its end; so what is below it goes first. */
+static void stop_listening(struct altcp_pcb *listener)
+{
+	struct altcp_pcb *lowest = listener;
+
+	while (lowest->inner_conn)
+		lowest = lowest->inner_conn;
+	tcp_close(lowest->state);
+	lowest->state = NULL;
+	altcp_close(listener);
+}
+
 void http_server_close(struct http_server *s)
 {
 	if (!s)
@@ -281,8 +294,7 @@ void http_server_close(struct http_server *s)
 		if (s->slots[i].pcb)
 			cut(&s->slots[i]);
 	}
-	if (altcp_close(s->listener) != ERR_OK)
-		log_warn("the listener did not close");
+	stop_listening(s->listener);
 }
 
 static void bound_streams(struct http_server *s)

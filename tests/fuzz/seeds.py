@@ -207,6 +207,143 @@ def http():
     yield "tls", talk(whole, b"\x16\x03\x01\x02\0\x01\0\1\xfc\3\3")
 
 
+# --- frames ---
+
+PC, FIXED, DHCP, SETTLED, SERVED, RAW, ALONE, ACKS = 0, 1, 2, 4, 8, 16, 32, 64
+BOX_MAC = b"\x02\0\0\0\0\x09"
+
+
+def sized(kind, data, who=0):
+    """A command with 16 bits of length."""
+    return struct.pack(">BH", kind | who << 4, len(data)) + data
+
+
+def segment(flags, data=b"", options=b"", who=0, v6=False, seq=None):
+    how = len(options) // 4 | (0x10 if seq is not None else 0)
+    return (bytes([(4 if v6 else 3) | who << 4, flags, how]) +
+            (struct.pack(">h", seq) if seq is not None else b"") +
+            bytes([len(data)]) + options + data)
+
+
+def ask(data, who=0, v6=False):
+    return sized(15, data, who | (8 if v6 else 0))
+
+
+def passing(seconds):
+    return bytes([10 | 3 << 4, seconds])
+
+
+def dns(question, kind=255, answers=b"", flags=0, counts=None):
+    name = b"".join(bytes([len(p)]) + p.encode() for p in question.split("."))
+    return (struct.pack(">6H", 0, flags, *(counts or (1, 0, 0, 0))) + name +
+            b"\0" + struct.pack(">2H", kind, 1) + answers)
+
+
+def dhcp_options(kind, *more):
+    return (bytes([53, 1, kind, 54, 4, 10, 77, 0, 100, 51, 4, 0, 0, 0, 120]) +
+            b"".join(more) + b"\xff")
+
+
+def ra(*options):
+    return (struct.pack(">BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) +
+            b"".join(options))
+
+
+PREFIX = (struct.pack(">BBBBIII", 3, 4, 64, 0xC0, 86400, 14400, 0) +
+          bytes.fromhex("fd77") + bytes(14))
+MSS = b"\x02\x04\x05\xb4"
+SYN, FIN, RST, ACK = 2, 1, 4, 16
+
+
+def frames():
+    """Commands of fuzz_frames.c."""
+    def talk(mode, *parts):
+        return bytes([mode]) + b"".join(parts)
+
+    page = get("/", host="10.77.0.9")
+    on = FIXED | SETTLED | ACKS
+    yield "page", talk(on, ask(page), passing(1))
+    yield "page-pc", talk(PC | ACKS, ask(page), passing(1))
+    yield "page-v6", talk(on, ask(get("/", host="[fe80::2]"), v6=True))
+    yield "slow-reader", talk(FIXED | SETTLED, ask(page), passing(3),
+                              segment(ACK), passing(3), segment(ACK),
+                              passing(30))
+    yield "events", talk(on, ask(get("/live", host="10.77.0.9")), passing(1),
+                         bytes([14 | 1 << 4]), passing(1), passing(20),
+                         segment(FIN | ACK), passing(2))
+    yield "no-ack", talk(FIXED | SETTLED, ask(page),
+                         *[bytes([14 | i << 4]) + passing(1)
+                           for i in range(8)], passing(60))
+    yield "many", talk(on, *[ask(page, who) for who in range(8)],
+                       *[ask(page, who, True) for who in range(8)])
+    yield "half-open", talk(FIXED | SETTLED,
+                            *[segment(SYN, options=MSS, who=i)
+                              for i in range(16)], passing(10))
+    yield "segments", talk(on, segment(SYN, options=MSS + b"\1\1\4\2"),
+                           segment(ACK), segment(ACK, page[20:], seq=20),
+                           segment(ACK, page[:20]), segment(FIN | ACK),
+                           passing(10))
+    yield "reset", talk(on, segment(SYN), segment(ACK), segment(ACK, page),
+                        segment(RST), segment(ACK, b"x", seq=0))
+    yield "lease", talk(DHCP | SETTLED | SERVED | ACKS,
+                        ask(get("/", host="10.77.0.50")), passing(70),
+                        passing(70))
+    yield "offers", talk(DHCP, sized(7, dhcp_options(2)),
+                         sized(7, dhcp_options(5)), passing(5),
+                         sized(7, dhcp_options(6)), passing(60))
+    yield "dhcp-options", talk(
+        DHCP, sized(7, dhcp_options(2, b"\x34\x01\x03", b"\x3a\4\0\0\0\5",
+                                    b"\x2a\4\x0a\x4d\0\1", b"\x0c\0")),
+        sized(7, b"\x35\x01"), sized(7, b"\x34\xff\3" + b"x" * 300))
+    yield "no-server", talk(DHCP, passing(100), passing(30))
+    yield "name", talk(FIXED | SETTLED, sized(5, dns("box.local")),
+                       sized(6, dns("box.local", 28)),
+                       sized(5, dns("_http._tcp.local", 12), 15),
+                       sized(5, dns("box._http._tcp.local", 33)), passing(2))
+    a_record = b"\xc0\x0c" + struct.pack(">HHIH4B", 1, 0x8001, 120, 4, 10,
+                                         77, 0, 100)
+    yield "conflict", talk(FIXED, *[bytes([10 | 2 << 4, 3]) + sized(5, dns(
+        "box.local", answers=a_record, flags=0x8400, counts=(1, 1, 0, 0)))
+        for i in range(9)], passing(3), sized(5, dns(
+            "box-2.local", answers=a_record, flags=0x8400,
+            counts=(1, 1, 0, 0))), passing(5))
+    yield "truncated", talk(FIXED | SETTLED, *[sized(5, dns(
+        "box.local", flags=0x0200), i) for i in range(6)], sized(5, dns(
+            "box.local", answers=a_record, counts=(0, 1, 0, 0)), 1),
+        passing(2))
+    yield "router", talk(FIXED | SETTLED | ACKS, sized(8, ra(
+        PREFIX, b"\1\1\2\0\0\0\0\x64", b"\5\1\0\0\0\0\5\xdc")),
+        passing(4), ask(get("/", host="[fd77::1]"), v6=True), passing(60))
+    target = bytes.fromhex("fe8000000000000000000000ff000009")
+    yield "neighbours", talk(FIXED | SETTLED, sized(
+        8, b"\x87\0\0\0\0\0\0\0" + target + b"\1\1\2\0\0\0\0\x65"),
+        sized(8, b"\x88\0\0\0\xe0\0\0\0" + target), sized(
+            8, b"\x80\0\0\0abcdefgh", 8),
+        sized(8, b"\x82\0\0\0\3\xe8\0\0" + bytes(16)), passing(2))
+    icmp = b"\x08\0\0\0abcdefgh"
+    head = struct.pack(">BBHHHBBH4B4B", 0x45, 0, 20 + len(icmp), 0, 0, 64, 1,
+                       0, 10, 77, 0, 100, 10, 77, 0, 9)
+    yield "ping", talk(FIXED | SETTLED, sized(2, head + icmp))
+    igmp = b"\x11\x0a\0\0\0\0\0\0"
+    head = struct.pack(">BBHHHBBH4B4B4B", 0x46, 0, 24 + len(igmp), 0, 0, 1, 2,
+                       0, 10, 77, 0, 1, 224, 0, 0, 1, 0x94, 4, 0, 0)
+    yield "groups", talk(FIXED | SETTLED, sized(2, head + igmp), passing(2))
+    who_has = bytes.fromhex("0001080006040001020000000064") + bytes(
+        [10, 77, 0, 100]) + bytes(6) + bytes([10, 77, 0, 9])
+    yield "arp", talk(FIXED, bytes([9]) + who_has, sized(
+        0, BOX_MAC + b"\x02\0\0\0\0\x64\x08\x06" + who_has[:9]))
+    yield "arp-conflict", talk(DHCP | SERVED, passing(1), bytes([9]) +
+                               who_has[:14] + bytes([10, 77, 0, 50]) +
+                               bytes(6) + bytes([10, 77, 0, 50]), passing(20))
+    yield "link", talk(on, ask(page), b"\x0b", passing(3), b"\x1b",
+                       passing(3), ask(page, 1))
+    yield "deaf", talk(on, b"\x1c", ask(page), passing(3), b"\x0c",
+                       passing(3))
+    for i in range(0, 40, 3):
+        yield f"short{i}", talk(on, bytes([13 | 5 << 4, i]), ask(page),
+                                passing(1), bytes([14 | 2 << 4]), passing(1))
+
+
 CONFIGS = {
     "all": """[box]
 name = Anna's box
@@ -244,6 +381,8 @@ allow = 00008101-001A2B3C4D5E6F71
 def seeds():
     for what, data in http():
         yield "fuzz_http", what, data
+    for what, data in frames():
+        yield "fuzz_frames", what, data
     for what, text in CONFIGS.items():
         yield "fuzz_config", what, text.encode()
     for what, data in SCRIPTS.items():
