@@ -21,6 +21,10 @@ MUST_CHECK enum rc http_server_open(
     const struct http_site *site, uint16_t port, struct http_server **out);
 void http_server_close(struct http_server *s);
 
+/* No address takes all places (http_places.h). Not for libslirp, where all
+ * come from one. */
+void http_server_limit_addresses(struct http_server *s);
+
 /* Deadlines, events, and the end of connections that are done. Call it after
  * every batch of frames. */
 void http_server_tick(struct http_server *s, int64_t now_ms);

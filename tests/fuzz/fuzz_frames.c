@@ -10,6 +10,7 @@
 #include "fuzz_lwip.h"
 
 #include "log.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/timeouts.h"
 #include "nic_frame.h"
 #include "web.h"
@@ -110,6 +111,7 @@ static void turn(struct web *w)
 {
 	bool ready;
 
+	has_had(0); /* looks at what it has now */
 	lan.taken = lan.chatter = 0;
 	must(web_turn(w, -1, 0, &ready) == RC_OK && !ready);
 	must(lan.chatter <= CHATTER * (1 + lan.taken));
@@ -140,15 +142,20 @@ static void pass(struct web *w, unsigned ms)
 }
 
 /* A truncated question of mDNS has a timer that nobody can stop (lwIP 2.2.1):
- * it runs out before. Connections that have been closed last 10 s. */
+ * it runs out before. TCP goes on with what was closed for minutes, where the
+ * address was AutoIP's also when that is gone; but none of it is ours. */
 static void close_box(struct web *w)
 {
 	under.fail_for = 0;
+	under.few = false;
 	lan.deaf = lan.link = false;
 	lan.helps = lan.serves = lan.acks = false;
 	pass(w, 1000);
 	web_close(w);
-	for (int i = 0; i < 50; i++) {
+	must(under.used[MEMP_ALTCP_PCB] == 0);
+	while (tcp_active_pcbs)
+		tcp_abort(tcp_active_pcbs);
+	for (int i = 0; i < 50; i++) { /* TIME_WAIT: 10 s */
 		under.ms += 250;
 		sys_check_timeouts();
 	}
@@ -159,6 +166,7 @@ static void close_box(struct web *w)
 struct script {
 	const uint8_t *p, *end;
 	struct web *w;
+	unsigned ms_left;
 };
 
 static uint8_t next(struct script *s)
@@ -319,8 +327,12 @@ static void new_status(struct script *s, unsigned who)
 static void pass_time(struct script *s, unsigned scale)
 {
 	static const unsigned unit[] = { 1, 10, 100, 1000 };
+	unsigned ms = next(s) * unit[scale % 4];
 
-	pass(s->w, next(s) * unit[scale % 4]);
+	if (ms > s->ms_left)
+		ms = s->ms_left;
+	s->ms_left -= ms;
+	pass(s->w, ms);
 }
 
 static void command(struct script *s)
@@ -384,7 +396,8 @@ enum mode {
 	MODE_SERVED = 8,
 	MODE_RAW = 16, /* sums as they come */
 	MODE_ALONE = 32, /* nobody answers ARP and neighbour discovery */
-	MODE_ACKS = 64
+	MODE_ACKS = 64,
+	MODE_FEW = 128 /* lwIP's pools are small */
 };
 
 static void start(uint8_t mode)
@@ -401,6 +414,7 @@ static void start(uint8_t mode)
 	lan.link = true;
 	lan.deaf = false;
 	memset(lan.xid, 0, sizeof(lan.xid));
+	memset(lan.had, 0, sizeof(lan.had));
 	under.chance = 1;
 }
 
@@ -408,13 +422,14 @@ static void run(uint8_t mode, const uint8_t *data, size_t len)
 {
 	static const enum network networks[] = { NETWORK_PC, NETWORK_FIXED,
 		NETWORK_DHCP, NETWORK_DHCP };
-	struct script s = { data, data + len, NULL };
+	struct script s = { data, data + len, NULL, 200000 };
 
 	start(mode);
 	s.w = open_box(networks[mode & MODE_NETWORK]);
 	turns(s.w);
 	if (mode & MODE_SETTLED)
 		pass(s.w, 12000);
+	under.few = mode & MODE_FEW;
 	while (s.p < s.end)
 		command(&s);
 	close_box(s.w);
@@ -435,7 +450,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		warm = true;
 	}
 	run(data[0], data + 1, len - 1);
-	must(!memcmp(used, under.used, sizeof(used)));
+	for (unsigned i = 0; i < MEMP_MAX; i++)
+		if (under.used[i] != used[i]) {
+			fprintf(stderr, "pool %u (memp_t): %u in use, not %u\n",
+			    i, under.used[i], used[i]);
+			abort();
+		}
 	must(under.heap == heap && under.packets == 0);
 	return 0;
 }

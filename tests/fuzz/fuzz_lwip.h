@@ -26,6 +26,7 @@ static struct {
 	uint32_t chance;
 	unsigned used[MEMP_MAX], packets, heap;
 	unsigned in_pool; /* a pool may have its memory from the heap */
+	bool few; /* pools that run out soon */
 	unsigned fail_after, fail_for; /* allocations; for 0: never */
 } under = { .ms = 1000000 };
 
@@ -90,6 +91,23 @@ static const unsigned under_most[] = {
 #include "lwip/priv/memp_std.h"
 };
 
+static inline unsigned under_most_of(memp_t type)
+{
+	if (!under.few)
+		return under_most[type];
+	switch ((int)type) {
+	case MEMP_TCP_PCB:
+	case MEMP_ALTCP_PCB:
+		return 6;
+	case MEMP_PBUF_POOL:
+	case MEMP_PBUF:
+	case MEMP_TCP_SEG:
+		return 10;
+	default:
+		return under_most[type];
+	}
+}
+
 static inline bool under_fails(void)
 {
 	if (!under.fail_for)
@@ -108,7 +126,7 @@ void *__wrap_memp_malloc(memp_t type)
 {
 	void *mem;
 
-	if (under.used[type] == under_most[type] ||
+	if (under.used[type] >= under_most_of(type) ||
 	    (type != MEMP_SYS_TIMEOUT && under_fails()))
 		return NULL;
 	under.in_pool++;

@@ -209,7 +209,8 @@ def http():
 
 # --- frames ---
 
-PC, FIXED, DHCP, SETTLED, SERVED, RAW, ALONE, ACKS = 0, 1, 2, 4, 8, 16, 32, 64
+PC, FIXED, DHCP, SETTLED, SERVED, RAW, ALONE, ACKS, FEW = (
+    0, 1, 2, 4, 8, 16, 32, 64, 128)
 BOX_MAC = b"\x02\0\0\0\0\x09"
 
 
@@ -276,6 +277,10 @@ def frames():
                            for i in range(8)], passing(60))
     yield "many", talk(on, *[ask(page, who) for who in range(8)],
                        *[ask(page, who, True) for who in range(8)])
+    yield "few", talk(on | FEW, *[ask(page, who) for who in range(8)],
+                      passing(3), *[ask(page, who, True) for who in range(8)],
+                      segment(FIN | ACK), segment(FIN | ACK, who=1),
+                      passing(3), ask(page, 2))
     yield "half-open", talk(FIXED | SETTLED,
                             *[segment(SYN, options=MSS, who=i)
                               for i in range(16)], passing(10))
