@@ -18,6 +18,10 @@
  */
 #define STALLED_MS 2000
 #define BACKLOG    32
+/* Segments, which may be of one byte, that wait until the peer takes an
+ * answer. All that come in have room for 256, and a window is 35,000 bytes:
+ * one client that sends and does not read could hold them all. */
+#define WAITING_MOST 8
 
 /* When lwIP's places run out, a newcomer, who has the listener's priority,
  * pushes out who has less: what is closed already, never what is served. */
@@ -29,6 +33,7 @@ struct slot {
 	struct altcp_pcb *pcb; /* NULL: free */
 	ip_addr_t from;
 	struct pbuf *in; /* what waits for the answer before it */
+	bool hoards; /* more than that: it is to be cut */
 	bool peer_done; /* it said that it sends no more */
 	struct http_conn conn;
 };
@@ -153,11 +158,16 @@ static err_t on_recv(
 		s->peer_done = true;
 		return ERR_OK;
 	}
+	if (s->hoards) {
+		pbuf_free(p);
+		return ERR_OK;
+	}
 	if (s->in)
 		pbuf_cat(s->in, p);
 	else
 		s->in = p;
 	pull(s);
+	s->hoards = s->in && pbuf_clen(s->in) > WAITING_MOST;
 	return ERR_OK;
 }
 
@@ -341,6 +351,8 @@ static void tick_slot(struct slot *s, int64_t now_ms)
 		verdict = state == HTTP_CONN_STREAM && s->conn.total
 			      ? HTTP_CONN_ABORT
 			      : HTTP_CONN_CLOSE;
+	if (s->hoards)
+		verdict = HTTP_CONN_ABORT;
 	switch (verdict) {
 	case HTTP_CONN_KEEP:
 		pull(s);

@@ -141,15 +141,37 @@ static void pass(struct web *w, unsigned ms)
 	}
 }
 
+/* Whatever has happened, an honest neighbour is answered in a few seconds. */
+static void check_alive(struct web *w)
+{
+	static const char get[] = "GET /favicon.svg HTTP/1.0\r\n\r\n";
+	struct talk *t = &lan.talks[0][LAN_HONEST];
+
+	lan.helps = true;
+	for (unsigned i = 0; i < 8 && !t->n; i++) {
+		uint8_t flags = t->answered ? TCP_ACK : TCP_SYN;
+		struct segment s = segment_of(LAN_HONEST, false, flags);
+
+		if (t->answered) { /* again and again the same */
+			s.data = (const uint8_t *)get;
+			s.len = sizeof(get) - 1;
+		} else {
+			t->next++;
+		}
+		send_segment(&s);
+		turns(w);
+		if (t->answered && flags == TCP_ACK)
+			pass(w, 500);
+	}
+	must(t->n > 12 && !memcmp(t->bytes, "HTTP/1.1 200", 12));
+}
+
 /* A truncated question of mDNS has a timer that nobody can stop (lwIP 2.2.1):
  * it runs out before. TCP goes on with what was closed for minutes, where the
  * address was AutoIP's also when that is gone; but none of it is ours. */
 static void close_box(struct web *w)
 {
-	under.fail_for = 0;
-	under.few = false;
-	lan.deaf = lan.link = false;
-	lan.helps = lan.serves = lan.acks = false;
+	lan.link = lan.helps = lan.serves = lan.acks = false;
 	pass(w, 1000);
 	web_close(w);
 	must(under.used[MEMP_ALTCP_PCB] == 0);
@@ -432,6 +454,12 @@ static void run(uint8_t mode, const uint8_t *data, size_t len)
 	under.few = mode & MODE_FEW;
 	while (s.p < s.end)
 		command(&s);
+	under.fail_for = 0;
+	under.few = lan.deaf = false;
+	lan.link = true;
+	turns(s.w);
+	if (networks[mode & MODE_NETWORK] != NETWORK_DHCP)
+		check_alive(s.w);
 	close_box(s.w);
 }
 

@@ -3,7 +3,7 @@
  * takes them, sums are made right where the fuzzer could not guess them, and
  * what the box sends is looked at, byte by byte, without a line of lwIP's.
  *
- * Sixteen neighbours: 10.77.0.100+N and fe80::100+N, each with one TCP
+ * Seventeen neighbours: 10.77.0.100+N and fe80::100+N, each with one TCP
  * connection a family, from port 40000+N to port 80. Their answers to ARP,
  * neighbour discovery and DHCP can be switched off.
  */
@@ -19,7 +19,8 @@
 #include "lwip/netif.h"
 #include "lwip/pbuf.h"
 
-#define LAN_PEERS   16
+#define LAN_PEERS   17
+#define LAN_HONEST  16 /* is not the input's */
 #define LAN_WAITING 64
 #define LAN_HEARD   65536 /* bytes of a connection that are compared */
 #define LAN_PORT    40000

@@ -219,10 +219,13 @@ def sized(kind, data, who=0):
     return struct.pack(">BH", kind | who << 4, len(data)) + data
 
 
-def segment(flags, data=b"", options=b"", who=0, v6=False, seq=None):
-    how = len(options) // 4 | (0x10 if seq is not None else 0)
+def segment(flags, data=b"", options=b"", who=0, v6=False, seq=None,
+            window=None):
+    how = (len(options) // 4 | (0x10 if seq is not None else 0) |
+           (0x40 if window is not None else 0))
     return (bytes([(4 if v6 else 3) | who << 4, flags, how]) +
             (struct.pack(">h", seq) if seq is not None else b"") +
+            (struct.pack(">H", window) if window is not None else b"") +
             bytes([len(data)]) + options + data)
 
 
@@ -281,6 +284,14 @@ def frames():
                       passing(3), *[ask(page, who, True) for who in range(8)],
                       segment(FIN | ACK), segment(FIN | ACK, who=1),
                       passing(3), ask(page, 2))
+    yield "tiny", talk(FIXED | SETTLED, ask(page),
+                       *[segment(ACK, b"G", window=0) for i in range(300)])
+    yield "holes", talk(FIXED | SETTLED, *[
+        segment(SYN, who=who, v6=v6) + segment(ACK, who=who, v6=v6)
+        for v6 in (False, True) for who in range(16)], *[
+            segment(ACK, b"x", who=who, v6=v6, seq=i)
+            for v6 in (False, True) for who in range(16)
+            for i in range(2, 40, 2)])
     yield "half-open", talk(FIXED | SETTLED,
                             *[segment(SYN, options=MSS, who=i)
                               for i in range(16)], passing(10))
