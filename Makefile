@@ -139,9 +139,11 @@ $(POWER): $(call obj,$(wildcard tests/power/*.c)) $(B)/libvault.a $(B)/libutil.a
 # The fuzzers: one program a target. Without libFuzzer each plays its corpus.
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(B)/tests/fuzz/%.o: INC = -Itests/unit $(INC_tests)
-UNDER := clock_gettime time getrandom memp_malloc memp_free memp_malloc_pool \
-	memp_free_pool mem_malloc mem_calloc mem_free
-$(B)/tests/fuzz/fuzz_frames: LDFLAGS_ALL += $(UNDER:%=-Wl,--wrap=%)
+CLOCK := clock_gettime time getrandom
+LWIP_MEM := memp_malloc memp_free memp_malloc_pool memp_free_pool mem_malloc \
+	mem_calloc mem_free
+$(B)/tests/fuzz/fuzz_http: LDFLAGS_ALL += $(CLOCK:%=-Wl,--wrap=%)
+$(B)/tests/fuzz/fuzz_frames: LDFLAGS_ALL += $(CLOCK:%=-Wl,--wrap=%) $(LWIP_MEM:%=-Wl,--wrap=%)
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 
@@ -275,14 +277,17 @@ $(B)/%.d: ;
 
 # The page as an array; od and sed are on every system.
 $(B)/gen/page_html.h: lib/web/page.html
+$(B)/gen/openapi_json.h: lib/web/openapi.json
+$(B)/gen/%.h:
 	@mkdir -p $(@D)
-	@{ echo 'static const unsigned char page_html[] = {'; \
+	@{ echo 'static const unsigned char $*[] = {'; \
 	od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
 	echo '};'; } >$@.new && mv $@.new $@
 
 $(call obj,$(UTIL_SRC)): | $(B)/src/.blake3
 $(call obj,$(WEB_SRC)): | $(B)/src/.lwip $(B)/src/.llhttp
-$(B)/lib/web/page.o: $(B)/gen/page_html.h
+$(B)/lib/web/page_frame.o: $(B)/gen/page_html.h
+$(B)/lib/web/site.o: $(B)/gen/openapi_json.h
 $(call obj,$(wildcard drivers/nic/*.c)): | $(B)/src/.lwip
 $(B)/drivers/nic/%.o: INC = $(INC_drv) -Ilib/web
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(B)/src/.lwip $(B)/src/.llhttp

@@ -16,6 +16,7 @@
 #include "box_int.h"
 #include "log.h"
 #include "mono.h"
+#include "pin.h"
 
 #define LOG_MODULE "box"
 
@@ -133,7 +134,8 @@ void box_start_part(struct box *b, struct box_part *part)
 	char port[16];
 	const struct config *c = b->config;
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
-		port, c->address, c->gateway, c->box_name, NULL };
+		port, c->address, c->gateway, c->box_name,
+		config_open_name(c->open), NULL };
 	bool is_web = part == &b->web;
 
 	snprintf(port, sizeof(port), "%d", b->config->port);
@@ -141,8 +143,10 @@ void box_start_part(struct box *b, struct box_part *part)
 	part->begins++;
 	if (child_start(&part->child, part->role, is_web ? args : NULL, false))
 		part->start_ms = mono_ms() + 5000;
-	else if (is_web)
+	else if (is_web) {
+		box_send_pin(b);
 		b->web_behind = true;
+	}
 }
 
 static void start_census(struct box *b)
@@ -153,6 +157,8 @@ static void start_census(struct box *b)
 	m.u.start.log_level = (uint8_t)log_get_level();
 	snprintf(m.u.start.vault_dir, sizeof(m.u.start.vault_dir), "%s",
 	    b->config->vault);
+	memcpy(m.u.start.udid, b->dismiss, sizeof(m.u.start.udid));
+	b->dismiss[0] = '\0';
 	box_start_part(b, &b->census);
 	if (b->census.child.fd >= 0 && msg_send(b->census.child.fd, &m))
 		child_kill(&b->census.child);
@@ -255,7 +261,20 @@ static bool part_message(
 			    m->u.serving.port);
 		return true;
 	}
+	if (part == &b->web && m->type == MSG_COMMAND)
+		return box_command(b, &m->u.command);
 	return false;
+}
+
+void box_dismiss(struct box *b, const char *udid)
+{
+	snprintf(b->dismiss, sizeof(b->dismiss), "%s", udid);
+	if (b->disk.state != DISK_FIT)
+		return;
+	if (b->census.child.pid > 0)
+		b->census_again = true;
+	else
+		start_census(b);
 }
 
 /* --- children's messages ------------------------------------------------------ */
@@ -567,6 +586,8 @@ static int box_open(struct box *b, const struct config *config)
 	b->status.started_at = time(NULL);
 	if (ledger_open(config->state, &b->ledger))
 		return EXIT_CONFIG;
+	if (config->web && pin_load(config->state, b->pin))
+		log_warn("nobody can sign in: there is no PIN");
 	rc = open_socket(b);
 	if (rc == RC_BUSY) {
 		fprintf(stderr, "nightstand: another box runs on %s\n",

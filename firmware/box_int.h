@@ -32,6 +32,7 @@ struct box_phone {
 	int64_t session_ms; /* when it began */
 	bool asked; /* the request reached the phone */
 	bool has_result;
+	bool stopped; /* its owner asked for that */
 	struct msg_result result;
 	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */
@@ -70,6 +71,8 @@ struct box {
 	struct disk disk;
 	int64_t night; /* wall_night_number() of the last turn */
 	char fault[200];
+	char pin[32]; /* of the page; "" none */
+	char dismiss[48]; /* the phone whose warning is to go; "" none */
 	unsigned n_phones;
 	struct box_phone phones[LIMIT_PHONES];
 	struct status status, sent;
@@ -119,6 +122,18 @@ void box_start_part(struct box *b, struct box_part *part);
 
 /* Probes the disk, and posts when it came or went. */
 void box_look_at_disk(struct box *b);
+
+/* Reads what the vault holds again, and first forgets what was noticed of
+ * this phone. */
+void box_dismiss(struct box *b, const char *udid);
+
+/* --- box_command.c: what is asked for on the page ------------------------------ */
+
+/* Hands a salted hash of it to the page's role. */
+void box_send_pin(struct box *b);
+
+/* False: not one that there is. */
+bool box_command(struct box *b, const struct msg_command *c);
 
 /* --- box_status.c ------------------------------------------------------------ */
 

@@ -89,6 +89,7 @@ static struct phone_facts facts_of(
 	return (struct phone_facts){
 		.attached = p->attached,
 		.replugged = p->replugged,
+		.can_start = can,
 		.may_start =
 		    can && policy_may_start(&b->policy, &p->policy, &now),
 		.may_ask = can && policy_may_ask(&b->policy, &p->policy, &now),
@@ -427,6 +428,8 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_SCRUBBED:
 	case MSG_UNLOCKED:
 	case MSG_SERVING:
+	case MSG_COMMAND:
+	case MSG_PIN:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;
@@ -521,6 +524,11 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		if (b->disk.state == DISK_MISSING)
 			o.state = STATE_NO_DISK;
 	}
+	if (p->stopped && o.event != PHONE_EV_END_SAFE) {
+		o.state = STATE_STOPPED;
+		o.event = PHONE_EV_END_FAILED;
+	}
+	p->stopped = false;
 	/* Pulled, whatever the session made of it. */
 	if (!p->attached && o.event == PHONE_EV_END_RETRY) {
 		o.state = STATE_UNPLUGGED;

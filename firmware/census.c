@@ -117,6 +117,24 @@ static enum rc on_phone(void *arg, const char *udid)
 	return RC_OK;
 }
 
+void census_dismiss(const char *dir, const char *udid)
+{
+	struct vault *v = NULL;
+	struct vault_phone *p = NULL;
+	uint64_t losses, pins;
+	enum rc rc = vault_open(NULL, dir, false, &v);
+
+	if (!rc)
+		rc = vault_phone_open(v, udid, false, &p);
+	if (!rc)
+		rc = vault_dismiss(p, false, &losses, &pins);
+	if (rc)
+		log_warn("the warning can't be dismissed now udid=%s: %s", udid,
+		    rc_words(rc));
+	vault_phone_close(p);
+	vault_close(v);
+}
+
 enum rc census_each(const char *dir,
     void (*fn)(void *arg, const struct msg_kept *kept), void *arg)
 {

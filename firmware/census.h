@@ -9,6 +9,10 @@
 MUST_CHECK enum rc census_kept(
     struct vault_phone *p, const char *udid, struct msg_kept *out);
 
+/* A person has seen what the guard noticed; a failure is only logged, and the
+ * warning stays. */
+void census_dismiss(const char *dir, const char *udid);
+
 /* Calls fn for each phone of the vault in `dir`; a phone whose catalogue can't
  * be read is logged and left out. */
 MUST_CHECK enum rc census_each(const char *dir,

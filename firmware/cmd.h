@@ -10,6 +10,7 @@ int cmd_status(const struct cli *cli);
 int cmd_list(const struct cli *cli);
 int cmd_prune(const struct cli *cli);
 int cmd_dismiss(const struct cli *cli);
+int cmd_pin(const struct cli *cli);
 int cmd_verify(const struct cli *cli);
 int cmd_disk(const struct cli *cli);
 int cmd_adopt(const struct cli *cli);

@@ -265,6 +265,8 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_SCRUBBED:
 	case MSG_UNLOCKED:
 	case MSG_SERVING:
+	case MSG_COMMAND:
+	case MSG_PIN:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

@@ -38,6 +38,8 @@ struct key {
 static const char *const log_names[] = { "error", "warn", "note", "info",
 	"debug", NULL };
 static const char *const nic_names[] = { "slirp", "packet", "tap", NULL };
+static const char *const open_names[] = { "auto", "all", "glance", "nothing",
+	NULL };
 static const char *const led_names[] = { "none", "sysfs", "terminal", NULL };
 
 #define K (int64_t)1024
@@ -101,6 +103,10 @@ static const struct key keys[] = {
 	"packet, tap: dhcp, or an address as 192.168.1.9/24" },
 { "web", "gateway", TEXT(gateway), "", 0, 0, NULL,
 	"… and the router's address, as 192.168.1.1" },
+{ "web", "open", KEY_CHOICE, AT(open), 0, "auto", 0, 0, open_names,
+	"what may be read without the PIN: all; glance: is all safe, without "
+	"names; nothing; auto: all on this computer's own 127.0.0.1, else "
+	"glance" },
 { "web", "listen", TEXT(listen), "127.0.0.1", 1, 0, NULL,
 	"slirp: address of the page" },
 { "web", "port", KEY_INT, AT(port), 0, "8080", 1, 65535, NULL,
@@ -319,6 +325,11 @@ enum rc config_set(
 		return RC_OK;
 	fprintf(err, "nightstand: key %s: %s\n", key, why);
 	return RC_CONFIG;
+}
+
+const char *config_open_name(enum config_open open)
+{
+	return open_names[open];
 }
 
 const char *config_nic_name(enum config_nic nic)

@@ -23,6 +23,13 @@ enum config_nic {
 	CONFIG_NIC_TAP
 };
 
+enum config_open { /* as enum auth_open */
+	CONFIG_OPEN_AUTO, /* all on 127.0.0.1, else the glance */
+	CONFIG_OPEN_ALL,
+	CONFIG_OPEN_GLANCE,
+	CONFIG_OPEN_NOTHING
+};
+
 struct config {
 	char box_name[64];
 	char state[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
@@ -38,6 +45,7 @@ struct config {
 
 	bool web;
 	enum config_nic nic;
+	enum config_open open;
 	char interface[16]; /* of packet and tap */
 	char address[32]; /* "dhcp", "192.168.1.9/24" */
 	char gateway[16]; /* "" none */
@@ -61,6 +69,7 @@ struct config {
 	unsigned n_allow;
 };
 
+const char *config_open_name(enum config_open open);
 const char *config_nic_name(enum config_nic nic); /* as nic_open() wants it */
 
 /* The board's values over the table's. */

@@ -84,6 +84,10 @@ static const struct cli_command commands[] = {
 	"you have seen that a phone holds much less than before",
 	"The warning goes. The older backup stays pinned, out of the rules' "
 	"reach, until --unpin." },
+{ "pin", cmd_pin, CLI_CONFIG | CLI_STATE,
+	"the PIN of the page",
+	"It stands in PIN.txt of the state folder. To have a new one made, "
+	"delete that file and\nstart the box again." },
 { "repair", cmd_repair,
 	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_UDID | CLI_FORCE |
 	CLI_DRY_RUN | CLI_JSON | CLI_LOG,

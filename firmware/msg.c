@@ -34,6 +34,8 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_SCRUBBED] = sizeof(struct msg_scrubbed),
 	[MSG_UNLOCKED] = 0,
 	[MSG_SERVING] = sizeof(struct msg_serving),
+	[MSG_COMMAND] = sizeof(struct msg_command),
+	[MSG_PIN] = sizeof(struct msg_pin),
 	[MSG_STATUS] = sizeof(struct status),
 };
 
@@ -131,7 +133,7 @@ static bool start_is_sound(const struct msg_start *s)
 	if (!keep_is_sound(&s->keep))
 		return false;
 	if (s->job == MSG_JOB_CENSUS)
-		return true;
+		return !s->udid[0] || UDID(s->udid);
 	return s->job == MSG_JOB_BACKUP && UDID(s->udid);
 }
 
@@ -186,6 +188,13 @@ bool msg_is_sound(const struct msg *m)
 		return result_is_sound(&m->u.result);
 	case MSG_SERVING:
 		return m->u.serving.port > 0 && m->u.serving.port <= 65535;
+	case MSG_COMMAND:
+		return m->u.command.kind < WEB_COMMAND_COUNT_ &&
+		       ENDS(m->u.command.udid) && ENDS(m->u.command.pin) &&
+		       (m->u.command.kind == WEB_SET_PIN ||
+			   UDID(m->u.command.udid));
+	case MSG_PIN:
+		return true;
 	case MSG_STATUS:
 		return status_is_sound(&m->u.status);
 	case MSG_NONE:

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "auth.h"
+#include "command.h"
 #include "rc.h"
 #include "status.h"
 #include "vault_keep.h"
@@ -36,6 +38,9 @@ enum msg_type {
 	MSG_UNLOCKED,
 	/* web -> box */
 	MSG_SERVING,
+	MSG_COMMAND,
+	/* box -> web */
+	MSG_PIN,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -44,7 +49,9 @@ enum msg_type {
 /* What a session is to do. */
 enum msg_job {
 	MSG_JOB_BACKUP,
-	MSG_JOB_CENSUS /* tell what the vault holds of each phone, then end */
+	/* Tell what the vault holds of each phone, then end. With a UDID, what
+	 * the guard has noticed of that phone is dismissed first. */
+	MSG_JOB_CENSUS
 };
 
 struct msg_start {
@@ -152,6 +159,16 @@ struct msg_serving {
 	int32_t port;
 };
 
+struct msg_command {
+	uint8_t kind; /* enum web_command_kind */
+	char udid[48];
+	char pin[32];
+};
+
+struct msg_pin {
+	uint8_t salt[AUTH_SALT], hash[AUTH_HASH];
+};
+
 struct msg {
 	enum msg_type type;
 	union {
@@ -165,6 +182,8 @@ struct msg {
 		struct msg_result result;
 		struct msg_scrubbed scrubbed;
 		struct msg_serving serving;
+		struct msg_command command;
+		struct msg_pin pin;
 		struct status status;
 	} u;
 };

@@ -36,6 +36,7 @@ static const char *const event_names[PHONE_EV_COUNT_] = {
 	[PHONE_EV_END_FAILED] = "end_failed",
 	[PHONE_EV_END_GONE] = "end_gone",
 	[PHONE_EV_UNLOCKED] = "unlocked",
+	[PHONE_EV_ASKED] = "asked",
 	[PHONE_EV_TIMER] = "timer",
 };
 
@@ -48,6 +49,7 @@ static const char *const event_names[PHONE_EV_COUNT_] = {
 		return expr;                                                   \
 	}
 
+GUARD(can_start, f->can_start)
 GUARD(may_start, f->may_start)
 GUARD(may_ask, f->may_ask)
 GUARD(may_retry, f->may_retry)
@@ -106,6 +108,8 @@ static const struct fsm_row rows[] = {
 	/* the disk */
 	ROW(RUNNING,             E(DISK_LOST),  NULL, KILL, PHONE_LEAVING),
 	ROW(B(WAITING)|B(FAILED), E(DISK_READY), may_start, START, PHONE_SEEN),
+	/* a person wants one now, whatever the policy */
+	ROW(RESTING, E(ASKED), can_start, START, PHONE_SEEN),
 	/* deadlines */
 	ROW(RUNNING,    E(TIMER), NULL,      KILL,  PHONE_LEAVING),
 	ROW(B(LEAVING), E(TIMER), NULL,      KILL,  FSM_SAME),
@@ -123,7 +127,7 @@ static const struct fsm_row rows[] = {
 	 * second attach, a disk that only waiting phones wait for, and
 	 * deadlines of guards that said no (they are set again). */
 	ROW(ANY, E(ATTACHED)|E(DETACHED)|E(DISK_READY)|E(DISK_LOST)|E(TIMER)|
-	    E(UNLOCKED)|STEPS|ENDS, NULL, NONE, FSM_SAME),
+	    E(UNLOCKED)|E(ASKED)|STEPS|ENDS, NULL, NONE, FSM_SAME),
 };
 /* clang-format on */
 

@@ -49,6 +49,8 @@ enum phone_event {
 	PHONE_EV_END_GONE,
 	/* somebody holds it in the hand again */
 	PHONE_EV_UNLOCKED,
+	/* … or has pressed the button, or asked on the page */
+	PHONE_EV_ASKED,
 	/* the deadline of the state has passed */
 	PHONE_EV_TIMER,
 	PHONE_EV_COUNT_
@@ -64,6 +66,7 @@ enum phone_act {
 struct phone_facts {
 	bool attached;
 	bool replugged; /* came back while its session was ending */
+	bool can_start; /* an allowed phone, a fit disk */
 	bool may_start; /* policy, an allowed phone, a fit disk */
 	bool may_ask; /* likewise, after nobody answered */
 	bool may_retry; /* a failure that may pass, and not too many of them */

@@ -378,6 +378,8 @@ int role_session(int fd)
 		log_set_tag(j.start.udid + strlen(j.start.udid) - 4);
 		return run_backup(&j);
 	}
+	if (j.start.udid[0])
+		census_dismiss(j.start.vault_dir, j.start.udid);
 	rc = census_each(j.start.vault_dir, on_kept, &j);
 	return rc && rc != RC_NOTFOUND;
 }

@@ -3,6 +3,7 @@
  * phone, and its end stops no backup.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "msg.h"
@@ -14,6 +15,18 @@
 
 #define LAN_PORT 80
 
+/* See the key web.open of the config. */
+static enum auth_open open_of(const char *word, const char *listen, bool is_pc)
+{
+	if (!strcmp(word, "all"))
+		return AUTH_OPEN_ALL;
+	if (!strcmp(word, "nothing"))
+		return AUTH_OPEN_NOTHING;
+	if (!strcmp(word, "auto") && is_pc && !strncmp(listen, "127.", 4))
+		return AUTH_OPEN_ALL;
+	return AUTH_OPEN_GLANCE;
+}
+
 static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 {
 	struct nic_opts opts = { 0 };
@@ -21,7 +34,7 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	struct web_opts web = { .nic = &nic };
 	enum rc rc;
 
-	if (argc != 7)
+	if (argc != 8)
 		return RC_BUG;
 	opts.kind = argv[0];
 	opts.interface = argv[1];
@@ -30,6 +43,7 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	web.net.address = argv[4];
 	web.net.gateway = argv[5];
 	web.net.name = argv[6];
+	web.open = open_of(argv[7], argv[2], !strcmp(argv[0], "slirp"));
 	*port = opts.port;
 	rc = nic_open(&opts, &nic);
 	if (!rc && nic.is_lan)
@@ -45,6 +59,23 @@ static enum rc take(int fd, struct web *w)
 
 	if (!rc && m.type == MSG_STATUS)
 		web_set_status(w, &m.u.status);
+	else if (!rc && m.type == MSG_PIN)
+		web_set_pin(w, m.u.pin.salt, m.u.pin.hash);
+	return rc;
+}
+
+static enum rc pass_commands_on(int fd, struct web *w)
+{
+	struct msg m = { .type = MSG_COMMAND };
+	struct web_command c;
+	enum rc rc = RC_OK;
+
+	while (!rc && web_take_command(w, &c)) {
+		m.u.command.kind = (uint8_t)c.kind;
+		memcpy(m.u.command.udid, c.udid, sizeof(c.udid));
+		memcpy(m.u.command.pin, c.pin, sizeof(c.pin));
+		rc = msg_send(fd, &m);
+	}
 	return rc;
 }
 
@@ -66,6 +97,8 @@ int role_web(int fd, int argc, char **argv)
 		rc = web_turn(w, fd, 60 * 1000, &ready);
 		if (!rc && ready)
 			rc = take(fd, w);
+		if (!rc)
+			rc = pass_commands_on(fd, w);
 	}
 	web_close(w);
 	return rc != RC_GONE;

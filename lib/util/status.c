@@ -19,6 +19,7 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_CHECKING] = "checking",
 	[STATE_SAFE] = "safe",
 	[STATE_UNPLUGGED] = "unplugged",
+	[STATE_STOPPED] = "stopped",
 	[STATE_PHONE_FAILED] = "phone_failed",
 	[STATE_PHONE_FULL] = "phone_full",
 	[STATE_SETUP_UNFINISHED] = "setup_unfinished",
@@ -65,6 +66,7 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_SHRUNK] = 42,
 	[STATE_READY_OVERDUE] = 40,
 	[STATE_UNPLUGGED] = 30,
+	[STATE_STOPPED] = 30,
 	[STATE_STARTING] = 25,
 	[STATE_SAFE] = 20,
 	[STATE_READY] = 10,
@@ -98,6 +100,33 @@ bool status_is_busy(enum status_state s)
 	       s == STATE_WANTS_UNLOCK || s == STATE_WANTS_PASSCODE ||
 	       s == STATE_PREPARING || s == STATE_RECEIVING ||
 	       s == STATE_CHECKING;
+}
+
+static void redact_phone(struct status_phone *p)
+{
+	memset(p->udid, 0, sizeof(p->udid));
+	memset(p->name, 0, sizeof(p->name));
+	memset(p->model, 0, sizeof(p->model));
+	memset(p->product_type, 0, sizeof(p->product_type));
+	memset(p->ios, 0, sizeof(p->ios));
+	memset(p->detail, 0, sizeof(p->detail));
+	memset(p->damaged, 0, sizeof(p->damaged));
+	memset(p->loss_domain, 0, sizeof(p->loss_domain));
+}
+
+void status_redact(struct status *st)
+{
+	for (unsigned i = 0; i < LIMIT_PHONES; i++)
+		redact_phone(&st->phones[i]);
+	for (unsigned i = 0; i < LIMIT_NIGHTS; i++) {
+		struct status_night *n = &st->nights[i];
+
+		memset(n->udid, 0, sizeof(n->udid));
+		memset(n->phone, 0, sizeof(n->phone));
+		memset(n->detail, 0, sizeof(n->detail));
+	}
+	memset(st->detail, 0, sizeof(st->detail));
+	memset(st->disk.path, 0, sizeof(st->disk.path));
 }
 
 void status_tell_loss(struct status_phone *p)

@@ -29,6 +29,7 @@ enum status_state {
 	STATE_CHECKING,
 	STATE_SAFE,
 	STATE_UNPLUGGED,
+	STATE_STOPPED, /* by its owner, on the page */
 	STATE_PHONE_FAILED,
 	STATE_PHONE_FULL,
 	STATE_SETUP_UNFINISHED,
@@ -135,6 +136,10 @@ bool status_is_busy(enum status_state s);
 
 /* A phone that would say that all is well tells of its loss first. */
 void status_tell_loss(struct status_phone *p);
+
+/* Leaves what anybody may see: how things stand, not whose they are. No names,
+ * UDIDs, places, or words of phones. */
+void status_redact(struct status *st);
 
 /*
  * Sets state, phone and led from the rest: what matters most to a person who

@@ -77,6 +77,10 @@ static const struct row rows[STATE_COUNT_] = {
 [STATE_UNPLUGGED] = { "{phone} was unplugged before the end",
 	"The earlier backup is untouched. Plug it in again and it goes on.",
 	"unplugged at {pct} %", LED_READY, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_STOPPED] = { "The backup of {phone} was stopped",
+	"The earlier backup is untouched. It goes on from here when it is asked "
+	"for on the page, or {phone} is plugged in again.",
+	"stopped at {pct} %", LED_READY, WORDS_ACT, GLANCE_LAST_GOOD },
 [STATE_PHONE_FAILED] = { "{phone} stopped the backup: {reason}",
 	"{helps}",
 	"{reason}", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
@@ -449,7 +453,8 @@ static void put_words(
 static void as_due(const struct status_phone *p, struct words *out)
 {
 	if (p->overdue_days > 0 &&
-	    (p->state == STATE_UNPLUGGED || p->state == STATE_PASSCODE_MISSED))
+	    (p->state == STATE_UNPLUGGED || p->state == STATE_STOPPED ||
+		p->state == STATE_PASSCODE_MISSED))
 		out->led = LED_OVERDUE;
 	if (p->state == STATE_SAFE && !p->attached)
 		out->led = LED_READY;

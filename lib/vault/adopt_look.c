@@ -82,6 +82,16 @@ static bool has(int dir, const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* What it says is wrong, or the machine could not tell. */
+static void cannot_read(
+    struct vault_adopt_found *f, const char *name, enum rc rc)
+{
+	if (rc == RC_CORRUPT || rc == RC_LIMIT)
+		refuse(f, RC_CORRUPT, "%s cannot be read.", name);
+	else
+		refuse(f, rc, "%s cannot be read: %s.", name, rc_words(rc));
+}
+
 static void read_status(int dir, struct vault_adopt_found *f)
 {
 	struct plistread_status st;
@@ -99,7 +109,7 @@ static void read_status(int dir, struct vault_adopt_found *f)
 		free(data);
 	}
 	if (rc) {
-		refuse(f, RC_CORRUPT, "Status.plist cannot be read.");
+		cannot_read(f, "Status.plist", rc);
 		return;
 	}
 	f->made_at = st.made_at;
@@ -146,7 +156,7 @@ static void read_manifest(int dir, struct vault_adopt_found *f)
 		free(data);
 	}
 	if (rc) {
-		refuse(f, RC_CORRUPT, "Manifest.plist cannot be read.");
+		cannot_read(f, "Manifest.plist", rc);
 		return;
 	}
 	if (!as_phones_give_it(m.udid, f->udid))

@@ -47,22 +47,32 @@ static const char *reason(int status)
 	switch (status) {
 	case 200:
 		return "OK";
+	case 303:
+		return "See Other";
 	case 304:
 		return "Not Modified";
 	case 400:
 		return "Bad Request";
+	case 401:
+		return "Unauthorized";
+	case 403:
+		return "Forbidden";
 	case 404:
 		return "Not Found";
 	case 405:
 		return "Method Not Allowed";
 	case 408:
 		return "Request Timeout";
+	case 411:
+		return "Length Required";
 	case 413:
 		return "Content Too Large";
 	case 414:
 		return "URI Too Long";
 	case 421:
 		return "Misdirected Request";
+	case 429:
+		return "Too Many Requests";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 503:
@@ -96,10 +106,9 @@ static void write_head(struct http_conn *c, const struct http_answer *a)
 	    "Content-Type: %s\r\n%s"
 	    "Connection: %s\r\n"
 	    "X-Content-Type-Options: nosniff\r\n"
-	    "Referrer-Policy: no-referrer\r\n%s%s\r\n",
+	    "Referrer-Policy: no-referrer\r\n%s\r\n",
 	    a->status, reason(a->status), a->type, length,
 	    c->close_after ? "close" : "keep-alive",
-	    a->status == 405 ? "Allow: GET, HEAD\r\n" : "",
 	    a->headers ? a->headers : "");
 	if (n < 0 || (size_t)n >= sizeof(c->head))
 		n = snprintf(c->head, sizeof(c->head),
@@ -113,6 +122,7 @@ static void answer(struct http_conn *c, int64_t now_ms)
 	struct http_answer a = { 0 };
 	bool bad = c->req.status != 0;
 
+	c->req.peer = c->peer;
 	c->site->answer(c->site->ctx, &c->req, &a);
 	clear_out(c);
 	c->stream = c->req.head ? 0 : a.stream;

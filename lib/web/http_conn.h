@@ -89,7 +89,9 @@ struct http_conn {
 	struct http_piece out[HTTP_CONN_PIECES];
 	unsigned n_out;
 	size_t total, queued, acked;
-	char head[1024];
+	char head[1280];
+
+	char peer[48]; /* its address, for who answers */
 
 	struct http_request req;
 };

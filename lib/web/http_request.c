@@ -1,5 +1,6 @@
 #include "http_request.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,14 +45,37 @@ static int on_field(llhttp_t *parser, const char *at, size_t len)
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	size_t offset, max;
+} kept[] = {
+	[HTTP_REQUEST_HOST] = { "host", offsetof(struct http_request, host),
+	    HTTP_REQUEST_HOST_MAX },
+	[HTTP_REQUEST_ORIGIN] = { "origin",
+	    offsetof(struct http_request, origin), HTTP_REQUEST_HOST_MAX },
+	[HTTP_REQUEST_COOKIE] = { "cookie",
+	    offsetof(struct http_request, cookie), HTTP_REQUEST_COOKIE_MAX },
+};
+
+/* A second one of a header that is kept: whom would one believe? */
 static int on_field_end(llhttp_t *parser)
 {
 	struct http_request *r = of(parser);
+	size_t len = r->name_len;
 
-	r->is_host = r->name_len == 4 && !strncasecmp(r->name, "host", 4);
+	r->header = HTTP_REQUEST_OTHER;
 	r->name_len = 0;
-	if (r->is_host && r->n_hosts++)
-		return bad(r, 400); /* two of them: whom would one believe? */
+	for (unsigned i = HTTP_REQUEST_HOST; i <= HTTP_REQUEST_COOKIE; i++) {
+		if (strlen(kept[i].name) != len ||
+		    strncasecmp(r->name, kept[i].name, len) != 0)
+			continue;
+		if (r->seen & 1u << i)
+			return bad(r, 400);
+		r->seen |= 1u << i;
+		r->header = (enum http_request_header)i;
+	}
+	r->n_hosts += r->header == HTTP_REQUEST_HOST;
+	r->value_len = 0;
 	return 0;
 }
 
@@ -59,29 +83,55 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
 {
 	struct http_request *r = of(parser);
 
-	if (!r->is_host)
+	if (r->header == HTTP_REQUEST_OTHER)
 		return 0;
-	if (len > HTTP_REQUEST_HOST_MAX - r->host_len)
-		return bad(r, 400);
-	memcpy(r->host + r->host_len, at, len);
-	r->host_len += len;
+	if (len > kept[r->header].max - r->value_len)
+		return bad(r, r->header == HTTP_REQUEST_COOKIE ? 431 : 400);
+	memcpy((char *)r + kept[r->header].offset + r->value_len, at, len);
+	r->value_len += len;
 	return 0;
+}
+
+static int check_body(struct http_request *r, const llhttp_t *parser)
+{
+	if (!r->post && (parser->content_length ||
+			    (parser->flags & (F_CHUNKED | F_CONTENT_LENGTH))))
+		return parser->content_length || (parser->flags & F_CHUNKED)
+			   ? bad(r, 413)
+			   : 0;
+	if (!r->post)
+		return 0;
+	if (parser->flags & F_CHUNKED || !(parser->flags & F_CONTENT_LENGTH))
+		return bad(r, 411);
+	return parser->content_length > HTTP_REQUEST_BODY_MAX ? bad(r, 413) : 0;
 }
 
 static int on_head(llhttp_t *parser)
 {
 	struct http_request *r = of(parser);
 
-	if (parser->method != HTTP_GET && parser->method != HTTP_HEAD)
+	if (parser->method != HTTP_GET && parser->method != HTTP_HEAD &&
+	    parser->method != HTTP_POST)
 		return bad(r, 405);
-	if (parser->content_length || (parser->flags & F_CHUNKED))
-		return bad(r, 413); /* nothing here takes a body */
 	if (parser->http_major != 1)
 		return bad(r, 505);
 	if (parser->http_minor && !r->n_hosts)
 		return bad(r, 400); /* RFC 9112 3.2 */
 	r->head = parser->method == HTTP_HEAD;
+	r->post = parser->method == HTTP_POST;
 	r->keep_alive = llhttp_should_keep_alive(parser);
+	r->has_head = true;
+	return check_body(r, parser);
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len)
+{
+	struct http_request *r = of(parser);
+
+	if (len > HTTP_REQUEST_BODY_MAX - r->body_len)
+		return bad(r, 413);
+	memcpy(r->body + r->body_len, at, len);
+	r->body_len += len;
 	return 0;
 }
 
@@ -102,6 +152,7 @@ static const llhttp_settings_t *settings(void)
 		s.on_header_field_complete = on_field_end;
 		s.on_header_value = on_value;
 		s.on_headers_complete = on_head;
+		s.on_body = on_body;
 		s.on_message_complete = on_complete;
 	}
 	return &s;
@@ -154,9 +205,9 @@ enum http_request_step http_request_feed(
 		const char *at = data + i++;
 		llhttp_errno_t err;
 
-		if (++r->n_bytes > HTTP_REQUEST_HEAD_MAX)
+		if (!r->has_head && ++r->n_bytes > HTTP_REQUEST_HEAD_MAX)
 			bad(r, 431);
-		else if (!line_is_sound(r, *at))
+		else if (!r->has_head && !line_is_sound(r, *at))
 			bad(r, 400);
 		if (r->status)
 			break;

@@ -1,5 +1,6 @@
 /*
- * One HTTP/1.x request head, fed in bytes as they come; no I/O. llhttp reads
+ * One HTTP/1.x request, fed in bytes as they come; no I/O. A body is taken
+ * with POST only, and only a short one whose length was said. llhttp reads
  * it, this file adds the bounds that llhttp lacks and refuses what it lets
  * through (RFC 9112 5.1: no space before the colon; 5.2: no folded lines).
  */
@@ -11,9 +12,11 @@
 
 #include "llhttp.h"
 
-#define HTTP_REQUEST_HEAD_MAX 8192 /* browsers send about 1 KB */
-#define HTTP_REQUEST_PATH_MAX 255
-#define HTTP_REQUEST_HOST_MAX 255
+#define HTTP_REQUEST_HEAD_MAX   8192 /* browsers send about 1 KB */
+#define HTTP_REQUEST_PATH_MAX   255
+#define HTTP_REQUEST_HOST_MAX   255
+#define HTTP_REQUEST_COOKIE_MAX 1023 /* of all cookies together */
+#define HTTP_REQUEST_BODY_MAX   1024 /* a form of a few fields */
 
 enum http_request_step {
 	HTTP_REQUEST_MORE, /* feed more */
@@ -23,17 +26,30 @@ enum http_request_step {
 
 struct http_request {
 	/* the result */
-	int status; /* when bad: 400, 405, 413, 414, 431, 505 */
+	int status; /* when bad: 400, 405, 411, 413, 414, 431, 505 */
 	bool head; /* HEAD, not GET */
+	bool post;
 	bool keep_alive;
 	char path[HTTP_REQUEST_PATH_MAX + 1]; /* without query, not decoded */
 	char host[HTTP_REQUEST_HOST_MAX + 1]; /* as sent, with its port */
 	unsigned n_hosts; /* Host lines */
+	char origin[HTTP_REQUEST_HOST_MAX + 1]; /* "" when none was said */
+	char cookie[HTTP_REQUEST_COOKIE_MAX + 1]; /* "a=1; b=2" */
+	char body[HTTP_REQUEST_BODY_MAX + 1]; /* of a POST, terminated */
+	size_t body_len;
+	const char *peer; /* who asks: an address; set by the connection */
 
 	/* how far we are */
 	size_t n_bytes; /* of the head so far; 0: nothing has come */
-	size_t path_len, host_len;
-	bool path_ended, is_host, complete;
+	size_t path_len, value_len;
+	bool path_ended, has_head, complete;
+	enum http_request_header {
+		HTTP_REQUEST_OTHER,
+		HTTP_REQUEST_HOST,
+		HTTP_REQUEST_ORIGIN,
+		HTTP_REQUEST_COOKIE
+	} header; /* whose value comes now */
+	unsigned seen; /* set of them */
 	enum http_request_line {
 		HTTP_REQUEST_FIRST, /* the request line or empty lines before */
 		HTTP_REQUEST_START, /* first byte of a header line */

@@ -231,6 +231,14 @@ static void say_busy(struct altcp_pcb *pcb)
 		altcp_output(pcb);
 }
 
+static void name_peer(struct slot *s)
+{
+	ip_addr_t *ip = altcp_get_ip(s->pcb, 0);
+
+	if (!ip || !ipaddr_ntoa_r(ip, s->conn.peer, sizeof(s->conn.peer)))
+		strcpy(s->conn.peer, "?");
+}
+
 static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
 {
 	struct http_server *s = arg;
@@ -251,6 +259,7 @@ static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
 	slot->pcb = pcb;
 	slot->from = from;
 	http_conn_init(&slot->conn, s->site, mono_ms());
+	name_peer(slot);
 	altcp_setprio(pcb, PRIO_SERVED);
 	altcp_nagle_disable(pcb);
 	altcp_arg(pcb, slot);

@@ -402,7 +402,8 @@ static void put_phone_head(struct markup *m, const struct status_phone *p)
 
 	words_phone_name(p, name, sizeof(name));
 	markup_raw(m, "<div class=\"phone-head\"><div><h3>");
-	markup_text(m, name);
+	/* As a title, not within a sentence. */
+	markup_text(m, strncmp(name, "the ", 4) ? name : name + 4);
 	markup_raw(m, "</h3><p class=\"dim\">");
 	markup_text(m, p->model[0] ? p->model : p->product_type);
 	if (p->ios[0]) {
@@ -460,7 +461,8 @@ static void put_phone_rows(
 	markup_raw(m, "</dl>");
 }
 
-static void put_phones(struct markup *m, const struct status *st)
+static void put_phones(struct markup *m, const struct status *st,
+    enum page_view view, const char *csrf)
 {
 	if (!st->n_phones)
 		markup_raw(m,
@@ -475,6 +477,8 @@ static void put_phones(struct markup *m, const struct status *st)
 		if ((int)i != st->phone || st->state != st->phones[i].state)
 			put_phone_state(m, st, i);
 		put_phone_rows(m, st, &st->phones[i]);
+		if (view == PAGE_OWNER)
+			page_put_actions(m, &st->phones[i], csrf);
 		markup_raw(m, "</section>");
 	}
 }
@@ -557,7 +561,8 @@ static void put_box(struct markup *m, const struct status *st)
 	markup_raw(m, "</p>");
 }
 
-void page_live(const struct status *st, struct markup *m)
+void page_live(const struct status *st, enum page_view view, const char *csrf,
+    struct markup *m)
 {
 	struct words w;
 
@@ -575,10 +580,11 @@ void page_live(const struct status *st, struct markup *m)
 	put_nights_card(m, st);
 	put_room_card(m, st);
 	markup_raw(m, "</div><div class=\"cols\"><div class=\"stack\">");
-	put_phones(m, st);
+	put_phones(m, st, view, csrf);
 	markup_raw(m, "</div><div class=\"stack\">");
 	put_nights(m, st);
 	markup_raw(m, "</div></div>");
 	put_box(m, st);
+	page_put_account(m, view, csrf);
 	markup_raw(m, "</div>");
 }

@@ -25,7 +25,25 @@ struct page {
 MUST_CHECK enum rc page_init(struct page *p);
 void page_fini(struct page *p);
 
-/* The part that changes, on one line. */
-void page_live(const struct status *st, struct markup *m);
+/* For whom a page is made. */
+enum page_view {
+	PAGE_GLANCE, /* anybody: the status is a redacted one */
+	PAGE_ALL, /* anybody, on a box that hides nothing */
+	PAGE_OWNER, /* a session: with buttons */
+	PAGE_VIEW_COUNT_
+};
+
+/* The part that changes, on one line. csrf: what its forms carry. */
+void page_live(const struct status *st, enum page_view view, const char *csrf,
+    struct markup *m);
+
+/* In its place: the PIN is asked for. `said`: about the last try, or "". */
+void page_login(const char *said, struct markup *m);
+
+/* --- page_forms.c, for page.c ------------------------------------------------- */
+
+void page_put_actions(
+    struct markup *m, const struct status_phone *p, const char *csrf);
+void page_put_account(struct markup *m, enum page_view view, const char *csrf);
 
 #endif

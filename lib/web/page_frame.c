@@ -117,7 +117,7 @@ static bool make_policy(struct page *p)
 	    "Content-Security-Policy: default-src 'none'; "
 	    "style-src 'sha256-%s'; script-src 'sha256-%s'; "
 	    "connect-src 'self'; img-src 'self'; base-uri 'none'; "
-	    "form-action 'none'; frame-ancestors 'none'\r\n"
+	    "form-action 'self'; frame-ancestors 'none'\r\n"
 	    "Cache-Control: no-store\r\n",
 	    style, script);
 	return n > 0 && (size_t)n < sizeof(p->headers);

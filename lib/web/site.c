@@ -1,50 +1,15 @@
-#include "site.h"
+#include "site_int.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define LOG_MODULE "web"
-#include "api.h"
-#include "log.h"
+#include "metrics.h"
+#include "openapi_json.h"
 
 #define TEXT_HTML   "text/html; charset=utf-8"
-#define TEXT_PLAIN  "text/plain; charset=utf-8"
-#define TEXT_JSON   "application/json"
 #define TEXT_EVENTS "text/event-stream"
-#define NO_STORE    "Cache-Control: no-store\r\n"
-
-/* Eight phones and thirty nights with the longest names, all escaped. */
-#define DOC_CAP (256 * 1024)
-/* Versions that slow readers may hold at the same time. */
-#define DOC_SLOTS 6
-
-enum kind {
-	KIND_LIVE,
-	KIND_JSON,
-	KIND_COUNT
-};
-
-struct http_doc {
-	enum kind kind;
-	unsigned readers;
-	uint64_t version; /* 0: empty */
-	size_t head_len; /* "data: " and what comes before it */
-	size_t body_len, event_len; /* body; head, body and tail */
-	char buf[DOC_CAP];
-};
-
-struct site {
-	struct http_site http;
-	const char *allow;
-	struct page page;
-	struct status st;
-	uint64_t version;
-	int64_t minute;
-	struct http_doc docs[KIND_COUNT][DOC_SLOTS];
-};
 
 static const char favicon[] =
     "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\">"
@@ -53,173 +18,52 @@ static const char favicon[] =
     " 8.5 8.5 0 0 1-2.8 1.2z\" fill=\"#f4d58d\"/>"
     "<circle cx=\"23.5\" cy=\"9\" r=\"2\" fill=\"#30d158\"/></svg>";
 
-/* --- documents ------------------------------------------------------------ */
+/* --- answers ----------------------------------------------------------------- */
 
-static struct http_doc *newest(struct site *s, enum kind kind)
-{
-	struct http_doc *best = &s->docs[kind][0];
-
-	for (unsigned i = 1; i < DOC_SLOTS; i++) {
-		if (s->docs[kind][i].version > best->version)
-			best = &s->docs[kind][i];
-	}
-	return best;
-}
-
-static struct http_doc *unread(struct site *s, enum kind kind)
-{
-	for (unsigned i = 0; i < DOC_SLOTS; i++) {
-		if (!s->docs[kind][i].readers)
-			return &s->docs[kind][i];
-	}
-	return NULL;
-}
-
-static enum rc render_body(struct site *s, struct http_doc *d)
-{
-	char *at = d->buf + d->head_len;
-	size_t cap = DOC_CAP - d->head_len - 8;
-	struct markup m;
-
-	if (d->kind == KIND_JSON)
-		return api_status(&s->st, at, cap, &d->body_len);
-	markup_init(&m, at, cap);
-	page_live(&s->st, &m);
-	d->body_len = m.len;
-	return m.cut ? RC_LIMIT : RC_OK;
-}
-
-static bool render(struct site *s, struct http_doc *d)
-{
-	int n = snprintf(d->buf, DOC_CAP,
-	    "id: %llu\ndata: ", (unsigned long long)s->version);
-
-	d->version = 0;
-	d->head_len = (size_t)n;
-	if (render_body(s, d) != RC_OK) {
-		log_error("the status does not fit a document");
-		return false;
-	}
-	memcpy(d->buf + d->head_len + d->body_len, "\n\n", 2);
-	d->event_len = d->head_len + d->body_len + 2;
-	d->version = s->version;
-	return true;
-}
-
-/* The document of now, held for one more reader; NULL when there is none. */
-static struct http_doc *take(struct site *s, enum kind kind)
-{
-	struct http_doc *d = newest(s, kind);
-
-	if (d->version != s->version) {
-		d = unread(s, kind);
-		if (!d || !render(s, d))
-			return NULL;
-	}
-	d->readers++;
-	return d;
-}
-
-static void release(void *ctx, struct http_doc *d)
-{
-	(void)ctx;
-	if (d->readers)
-		d->readers--;
-}
-
-static const struct http_doc *crowded(void *ctx)
-{
-	struct site *s = ctx;
-
-	for (unsigned k = 0; k < KIND_COUNT; k++) {
-		const struct http_doc *oldest = &s->docs[k][0];
-
-		if (newest(s, k)->version == s->version || unread(s, k))
-			continue;
-		for (unsigned i = 1; i < DOC_SLOTS; i++) {
-			if (s->docs[k][i].version < oldest->version)
-				oldest = &s->docs[k][i];
-		}
-		return oldest;
-	}
-	return NULL;
-}
-
-/* --- who is asking -------------------------------------------------------- */
-
-static bool is_address(const char *name)
-{
-	struct in_addr v4;
-	struct in6_addr v6;
-	char inner[64];
-	size_t len = strlen(name);
-
-	if (inet_pton(AF_INET, name, &v4) == 1)
-		return true;
-	if (len < 4 || len >= sizeof(inner) || name[0] != '[' ||
-	    name[len - 1] != ']')
-		return false;
-	memcpy(inner, name + 1, len - 2);
-	inner[len - 2] = '\0';
-	return inet_pton(AF_INET6, inner, &v6) == 1;
-}
-
-/* "name:8080" to "name"; false when what follows the colon is no port. */
-static bool cut_port(char *host)
-{
-	char *bracket = strchr(host, ']');
-	char *colon = strchr(bracket ? bracket : host, ':');
-
-	if (!colon)
-		return true;
-	if (strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return false;
-	*colon = '\0';
-	return true;
-}
-
-bool site_host_is_ours(const char *host, const char *allow)
-{
-	char name[HTTP_REQUEST_HOST_MAX + 1];
-	size_t len = strlen(host);
-
-	if (len >= sizeof(name))
-		return false;
-	memcpy(name, host, len + 1);
-	if (!cut_port(name))
-		return false;
-	len = strlen(name);
-	if (len && name[len - 1] == '.')
-		name[len - 1] = '\0';
-	return is_address(name) || !strcasecmp(name, "localhost") ||
-	       !strcasecmp(name, "nightstand.local") ||
-	       (allow && allow[0] && !strcasecmp(name, allow));
-}
-
-/* --- routes --------------------------------------------------------------- */
-
-static void add(struct http_answer *a, const void *data, size_t len)
+void site_add(struct http_answer *a, const void *data, size_t len)
 {
 	a->body[a->n_body++] = (struct http_piece){ data, len };
 }
 
-static void plain(struct http_answer *a, int status, const char *text)
+void site_plain(struct http_answer *a, int status, const char *text)
 {
 	a->status = status;
 	a->type = TEXT_PLAIN;
 	a->headers = NO_STORE;
-	add(a, text, strlen(text));
+	site_add(a, text, strlen(text));
 }
 
 static void no_room(struct http_answer *a)
 {
-	plain(a, 503, "Busy. Try again in a moment.\n");
+	site_plain(a, 503, "Busy. Try again in a moment.\n");
 }
 
-static void get_page(struct site *s, struct http_answer *a)
+bool site_body_begin(struct site *s, struct http_answer *a, struct markup *m)
 {
-	struct http_doc *d = take(s, KIND_LIVE);
+	a->doc = site_doc_loose(s);
+	if (!a->doc) {
+		no_room(a);
+		return false;
+	}
+	markup_init(m, a->doc->buf, DOC_CAP);
+	return true;
+}
 
+void site_body_end(
+    struct http_answer *a, int status, const char *type, struct markup *m)
+{
+	a->status = status;
+	a->type = type;
+	a->headers = NO_STORE;
+	site_add(a, m->buf, m->len);
+}
+
+static void get_page(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	struct http_doc *d = site_doc_take(s, DOC_LIVE + view);
+
+	(void)req;
 	if (!d) {
 		no_room(a);
 		return;
@@ -228,15 +72,17 @@ static void get_page(struct site *s, struct http_answer *a)
 	a->type = TEXT_HTML;
 	a->headers = s->page.headers;
 	a->doc = d;
-	add(a, s->page.before, s->page.before_len);
-	add(a, d->buf + d->head_len, d->body_len);
-	add(a, s->page.after, s->page.after_len);
+	site_add(a, s->page.before, s->page.before_len);
+	site_add(a, d->buf + d->head_len, d->body_len);
+	site_add(a, s->page.after, s->page.after_len);
 }
 
-static void get_status(struct site *s, struct http_answer *a)
+static void get_status(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
 {
-	struct http_doc *d = take(s, KIND_JSON);
+	struct http_doc *d = site_doc_take(s, DOC_JSON + view);
 
+	(void)req;
 	if (!d) {
 		no_room(a);
 		return;
@@ -245,10 +91,10 @@ static void get_status(struct site *s, struct http_answer *a)
 	a->type = TEXT_JSON;
 	a->headers = NO_STORE;
 	a->doc = d;
-	add(a, d->buf + d->head_len, d->body_len);
+	site_add(a, d->buf + d->head_len, d->body_len);
 }
 
-static void get_stream(enum kind kind, struct http_answer *a)
+static void get_stream(unsigned kind, struct http_answer *a)
 {
 	static const char retry[] = "retry: 2000\n\n";
 
@@ -256,55 +102,184 @@ static void get_stream(enum kind kind, struct http_answer *a)
 	a->type = TEXT_EVENTS;
 	a->headers = NO_STORE;
 	a->stream = 1 + (int)kind;
-	add(a, retry, sizeof(retry) - 1);
+	site_add(a, retry, sizeof(retry) - 1);
 }
 
-static void get_favicon(struct http_answer *a)
+static void get_events(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
 {
+	(void)s;
+	(void)req;
+	get_stream(DOC_JSON + view, a);
+}
+
+static void get_live(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	(void)s;
+	(void)req;
+	get_stream(DOC_LIVE + view, a);
+}
+
+/* Made anew for each: a scraper comes once a minute. */
+static void get_metrics(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	struct markup m;
+
+	(void)req;
+	if (!site_body_begin(s, a, &m))
+		return;
+	metrics_put(view == PAGE_GLANCE ? &s->glance : &s->st, &m);
+	site_body_end(a, 200, METRICS_TYPE, &m);
+}
+
+static void get_openapi(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	(void)s;
+	(void)req;
+	(void)view;
+	a->status = 200;
+	a->type = TEXT_JSON;
+	a->headers = "Cache-Control: max-age=3600\r\n";
+	site_add(a, openapi_json, sizeof(openapi_json));
+}
+
+static void get_favicon(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	(void)s;
+	(void)req;
+	(void)view;
 	a->status = 200;
 	a->type = "image/svg+xml";
 	a->headers = "Cache-Control: max-age=86400\r\n";
-	add(a, favicon, sizeof(favicon) - 1);
+	site_add(a, favicon, sizeof(favicon) - 1);
 }
 
 static void refuse(struct http_answer *a, int status)
 {
 	switch (status) {
 	case 405:
-		plain(a, status, "Only GET and HEAD are answered.\n");
+		site_plain(a, status, "This method is not answered.\n");
+		a->headers = NO_STORE "Allow: GET, HEAD, POST\r\n";
 		break;
 	case 408:
-		plain(a, status, "The request took too long.\n");
+		site_plain(a, status, "The request took too long.\n");
 		break;
+	case 411:
 	case 413:
-		plain(a, status, "A request with a body is not taken.\n");
+		site_plain(a, status, "Only a short form is taken.\n");
 		break;
 	default:
-		plain(a, status, "This request could not be read.\n");
+		site_plain(a, status, "This request could not be read.\n");
 	}
+}
+
+/* --- routes -------------------------------------------------------------------- */
+
+enum need {
+	NEED_NOTHING,
+	NEED_READ, /* what may be read without the PIN, or a session */
+	NEED_SESSION
+};
+
+static const struct route {
+	const char *path;
+	enum need need;
+	site_route_fn get, post;
+} routes[] = {
+	{ "/", NEED_READ, get_page, NULL },
+	{ "/api/status", NEED_READ, get_status, NULL },
+	{ "/events", NEED_READ, get_events, NULL },
+	{ "/live", NEED_READ, get_live, NULL },
+	{ "/metrics", NEED_READ, get_metrics, NULL },
+	{ "/api/openapi.json", NEED_NOTHING, get_openapi, NULL },
+	{ "/favicon.svg", NEED_NOTHING, get_favicon, NULL },
+	{ "/login", NEED_NOTHING, site_get_login, site_post_login },
+	{ "/logout", NEED_SESSION, NULL, site_post_logout },
+	{ "/do", NEED_SESSION, NULL, site_post_do },
+	{ "/api/session", NEED_NOTHING, site_get_session, NULL },
+	{ "/api/login", NEED_NOTHING, NULL, site_post_login },
+	{ "/api/logout", NEED_SESSION, NULL, site_post_logout },
+	{ "/api/do", NEED_SESSION, NULL, site_post_do },
+};
+
+static const struct route *find_route(const char *path)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (!strcmp(path, routes[i].path))
+			return &routes[i];
+	return NULL;
+}
+
+/* A browser says whose page sent a form. */
+static bool is_from_elsewhere(const struct http_request *req)
+{
+	const char *at = req->origin;
+
+	if (!at[0])
+		return false;
+	if (!strncasecmp(at, "http://", 7))
+		at += 7;
+	else if (!strncasecmp(at, "https://", 8))
+		at += 8;
+	else
+		return true; /* "null", too */
+	return strcasecmp(at, req->host) != 0;
+}
+
+/* Somebody without a session asks for what needs one. */
+static void ask_for_pin(const struct http_request *req, struct http_answer *a)
+{
+	if (req->post || strcmp(req->path, "/") != 0) {
+		site_plain(a, 401, "The box's PIN is needed: /login\n");
+		return;
+	}
+	site_plain(a, 303, "The box's PIN is needed.\n");
+	a->headers = NO_STORE "Location: /login\r\n";
+}
+
+static void go(struct site *s, const struct route *r,
+    const struct http_request *req, struct http_answer *a)
+{
+	char token[AUTH_TOKEN + 1];
+	enum page_view view = PAGE_OWNER;
+
+	if (!site_session(s, req, token)) {
+		view = s->open == AUTH_OPEN_ALL ? PAGE_ALL : PAGE_GLANCE;
+		if (r->need == NEED_SESSION ||
+		    (r->need == NEED_READ && s->open == AUTH_OPEN_NOTHING)) {
+			ask_for_pin(req, a);
+			return;
+		}
+	}
+	if (req->post && is_from_elsewhere(req))
+		site_plain(a, 403, "This form is of another page.\n");
+	else
+		(req->post ? r->post : r->get)(s, req, view, a);
 }
 
 static void answer(
     void *ctx, const struct http_request *req, struct http_answer *a)
 {
 	struct site *s = ctx;
+	const struct route *r = find_route(req->path);
 
-	if (req->status)
+	if (req->status) {
 		refuse(a, req->status);
-	else if (req->n_hosts && !site_host_is_ours(req->host, s->allow))
-		plain(a, 421, "This box does not go by that name.\n");
-	else if (!strcmp(req->path, "/"))
-		get_page(s, a);
-	else if (!strcmp(req->path, "/api/status"))
-		get_status(s, a);
-	else if (!strcmp(req->path, "/events"))
-		get_stream(KIND_JSON, a);
-	else if (!strcmp(req->path, "/live"))
-		get_stream(KIND_LIVE, a);
-	else if (!strcmp(req->path, "/favicon.svg"))
-		get_favicon(a);
-	else
-		plain(a, 404, "There is nothing here. The page is at /\n");
+	} else if (req->n_hosts && !site_host_is_ours(req->host, s->allow)) {
+		site_plain(a, 421, "This box does not go by that name.\n");
+	} else if (!r) {
+		site_plain(a, 404, "There is nothing here. The page is at /\n");
+	} else if (!(req->post ? r->post : r->get)) {
+		site_plain(a, 405, "This method is not answered here.\n");
+		a->headers = r->post ? NO_STORE "Allow: POST\r\n"
+				     : NO_STORE "Allow: GET, HEAD\r\n";
+	} else {
+		go(s, r, req, a);
+	}
 }
 
 static bool event(
@@ -315,35 +290,38 @@ static bool event(
 
 	if (*version == s->version)
 		return false;
-	d = take(s, (enum kind)(stream - 1));
+	d = site_doc_take(s, (unsigned)stream - 1);
 	if (!d)
 		return false;
 	*version = d->version;
 	a->doc = d;
-	add(a, d->buf, d->event_len);
+	site_add(a, d->buf, d->event_len);
 	return true;
 }
 
 /* --- the site ------------------------------------------------------------- */
 
-enum rc site_new(const char *allow, struct site **out)
+enum rc site_new(const char *allow, enum auth_open open, struct site **out)
 {
 	struct site *s = calloc(1, sizeof(*s));
 	enum rc rc;
 
 	if (!s)
 		return RC_NOMEM;
-	for (unsigned k = 0; k < KIND_COUNT; k++) {
+	for (unsigned k = 0; k < DOC_COUNT; k++) {
 		for (unsigned i = 0; i < DOC_SLOTS; i++)
 			s->docs[k][i].kind = k;
 	}
-	s->http = (struct http_site){ s, answer, event, release, crowded };
+	s->http = (struct http_site){ s, answer, event, site_doc_release,
+		site_doc_crowded };
 	s->allow = allow;
+	s->open = open;
 	s->version = 1;
 	s->st.phone = -1;
 	s->st.state = s->st.box_state = STATE_STARTING;
 	s->st.led = LED_STARTING;
-	rc = page_init(&s->page);
+	s->glance = s->st;
+	rc = auth_init(&s->auth) ? page_init(&s->page) : RC_IO;
 	if (rc) {
 		site_free(s);
 		return rc;
@@ -368,7 +346,26 @@ void site_set_status(struct site *s, const struct status *st)
 	if (s->st.n_nights > LIMIT_NIGHTS)
 		s->st.n_nights = LIMIT_NIGHTS;
 	s->minute = s->st.now_at / 60;
+	s->glance = s->st;
+	status_redact(&s->glance);
 	s->version++;
+}
+
+void site_set_pin(struct site *s, const uint8_t salt[AUTH_SALT],
+    const uint8_t hash[AUTH_HASH])
+{
+	auth_set_pin(&s->auth, salt, hash);
+}
+
+bool site_take_command(struct site *s, struct web_command *out)
+{
+	if (!s->n_commands)
+		return false;
+	*out = s->commands[0];
+	s->n_commands--;
+	memmove(s->commands, s->commands + 1,
+	    s->n_commands * sizeof(s->commands[0]));
+	return true;
 }
 
 void site_clock(struct site *s, int64_t now_at)
@@ -376,7 +373,7 @@ void site_clock(struct site *s, int64_t now_at)
 	if (now_at / 60 == s->minute)
 		return;
 	s->minute = now_at / 60;
-	s->st.now_at = now_at;
+	s->st.now_at = s->glance.now_at = now_at;
 	s->version++;
 }
 

@@ -1,17 +1,25 @@
 /*
- * What there is to be read: the routes, and the documents behind them. A
- * document is the status at one moment, rendered once for all who read it,
- * and kept until the last of them has it.
+ * What there is to be read and to be done: the routes, and the documents
+ * behind them. A document is the status at one moment, rendered once for all
+ * who may see so much of it, and kept until the last of them has it.
  *
- *   /             the page
- *   /api/status   JSON
- *   /events       the same JSON as an event stream
- *   /live         the changing part of the page as an event stream
- *   /favicon.svg
+ *   /             the page                       GET
+ *   /api/status   JSON                           GET
+ *   /events       the same JSON as events        GET
+ *   /live         the changing part of the page  GET
+ *   /metrics      for Prometheus                 GET
+ *   /api/openapi.json                            GET
+ *   /favicon.svg                                 GET
+ *   /login        the PIN                        GET, POST
+ *   /logout, /do  what a session may             POST
+ *   /api/session  is it one, and its token       GET
+ *   /api/login, /api/logout, /api/do             POST, answered in JSON
  */
 #ifndef SITE_H
 #define SITE_H
 
+#include "auth.h"
+#include "command.h"
 #include "http_conn.h"
 #include "page.h"
 #include "rc.h"
@@ -20,12 +28,19 @@
 struct site;
 
 /* `allow`: one more name that a Host header may say, or NULL; lent. */
-MUST_CHECK enum rc site_new(const char *allow, struct site **out);
+MUST_CHECK enum rc site_new(
+    const char *allow, enum auth_open open, struct site **out);
 void site_free(struct site *s);
 
 /* Copies the status. Its now_at is moved on by the clock that is given to
  * site_clock(). */
 void site_set_status(struct site *s, const struct status *st);
+
+void site_set_pin(struct site *s, const uint8_t salt[AUTH_SALT],
+    const uint8_t hash[AUTH_HASH]);
+
+/* What somebody asked for since; false: nothing. */
+bool site_take_command(struct site *s, struct web_command *out);
 
 /* Wall time in Unix seconds. "3 minutes ago" has to grow: a minute makes a
  * new version. */

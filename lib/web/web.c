@@ -48,7 +48,7 @@ enum rc web_open(const struct web_opts *opts, struct web **out)
 	rc = net_open(&w->net, &w->nic, &opts->net);
 	if (rc)
 		goto out;
-	rc = site_new(w->net.host, &w->site);
+	rc = site_new(w->net.host, opts->open, &w->site);
 	if (rc)
 		goto out;
 	rc = http_server_open(site_http(w->site), HTTP_PORT, &w->server);
@@ -77,6 +77,17 @@ void web_close(struct web *w)
 void web_set_status(struct web *w, const struct status *st)
 {
 	site_set_status(w->site, st);
+}
+
+void web_set_pin(
+    struct web *w, const uint8_t salt[AUTH_SALT], const uint8_t hash[AUTH_HASH])
+{
+	site_set_pin(w->site, salt, hash);
+}
+
+bool web_take_command(struct web *w, struct web_command *out)
+{
+	return site_take_command(w->site, out);
 }
 
 /* --- the loop ------------------------------------------------------------- */

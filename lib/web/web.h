@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "auth.h"
+#include "command.h"
 #include "net.h"
 #include "rc.h"
 #include "status.h"
@@ -16,6 +18,7 @@ struct web;
 struct web_opts {
 	struct web_nic *nic; /* of nic_open(); web_open() takes it */
 	struct net_opts net; /* lent */
+	enum auth_open open;
 };
 
 /*
@@ -25,6 +28,12 @@ struct web_opts {
  */
 MUST_CHECK enum rc web_open(const struct web_opts *opts, struct web **out);
 void web_close(struct web *w);
+
+void web_set_pin(struct web *w, const uint8_t salt[AUTH_SALT],
+    const uint8_t hash[AUTH_HASH]);
+
+/* What somebody asked for since; false: nothing. */
+bool web_take_command(struct web *w, struct web_command *out);
 
 /* Copies the status; live pages are told. */
 void web_set_status(struct web *w, const struct status *st);

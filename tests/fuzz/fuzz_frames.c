@@ -6,6 +6,7 @@
  */
 #include "fuzz.h"
 
+#include "fuzz_clock.h"
 #include "fuzz_lan.h"
 #include "fuzz_lwip.h"
 
@@ -97,24 +98,32 @@ static struct web *open_box(enum network network)
 		.mask = "255.255.255.0",
 		.gateway = "10.77.0.1" };
 	struct web_opts opts = { .nic = &nic,
+		.open =
+		    network == NETWORK_PC ? AUTH_OPEN_ALL : AUTH_OPEN_GLANCE,
 		.net = { .name = "box",
 		    .address =
 			network == NETWORK_DHCP ? "dhcp" : "10.77.0.9/24",
 		    .gateway = "10.77.0.1" } };
+	uint8_t salt[AUTH_SALT] = { 0 }, hash[AUTH_HASH];
 	struct web *w;
 
 	must(web_open(&opts, &w) == RC_OK);
+	auth_hash_pin(salt, "123456", hash);
+	web_set_pin(w, salt, hash);
 	return w;
 }
 
 static void turn(struct web *w)
 {
+	struct web_command asked;
 	bool ready;
 
 	has_had(0); /* looks at what it has now */
 	lan.taken = lan.chatter = 0;
 	must(web_turn(w, -1, 0, &ready) == RC_OK && !ready);
 	must(lan.chatter <= CHATTER * (1 + lan.taken));
+	while (web_take_command(w, &asked))
+		must(asked.kind < WEB_COMMAND_COUNT_);
 }
 
 /* The neighbours answer each other's answers at once. */
@@ -135,7 +144,7 @@ static void pass(struct web *w, unsigned ms)
 
 		step = step < 1 ? 1 : step;
 		step = step < ms ? step : ms;
-		under.ms += step;
+		fuzz_clock.ms += step;
 		ms -= step;
 		turn(w);
 	}
@@ -178,7 +187,7 @@ static void close_box(struct web *w)
 	while (tcp_active_pcbs)
 		tcp_abort(tcp_active_pcbs);
 	for (int i = 0; i < 50; i++) { /* TIME_WAIT: 10 s */
-		under.ms += 250;
+		fuzz_clock.ms += 250;
 		sys_check_timeouts();
 	}
 }
@@ -437,7 +446,7 @@ static void start(uint8_t mode)
 	lan.deaf = false;
 	memset(lan.xid, 0, sizeof(lan.xid));
 	memset(lan.had, 0, sizeof(lan.had));
-	under.chance = 1;
+	fuzz_clock.chance = 1;
 }
 
 static void run(uint8_t mode, const uint8_t *data, size_t len)

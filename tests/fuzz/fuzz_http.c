@@ -1,8 +1,9 @@
 /*
- * One HTTP connection as the machine that it is. The first byte says how many
- * bytes of the second part are a schedule: how much is fed, sent and
- * acknowledged, and what the clock does; the rest is what the peer says. The
- * site behind it is the real one.
+ * One HTTP connection as the machine that it is. The first byte says what may
+ * be read without the PIN (123456), the second how many bytes behind it are a
+ * schedule: how much is fed, sent and acknowledged, and what the clock does.
+ * The rest is what the peer says. The site is the real one; a session's token
+ * and that of its forms are 05, 32 times.
  */
 #include "fuzz.h"
 
@@ -10,9 +11,12 @@
 #include <string.h>
 
 #include "fuzz_answers.h"
+#include "fuzz_clock.h"
 #include "http_conn.h"
 #include "log.h"
-#include "site.h"
+#include "site_int.h"
+
+#define SECRET "Secret" /* is in the name of each phone */
 
 static struct site *site;
 static struct status status;
@@ -27,6 +31,7 @@ static void must(bool so)
 /* --- the site, watched ---------------------------------------------------- */
 
 static struct http_doc *held; /* a connection holds one at most */
+static bool stream_is_of_session;
 
 static bool is_word(const char *s)
 {
@@ -36,18 +41,42 @@ static bool is_word(const char *s)
 	return true;
 }
 
+static bool has_session(void)
+{
+	for (unsigned i = 0; i < AUTH_SESSIONS; i++)
+		if (site->auth.sessions[i].token[0])
+			return true;
+	return site->open == AUTH_OPEN_ALL;
+}
+
+static bool tells(const struct http_answer *a)
+{
+	for (unsigned i = 0; i < a->n_body; i++)
+		if (memmem(a->body[i].data, a->body[i].len, SECRET,
+			sizeof(SECRET) - 1))
+			return true;
+	return false;
+}
+
 static void watch_answer(
     void *ctx, const struct http_request *req, struct http_answer *a)
 {
 	const struct http_site *s = ctx;
+	bool session = has_session();
+	unsigned commands = site->n_commands;
 
 	must(!held);
 	must(strlen(req->path) <= HTTP_REQUEST_PATH_MAX);
 	must(strlen(req->host) <= HTTP_REQUEST_HOST_MAX);
 	must(req->status || (req->complete && req->path[0] &&
 				is_word(req->path) && req->n_hosts < 2));
+	must(strlen(req->cookie) <= HTTP_REQUEST_COOKIE_MAX);
+	must(req->body_len <= HTTP_REQUEST_BODY_MAX);
+	must(req->post || !req->body_len);
 	s->answer(s->ctx, req, a);
 	held = a->doc;
+	stream_is_of_session = session;
+	must(session || (!tells(a) && site->n_commands == commands));
 	fuzz_answers_expect(&answers, a, req->head);
 }
 
@@ -62,6 +91,7 @@ static bool watch_event(
 	any = s->event(s->ctx, stream, version, a);
 	must(!any || *version > before);
 	held = a->doc;
+	must(stream_is_of_session || !tells(a));
 	return any;
 }
 
@@ -156,8 +186,16 @@ static void new_status(uint8_t how)
 	status.n_phones = how & 1;
 	status.now_at += how;
 	snprintf(status.phones[0].name, sizeof(status.phones[0].name),
-	    "\n\ndata: <%u>", how);
+	    SECRET "\n\ndata: <%u>", how);
+	snprintf(status.phones[0].udid, sizeof(status.phones[0].udid),
+	    "00008101-001A2B3C4D5E6F70");
 	site_set_status(site, &status);
+}
+
+static void pass(struct peer *p, unsigned ms)
+{
+	p->now += ms;
+	fuzz_clock.ms += ms;
 }
 
 static void step(struct peer *p, uint8_t how)
@@ -166,7 +204,7 @@ static void step(struct peer *p, uint8_t how)
 	static const unsigned times[] = { 0, 1, 249, 251, 9999, 10001, 15001,
 		20001, 120001 };
 	size_t arg = how >> 3;
-	size_t n = sizes[arg % (sizeof(sizes) / sizeof(sizes[0]))];
+	unsigned n = sizes[arg % (sizeof(sizes) / sizeof(sizes[0]))];
 
 	switch (how & 7) {
 	case 0:
@@ -180,7 +218,7 @@ static void step(struct peer *p, uint8_t how)
 		acknowledge(p, n);
 		break;
 	case 4:
-		p->now += times[arg % (sizeof(times) / sizeof(times[0]))];
+		pass(p, times[arg % (sizeof(times) / sizeof(times[0]))]);
 		tick(p);
 		break;
 	case 5:
@@ -191,7 +229,7 @@ static void step(struct peer *p, uint8_t how)
 		acknowledge(p, 65535);
 		break;
 	default:
-		p->now += n;
+		pass(p, n);
 		break;
 	}
 }
@@ -215,11 +253,18 @@ static void finish(struct peer *p)
 	must(p->over || p->conn.state != HTTP_CONN_REPLY);
 }
 
-static void start(void)
+static void start(enum auth_open open)
 {
+	uint8_t salt[AUTH_SALT] = { 0 }, hash[AUTH_HASH];
+
 	log_set_level(LOG_LEVEL_ERROR);
-	if (!site && site_new("box.local", &site) != RC_OK)
+	if (!site && site_new("box.local", open, &site) != RC_OK)
 		abort();
+	must(auth_init(&site->auth));
+	auth_hash_pin(salt, "123456", hash);
+	site_set_pin(site, salt, hash);
+	site->open = open;
+	site->n_commands = 0;
 	memset(&status, 0, sizeof(status));
 	status.phone = -1;
 	held = NULL;
@@ -229,13 +274,15 @@ static void start(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct peer p = { .now = 1000000 };
+	struct peer p = { .now = fuzz_clock.ms };
 	struct http_site watched;
 	size_t steps;
 
-	if (len == 0)
+	if (len < 2)
 		return 0;
-	start();
+	start((enum auth_open)(data[0] % (AUTH_OPEN_NOTHING + 1)));
+	data++;
+	len--;
 	watched = *site_http(site);
 	watched.ctx = (void *)(uintptr_t)site_http(site);
 	watched.answer = watch_answer;

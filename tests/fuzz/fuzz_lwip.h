@@ -1,19 +1,14 @@
 /*
- * What lwIP stands on, in the fuzzer's hand: the clock, chance and memory.
- * The linker puts these functions in the place of the real ones (Makefile,
- * --wrap), so the product knows nothing of it. Memory is counted, so that what
- * is left behind is seen; it is bounded as the product's pools are, also where
- * each piece comes from malloc() (SAN=1), and it can be made to fail.
+ * lwIP's memory in the fuzzer's hand, by the linker as in fuzz_clock.h. It is
+ * counted, so that what is left behind is seen; it is bounded as the product's
+ * pools are, also where each piece comes from malloc() (SAN=1); and it can be
+ * made to fail.
  */
 #ifndef FUZZ_LWIP_H
 #define FUZZ_LWIP_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "lwip/apps/mdns_opts.h"
 #include "lwip/mem.h"
@@ -22,54 +17,11 @@
 #include "netif/ppp/ppp_opts.h"
 
 static struct {
-	int64_t ms; /* never steps back, as lwIP's timers stay */
-	uint32_t chance;
 	unsigned used[MEMP_MAX], packets, heap;
 	unsigned in_pool; /* a pool may have its memory from the heap */
 	bool few; /* pools that run out soon */
 	unsigned fail_after, fail_for; /* allocations; for 0: never */
-} under = { .ms = 1000000 };
-
-/* --- time and chance ------------------------------------------------------ */
-
-int __real_clock_gettime(clockid_t id, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
-time_t __wrap_time(time_t *out);
-ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags);
-
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
-{
-	if (id != CLOCK_MONOTONIC)
-		return __real_clock_gettime(id, ts);
-	ts->tv_sec = under.ms / 1000;
-	ts->tv_nsec = under.ms % 1000 * 1000000;
-	return 0;
-}
-
-time_t __wrap_time(time_t *out)
-{
-	time_t t = 1700000000 + under.ms / 1000;
-
-	if (out)
-		*out = t;
-	return t;
-}
-
-/* The same for the same input; the key of a process is not of an input. */
-ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags)
-{
-	uint8_t *at = buf;
-
-	(void)flags;
-	for (size_t i = 0; i < len; i++) {
-		if (len <= 8)
-			under.chance = under.chance * 1103515245 + 12345;
-		at[i] = len <= 8 ? (uint8_t)(under.chance >> 16) : 5;
-	}
-	return (ssize_t)len;
-}
-
-/* --- memory --------------------------------------------------------------- */
+} under;
 
 void *__real_memp_malloc(memp_t type);
 void __real_memp_free(memp_t type, void *mem);

@@ -167,11 +167,22 @@ def get(path, *headers, method="GET", host="box.local"):
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+TOKEN = "05" * 32
+ALL, GLANCE, NOTHING = 0, 1, 2
+
+
+def form(path, host="box.local", cookie=None, **fields):
+    body = "&".join(f"{k}={v}" for k, v in fields.items())
+    return get(path, f"Content-Length: {len(body)}", f"Origin: http://{host}",
+               *([f"Cookie: a=b; ns_session={cookie}"] if cookie else []),
+               host=host, method="POST") + body.encode()
+
+
 def http():
-    """Bytes for fuzz_http.c: how long the schedule is, the schedule, and what
-    the peer says."""
-    def talk(schedule, *requests):
-        return bytes([len(schedule), *schedule]) + b"".join(requests)
+    """Bytes for fuzz_http.c: what is open to all, how long the schedule is,
+    the schedule, and what the peer says."""
+    def talk(schedule, *requests, to=ALL):
+        return bytes([to, len(schedule), *schedule]) + b"".join(requests)
 
     def step(kind, arg=0):
         return kind | arg << 3
@@ -180,18 +191,27 @@ def http():
     stream = [step(1, 5), step(6), step(4, 3), step(6), step(5, 3),
               step(4, 3), step(2, 0), step(3, 0), step(4, 3), step(6),
               step(4, 6), step(6)]
+    phone = [step(5, 1)]
     yield "page", talk(whole, get("/"))
     yield "bytewise", talk(bytewise * 30, get("/api/status"), get("/"))
     yield "pipelined", talk(whole * 4, get("/"), get("/api/status"),
                             get("/favicon.svg", method="HEAD"), get("/no"))
+    for i, path in enumerate(("/", "/api/status", "/metrics", "/login",
+                              "/api/session", "/api/openapi.json")):
+        for to in (GLANCE, NOTHING):
+            yield f"open{to}-{i}", talk(phone + whole, get(path), to=to)
     yield "events", talk(stream, get("/events"))
     yield "live", talk(stream, get("/live"))
+    yield "live-glance", talk(phone + stream, get("/live"), to=GLANCE)
     yield "live-head", talk(stream, get("/live", method="HEAD"), get("/"))
     yield "post", talk(whole, get("/", "Content-Length: 3", method="POST"),
                        b"abc")
     yield "body", talk(whole, get("/", "Content-Length: 3"), b"abc")
     yield "chunked", talk(whole, get("/", "Transfer-Encoding: chunked"),
                           b"3\r\nabc\r\n0\r\n\r\n")
+    yield "chunked-post", talk(whole, get(
+        "/login", "Transfer-Encoding: chunked", method="POST"),
+        b"3\r\nabc\r\n0\r\n\r\n")
     yield "stranger", talk(whole, get("/", host="evil.example"))
     yield "address", talk(whole, get("/?a#b", host="[fe80::1]:80"))
     yield "two-hosts", talk(whole, get("/", "Host: b"))
@@ -205,6 +225,26 @@ def http():
     yield "long", talk(whole, get("/" + "a" * 300), get("/", "X: " +
                                                         "y" * 9000))
     yield "tls", talk(whole, b"\x16\x03\x01\x02\0\x01\0\1\xfc\3\3")
+    udid = "00008101-001A2B3C4D5E6F70"
+    for api in ("", "/api"):
+        yield f"signed-in{api[1:]}", talk(
+            phone + whole * 6, form(f"{api}/login", pin="123456"),
+            get("/", f"Cookie: ns_session={TOKEN}"), form(
+                f"{api}/do", cookie=TOKEN, csrf=TOKEN, action="backup",
+                udid=udid),
+            form(f"{api}/do", cookie=TOKEN, csrf=TOKEN, action="pin",
+                 pin="%31%32+456", new="654321"),
+            form(f"{api}/logout", cookie=TOKEN, csrf=TOKEN),
+            form(f"{api}/do", cookie=TOKEN, csrf=TOKEN, action="stop",
+                 udid=udid), to=NOTHING)
+        yield f"no-session{api[1:]}", talk(
+            phone + whole * 3, form(f"{api}/do", cookie=TOKEN, csrf=TOKEN,
+                                    action="backup", udid=udid),
+            form(f"{api}/do", host="evil.example", action="stop"),
+            get("/login"), to=GLANCE)
+        yield f"wrong-pin{api[1:]}", talk(
+            whole * 6, *[form(f"{api}/login", pin=f"00000{i}")
+                         for i in range(6)], to=GLANCE)
 
 
 # --- frames ---
@@ -292,6 +332,11 @@ def frames():
             segment(ACK, b"x", who=who, v6=v6, seq=i)
             for v6 in (False, True) for who in range(16)
             for i in range(2, 40, 2)])
+    yield "sign-in", talk(on, ask(form("/login", "10.77.0.9", pin="123456")),
+                          ask(get("/", f"Cookie: ns_session={TOKEN}",
+                                  host="10.77.0.9"), 1), ask(form(
+                              "/api/do", "10.77.0.9", cookie=TOKEN, csrf=TOKEN,
+                              action="pin", pin="123456", new="654321"), 2))
     yield "half-open", talk(FIXED | SETTLED,
                             *[segment(SYN, options=MSS, who=i)
                               for i in range(16)], passing(10))

@@ -187,11 +187,15 @@ class Nights:
     def day(self, book):
         d = self.dice
         if d.random() < 0.85:
+            # Files double: in a thousand nights some would fill any disk.
+            grows = d.randint(0, 2)
+            if book.phone.status()["bytes"] > 100 * MIB:
+                grows = 0
             book.phone.ctl("mutate", f"change={d.randint(0, 8)}",
                            f"add={d.randint(0, 5)}",
                            f"remove={d.randint(0, 5)}",
                            f"rename={d.randint(0, 2)}",
-                           f"grow={d.randint(0, 2)}",
+                           f"grow={grows}",
                            f"seed={d.randint(1, 10**6)}")
 
     def draw(self):

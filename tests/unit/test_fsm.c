@@ -23,8 +23,15 @@ static enum phone_state step(
 	return r->to == FSM_SAME ? s : (enum phone_state)r->to;
 }
 
-static const struct phone_facts fine = { true, false, true, true, true, true,
-	true };
+static const struct phone_facts fine = {
+	.attached = true,
+	.can_start = true,
+	.may_start = true,
+	.may_ask = true,
+	.may_retry = true,
+	.may_retry_now = true,
+	.disk_fit = true,
+};
 
 static void the_table_has_no_gaps_and_no_dead_rows(void **state)
 {
@@ -130,6 +137,32 @@ static void a_guard_that_says_no_keeps_the_state(void **state)
  * runs exactly in the states that say so, it is never started twice, and a
  * phone that is away and has no session is gone.
  */
+/* Somebody presses the button: at any hour, but not without a disk. */
+static void who_asks_gets_a_backup(void **state)
+{
+	struct phone_facts f = {
+		.attached = true, .can_start = true, .disk_fit = true
+	};
+	static const enum phone_state resting[] = { PHONE_WAITING, PHONE_SAFE,
+		PHONE_MISSED, PHONE_RETRY, PHONE_FAILED };
+	int act;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(resting) / sizeof(resting[0]); i++) {
+		f.can_start = true;
+		assert_int_equal(
+		    step(resting[i], PHONE_EV_ASKED, f, &act), PHONE_SEEN);
+		assert_int_equal(act, PHONE_ACT_START);
+		f.can_start = false;
+		assert_int_equal(
+		    step(resting[i], PHONE_EV_ASKED, f, &act), resting[i]);
+	}
+	assert_int_equal(
+	    step(PHONE_RECEIVING, PHONE_EV_ASKED, fine, NULL), PHONE_RECEIVING);
+	assert_int_equal(
+	    step(PHONE_GONE, PHONE_EV_ASKED, fine, NULL), PHONE_GONE);
+}
+
 static void a_random_walk_keeps_the_promises(void **state)
 {
 	struct phone_facts f = { 0 };
@@ -230,6 +263,7 @@ int main(void)
 		cmocka_unit_test(a_phone_that_comes_back_is_begun_anew),
 		cmocka_unit_test(without_a_disk_nothing_begins),
 		cmocka_unit_test(a_guard_that_says_no_keeps_the_state),
+		cmocka_unit_test(who_asks_gets_a_backup),
 		cmocka_unit_test(a_random_walk_keeps_the_promises),
 		cmocka_unit_test(gaps_and_dead_rows_are_found),
 		cmocka_unit_test(the_diagram_shows_each_state),

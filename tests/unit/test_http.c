@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "form.h"
 #include "http_conn.h"
 #include "http_request.h"
 #include "site.h"
@@ -76,8 +77,24 @@ static void bad_requests_are_refused_with_their_status(void **state)
 		const char *text;
 		int status;
 	} cases[] = {
-		{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+		{ "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
 		    405 },
+		{ "POST / HTTP/1.1\r\nHost: a\r\n\r\n", 411 },
+		{ "POST / HTTP/1.1\r\nHost: a\r\n"
+		  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		    411 },
+		{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1025\r\n"
+		  "\r\n",
+		    413 },
+		{ "POST / HTTP/1.1\r\nHost: a\r\n"
+		  "Content-Length: 99999999999999999999\r\n\r\n",
+		    400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\n"
+		  "Cookie: b=2\r\n\r\n",
+		    400 },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\n"
+		  "Origin: http://b\r\n\r\n",
+		    400 },
 		{ "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", 405 },
 		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
 		    413 },
@@ -117,6 +134,55 @@ static void bad_requests_are_refused_with_their_status(void **state)
 				    i, got, r.status, cases[i].status);
 		}
 	}
+}
+
+static const char form[] = "POST /do HTTP/1.1\r\n"
+			   "Host: box\r\n"
+			   "Origin: http://box\r\n"
+			   "Cookie: a=1; ns_session=00ff\r\n"
+			   "Content-Length: 11\r\n\r\n"
+			   "a=b&c=%2b+d";
+
+static void a_form_is_read_however_it_is_cut(void **state)
+{
+	struct http_request r;
+	char value[16];
+
+	(void)state;
+	for (size_t step = 1; step <= sizeof(form); step++) {
+		assert_int_equal(feed(&r, form, step), HTTP_REQUEST_DONE);
+		assert_true(r.post);
+		assert_string_equal(r.origin, "http://box");
+		assert_string_equal(r.cookie, "a=1; ns_session=00ff");
+		assert_int_equal(r.body_len, 11);
+		assert_string_equal(r.body, "a=b&c=%2b+d");
+	}
+	assert_true(form_get(r.body, "c", value, sizeof(value)));
+	assert_string_equal(value, "+ d");
+	assert_true(form_get(r.body, "a", value, sizeof(value)));
+	assert_string_equal(value, "b");
+	assert_false(form_get(r.body, "b", value, sizeof(value)));
+	assert_true(form_cookie(r.cookie, "ns_session", value, 5));
+	assert_string_equal(value, "00ff");
+	assert_false(form_cookie(r.cookie, "ns_session", value, 4));
+	assert_false(form_cookie(r.cookie, "session", value, 16));
+}
+
+static void bad_fields_are_no_fields(void **state)
+{
+	static const char *const bad[] = { "a=%", "a=%4", "a=%zz", "a=%00",
+		"a=123456789", "b=1", "", "a", "aa=1", "=a" };
+	char value[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (form_get(bad[i], "a", value, sizeof(value)))
+			fail_msg("%s", bad[i]);
+		assert_string_equal(value, "");
+	}
+	assert_true(form_get("a=%41%42", "a", value, sizeof(value)));
+	assert_string_equal(value, "AB");
+	assert_true(form_get("x=1&a=", "x", value, sizeof(value)));
 }
 
 static void long_requests_are_bounded(void **state)
@@ -470,6 +536,18 @@ static int status_of(struct site *s, const char *request, char *out, size_t cap)
 	return status;
 }
 
+static int post(struct site *s, const char *path, const char *cookie,
+    const char *more, const char *body, char *out, size_t cap)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+	    "POST %s HTTP/1.1\r\nHost: localhost\r\n%s%s"
+	    "Content-Length: %zu\r\n\r\n%s",
+	    path, cookie, more, strlen(body), body);
+	return status_of(s, text, out, cap);
+}
+
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 static void every_route_answers(void **state)
@@ -478,7 +556,7 @@ static void every_route_answers(void **state)
 	struct site *s;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
 	assert_int_equal(status_of(s, GET("/"), out, sizeof(out)), 200);
 	assert_non_null(strstr(out, "Content-Security-Policy: default-src "
 				    "'none'; style-src 'sha256-"));
@@ -498,11 +576,244 @@ static void every_route_answers(void **state)
 	    status_of(s, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", out,
 		sizeof(out)),
 	    421);
-	assert_int_equal(
-	    status_of(s, "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", out,
-		sizeof(out)),
-	    405);
+	assert_int_equal(post(s, "/", "", "", "", out, sizeof(out)), 405);
 	assert_non_null(strstr(out, "Allow: GET, HEAD\r\n"));
+	assert_int_equal(status_of(s, GET("/do"), out, sizeof(out)), 405);
+	assert_non_null(strstr(out, "Allow: POST\r\n"));
+	site_free(s);
+}
+
+/* --- who may do what ------------------------------------------------------------ */
+
+#define PHONE "00008120-0010BD9489E70017"
+
+static struct site *guarded(enum auth_open open)
+{
+	static const uint8_t salt[AUTH_SALT] = "salt";
+	struct status st = { .now_at = 1700000000, .phone = -1 };
+	uint8_t hash[AUTH_HASH];
+	struct site *s;
+
+	assert_int_equal(site_new(NULL, open, &s), RC_OK);
+	st.n_phones = 1;
+	snprintf(st.phones[0].udid, sizeof(st.phones[0].udid), PHONE);
+	snprintf(st.phones[0].name, sizeof(st.phones[0].name), "Ana");
+	snprintf(st.phones[0].detail, sizeof(st.phones[0].detail), "secret");
+	st.phones[0].attached = true;
+	st.phones[0].state = STATE_SAFE;
+	st.n_nights = 1;
+	snprintf(st.nights[0].phone, sizeof(st.nights[0].phone), "Ana");
+	st.nights[0].state = STATE_SAFE;
+	snprintf(st.disk.path, sizeof(st.disk.path), "/media/ana");
+	status_settle(&st);
+	site_set_status(s, &st);
+	auth_hash_pin(salt, "123456", hash);
+	site_set_pin(s, salt, hash);
+	return s;
+}
+
+static char out[300000];
+
+/* The cookie of a session, as a browser would send it. */
+static void sign_in(struct site *s, char *cookie, size_t cap)
+{
+	const char *at;
+
+	assert_int_equal(
+	    post(s, "/login", "", "", "pin=123456", out, sizeof(out)), 303);
+	assert_non_null(strstr(out, "Location: /\r\n"));
+	at = strstr(out, "Set-Cookie: ns_session=");
+	assert_non_null(at);
+	assert_non_null(strstr(at, "HttpOnly; SameSite=Strict"));
+	at += strlen("Set-Cookie: ");
+	snprintf(cookie, cap, "Cookie: %.*s\r\n", (int)strcspn(at, ";"), at);
+}
+
+static void token_of(struct site *s, const char *cookie, char csrf[65])
+{
+	char text[512];
+	const char *at;
+
+	snprintf(text, sizeof(text),
+	    "GET /api/session HTTP/1.1\r\nHost: localhost\r\n%s\r\n", cookie);
+	assert_int_equal(status_of(s, text, out, sizeof(out)), 200);
+	at = strstr(out, "\"csrf\":\"");
+	assert_non_null(at);
+	memcpy(csrf, at + 8, 64);
+	csrf[64] = '\0';
+}
+
+static int page_for(struct site *s, const char *path, const char *cookie)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+	    "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, cookie);
+	return status_of(s, text, out, sizeof(out));
+}
+
+static void a_glance_names_nobody(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_GLANCE);
+	static const char *const paths[] = { "/", "/api/status" };
+	char cookie[128];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(page_for(s, paths[i], ""), 200);
+		assert_null(strstr(out, "Ana"));
+		assert_null(strstr(out, PHONE));
+		assert_null(strstr(out, "secret"));
+		assert_null(strstr(out, "/media/"));
+		assert_null(strstr(out, "csrf"));
+	}
+	sign_in(s, cookie, sizeof(cookie));
+	assert_int_equal(page_for(s, "/", cookie), 200);
+	assert_non_null(strstr(out, "Ana"));
+	assert_non_null(strstr(out, "Back up now"));
+	assert_int_equal(page_for(s, "/api/status", cookie), 200);
+	assert_non_null(strstr(out, PHONE));
+	assert_null(strstr(out, "csrf"));
+	site_free(s);
+
+	s = guarded(AUTH_OPEN_ALL);
+	assert_int_equal(page_for(s, "/", ""), 200);
+	assert_non_null(strstr(out, "Ana"));
+	assert_null(strstr(out, "Back up now"));
+	assert_null(strstr(out, "name=\"csrf\""));
+	site_free(s);
+}
+
+static void nothing_is_shown_where_nothing_is_open(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_NOTHING);
+	char cookie[128];
+
+	(void)state;
+	assert_int_equal(page_for(s, "/", ""), 303);
+	assert_non_null(strstr(out, "Location: /login"));
+	assert_int_equal(page_for(s, "/api/status", ""), 401);
+	assert_int_equal(page_for(s, "/events", ""), 401);
+	assert_int_equal(page_for(s, "/live", ""), 401);
+	assert_int_equal(page_for(s, "/login", ""), 200);
+	assert_null(strstr(out, "Ana"));
+	sign_in(s, cookie, sizeof(cookie));
+	assert_int_equal(page_for(s, "/", cookie), 200);
+	site_free(s);
+}
+
+/* An answer is sent from where it lies, while others are made. */
+static void answers_do_not_share_their_bytes(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_ALL);
+	static struct http_conn slow, others[16];
+	const struct http_site *http = site_http(s);
+	unsigned n = 0;
+
+	(void)state;
+	http_conn_init(&slow, http, 0);
+	send_text(&slow, GET("/login"), 0);
+	for (; n < 16 && !http->crowded(http->ctx); n++) {
+		http_conn_init(&others[n], http, 0);
+		send_text(&others[n], GET("/metrics"), 0);
+	}
+	/* Readers that take nothing are told of, the oldest first. */
+	assert_true(n > 2 && n < 16);
+	assert_ptr_equal(http->crowded(http->ctx), slow.doc);
+	drain(&slow, out, sizeof(out), sizeof(out) - 1, 0);
+	assert_non_null(strstr(out, "The box's PIN"));
+	assert_non_null(strstr(out, "</html>"));
+	assert_null(strstr(out, "nightstand_state"));
+	drain(&others[0], out, sizeof(out), sizeof(out) - 1, 0);
+	assert_non_null(strstr(out, "nightstand_phones 1\n"));
+	assert_non_null(strstr(out, "{phone=\"Ana (0017)\"}"));
+	http_conn_fini(&slow);
+	for (unsigned i = 0; i < n; i++)
+		http_conn_fini(&others[i]);
+	site_free(s);
+}
+
+static void actions_need_session_and_token(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_ALL);
+	char cookie[128], csrf[65], body[256];
+	struct web_command c;
+
+	(void)state;
+	assert_int_equal(
+	    post(s, "/do", "", "", "action=backup&udid=" PHONE, out, 999), 401);
+	sign_in(s, cookie, sizeof(cookie));
+	assert_int_equal(
+	    post(s, "/do", cookie, "", "action=backup&udid=" PHONE, out, 999),
+	    403);
+	token_of(s, cookie, csrf);
+	snprintf(body, sizeof(body), "csrf=%s&action=backup&udid=" PHONE, csrf);
+	assert_int_equal(post(s, "/do", "", "", body, out, 999), 401);
+	assert_int_equal(post(s, "/do", cookie,
+			     "Origin: http://evil.example\r\n", body, out, 999),
+	    403);
+	assert_int_equal(
+	    post(s, "/do", cookie, "Origin: null\r\n", body, out, 999), 403);
+	assert_false(site_take_command(s, &c));
+	assert_int_equal(post(s, "/do", cookie, "Origin: http://localhost\r\n",
+			     body, out, 999),
+	    303);
+	assert_true(site_take_command(s, &c));
+	assert_int_equal(c.kind, WEB_BACKUP);
+	assert_string_equal(c.udid, PHONE);
+	assert_false(site_take_command(s, &c));
+	snprintf(body, sizeof(body), "csrf=%s&action=format&udid=" PHONE, csrf);
+	assert_int_equal(post(s, "/api/do", cookie, "", body, out, 999), 400);
+	assert_non_null(strstr(out, "\"error\""));
+	snprintf(body, sizeof(body), "csrf=%s&action=stop&udid=other", csrf);
+	assert_int_equal(post(s, "/api/do", cookie, "", body, out, 999), 400);
+	/* Signed out, the cookie is worth nothing. */
+	snprintf(body, sizeof(body), "csrf=%s", csrf);
+	assert_int_equal(post(s, "/logout", cookie, "", body, out, 999), 303);
+	assert_int_equal(post(s, "/logout", cookie, "", body, out, 999), 401);
+	site_free(s);
+}
+
+static void a_wrong_pin_is_told_and_slowed(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_GLANCE);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(
+		    post(s, "/login", "", "", "pin=1", out, sizeof(out)), 401);
+		assert_non_null(strstr(out, "That is not the PIN"));
+		assert_null(strstr(out, "Set-Cookie"));
+	}
+	assert_int_equal(
+	    post(s, "/login", "", "", "pin=123456", out, sizeof(out)), 429);
+	assert_non_null(strstr(out, "Retry-After: 1"));
+	assert_int_equal(
+	    post(s, "/api/login", "", "", "pin=123456", out, 999), 429);
+	site_free(s);
+}
+
+static void the_pin_is_changed_by_who_knows_it(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_GLANCE);
+	char cookie[128], csrf[65], body[256];
+	struct web_command c;
+
+	(void)state;
+	sign_in(s, cookie, sizeof(cookie));
+	token_of(s, cookie, csrf);
+	snprintf(
+	    body, sizeof(body), "csrf=%s&action=pin&pin=1&new=777777", csrf);
+	assert_int_equal(post(s, "/api/do", cookie, "", body, out, 999), 403);
+	snprintf(
+	    body, sizeof(body), "csrf=%s&action=pin&pin=123456&new=77", csrf);
+	assert_int_equal(post(s, "/api/do", cookie, "", body, out, 999), 400);
+	snprintf(body, sizeof(body), "csrf=%s&action=pin&pin=123456&new=777777",
+	    csrf);
+	assert_int_equal(post(s, "/api/do", cookie, "", body, out, 999), 200);
+	assert_true(site_take_command(s, &c));
+	assert_int_equal(c.kind, WEB_SET_PIN);
+	assert_string_equal(c.pin, "777777");
 	site_free(s);
 }
 
@@ -516,7 +827,7 @@ static void a_crowd_of_old_documents_is_told(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
 	http = site_http(s);
 	while (n < 16 && !http->crowded(http->ctx)) {
 		http_conn_init(&conns[n], http, 0);
@@ -541,7 +852,7 @@ static void a_minute_makes_a_new_version(void **state)
 	struct site *s;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
 	http = site_http(s);
 	st.now_at = 1700000000;
 	site_set_status(s, &st);
@@ -562,7 +873,15 @@ int main(void)
 		cmocka_unit_test(request_is_read_however_it_is_cut),
 		cmocka_unit_test(head_and_http_1_0_are_understood),
 		cmocka_unit_test(bad_requests_are_refused_with_their_status),
+		cmocka_unit_test(a_form_is_read_however_it_is_cut),
+		cmocka_unit_test(bad_fields_are_no_fields),
 		cmocka_unit_test(long_requests_are_bounded),
+		cmocka_unit_test(a_glance_names_nobody),
+		cmocka_unit_test(nothing_is_shown_where_nothing_is_open),
+		cmocka_unit_test(answers_do_not_share_their_bytes),
+		cmocka_unit_test(actions_need_session_and_token),
+		cmocka_unit_test(a_wrong_pin_is_told_and_slowed),
+		cmocka_unit_test(the_pin_is_changed_by_who_knows_it),
 		cmocka_unit_test(every_single_byte_flip_is_survived),
 		cmocka_unit_test_setup(
 		    an_answer_goes_out_and_gives_its_document_back, set_up),

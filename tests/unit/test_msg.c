@@ -49,6 +49,11 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SERVING)
 		m.u.serving.port = 8080;
+	if (type == MSG_COMMAND) {
+		memset(&m.u, 0, sizeof(m.u));
+		snprintf(m.u.command.udid, sizeof(m.u.command.udid),
+		    "00008120-0010BD9489E70017");
+	}
 	return m;
 }
 
@@ -171,6 +176,9 @@ static void fields_are_checked(void **state)
 	REFUSED(
 	    MSG_RESULT, memset(m.u.result.text, 'x', sizeof(m.u.result.text)));
 	REFUSED(MSG_SERVING, m.u.serving.port = 0);
+	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_COMMAND_COUNT_);
+	REFUSED(MSG_COMMAND, m.u.command.udid[0] = 'z');
+	REFUSED(MSG_COMMAND, memset(m.u.command.pin, '1', 32));
 	REFUSED(MSG_START, m.u.start.udid[0] = 'z');
 	REFUSED(MSG_START, m.u.start.trust_wait_s = -1);
 	REFUSED(MSG_START, m.u.start.last_wait_s = 86401);

@@ -115,6 +115,7 @@ static int set_up(void **state)
 		return -1;
 	return web_open(
 		   &(struct web_opts){ .nic = &nic,
+		       .open = AUTH_OPEN_ALL,
 		       .net = { .name = "nightstand", .address = "dhcp" } },
 		   &web) != RC_OK;
 }

@@ -25,7 +25,7 @@ static const char *live(const struct status *st)
 	struct markup m;
 
 	markup_init(&m, html, sizeof(html));
-	page_live(st, &m);
+	page_live(st, PAGE_ALL, "", &m);
 	assert_false(m.cut);
 	return html;
 }

@@ -1,0 +1,22 @@
+/*
+ * What a person asks for on the page. The web only passes it on: the box
+ * decides whether it can be.
+ */
+#ifndef WEB_COMMAND_H
+#define WEB_COMMAND_H
+
+enum web_command_kind {
+	WEB_BACKUP, /* back this phone up now */
+	WEB_STOP, /* end the backup that runs */
+	WEB_DISMISS, /* the loss of this phone was seen to */
+	WEB_SET_PIN,
+	WEB_COMMAND_COUNT_
+};
+
+struct web_command {
+	enum web_command_kind kind;
+	char udid[48]; /* of the first three */
+	char pin[32]; /* of the last */
+};
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * What can be pressed: plain forms, so that all of it works without
+ * JavaScript.
+ */
+#include "page.h"
+
+static void form_begin(struct markup *m, const char *path, const char *csrf)
+{
+	markup_fmt(m,
+	    "<form method=\"post\" action=\"%s\">"
+	    "<input type=\"hidden\" name=\"csrf\" value=\"%s\">",
+	    path, csrf);
+}
+
+static void put_action(struct markup *m, const struct status_phone *p,
+    const char *csrf, const char *action, const char *class, const char *label)
+{
+	form_begin(m, "/do", csrf);
+	markup_raw(m, "<input type=\"hidden\" name=\"udid\" value=\"");
+	markup_text(m, p->udid);
+	markup_fmt(m,
+	    "\"><button name=\"action\" value=\"%s\" class=\"%s\">%s"
+	    "</button></form>",
+	    action, class, label);
+}
+
+void page_put_actions(
+    struct markup *m, const struct status_phone *p, const char *csrf)
+{
+	markup_raw(m, "<div class=\"do\">");
+	if (status_is_busy(p->state))
+		put_action(m, p, csrf, "stop", "", "Stop this backup");
+	else if (p->attached)
+		put_action(m, p, csrf, "backup", "main", "Back up now");
+	if (p->loss_pct)
+		put_action(m, p, csrf, "dismiss", "", "I deleted them myself");
+	markup_raw(m, "</div>");
+}
+
+static void put_pin_form(struct markup *m, const char *csrf)
+{
+	markup_raw(m, "<details><summary>Change the PIN</summary>");
+	form_begin(m, "/do", csrf);
+	markup_raw(m,
+	    "<label for=\"old\">The PIN now</label>"
+	    "<input id=\"old\" name=\"pin\" type=\"password\" "
+	    "inputmode=\"numeric\" autocomplete=\"current-password\" "
+	    "required>"
+	    "<label for=\"new\">The new one: six digits or more</label>"
+	    "<input id=\"new\" name=\"new\" type=\"password\" "
+	    "inputmode=\"numeric\" pattern=\"[0-9]{6,31}\" "
+	    "autocomplete=\"new-password\" required>"
+	    "<p class=\"do\"><button name=\"action\" value=\"pin\">"
+	    "Change it</button></p></form></details>");
+}
+
+void page_put_account(struct markup *m, enum page_view view, const char *csrf)
+{
+	markup_raw(m, "<div class=\"sign\">");
+	if (view == PAGE_OWNER) {
+		form_begin(m, "/logout", csrf);
+		markup_raw(m, "<button>Sign out</button></form>");
+		put_pin_form(m, csrf);
+	} else {
+		markup_raw(m, "<a href=\"/login\">Sign in with the box's PIN"
+			      "</a> <span class=\"dim\">to ");
+		markup_raw(m, view == PAGE_GLANCE
+				  ? "see whose phones these are, and to act"
+				  : "back up now, stop, or dismiss a warning");
+		markup_raw(m, "</span>");
+	}
+	markup_raw(m, "</div>");
+}
+
+void page_login(const char *said, struct markup *m)
+{
+	markup_raw(m,
+	    "<div id=\"live\" data-still class=\"\">"
+	    "<section class=\"card login\" aria-label=\"Sign in\">"
+	    "<h1>The box's PIN</h1>"
+	    "<p class=\"sentence\">It stands in the file PIN.txt, which only "
+	    "somebody at the box or its card can read; "
+	    "<b>nightstand pin</b> shows it, too.</p>");
+	if (said[0]) {
+		markup_raw(m, "<p class=\"said\" role=\"alert\">");
+		markup_text(m, said);
+		markup_raw(m, "</p>");
+	}
+	markup_raw(m,
+	    "<form method=\"post\" action=\"/login\">"
+	    "<label for=\"pin\">PIN</label>"
+	    "<input id=\"pin\" name=\"pin\" type=\"password\" "
+	    "inputmode=\"numeric\" autocomplete=\"current-password\" "
+	    "required autofocus>"
+	    "<p class=\"do\"><button class=\"main\">Sign in</button></p>"
+	    "</form></section></div>");
+}

@@ -1,0 +1,313 @@
+/* The PIN, and what a session may ask the box for. */
+#include "site_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#define LOG_MODULE "web"
+#include "form.h"
+#include "log.h"
+#include "mono.h"
+
+#define COOKIE   "ns_session"
+#define MAX_AGE  (AUTH_IDLE_MS / 1000)
+#define SEE_HOME NO_STORE "Location: /\r\n"
+
+bool site_session(
+    struct site *s, const struct http_request *req, char token[AUTH_TOKEN + 1])
+{
+	if (!form_cookie(req->cookie, COOKIE, token, AUTH_TOKEN + 1))
+		return false;
+	return auth_is_session(&s->auth, token, mono_ms());
+}
+
+static bool is_api(const struct http_request *req)
+{
+	return strncmp(req->path, "/api/", 5) == 0;
+}
+
+/* One object of JSON; takes it. */
+static void json(struct site *s, struct http_answer *a, int status, cJSON *o)
+{
+	char text[1024];
+	struct markup m;
+
+	if (!o || !cJSON_PrintPreallocated(o, text, sizeof(text), false))
+		snprintf(text, sizeof(text), "{}");
+	cJSON_Delete(o);
+	if (!site_body_begin(s, a, &m))
+		return;
+	markup_raw(&m, text);
+	site_body_end(a, status, TEXT_JSON, &m);
+}
+
+/* "so it is": in JSON, or by the way back to the page. */
+static void done(
+    struct site *s, const struct http_request *req, struct http_answer *a)
+{
+	cJSON *o;
+
+	if (!is_api(req)) {
+		site_plain(a, 303, "Done.\n");
+		a->headers = SEE_HOME;
+		return;
+	}
+	o = cJSON_CreateObject();
+	cJSON_AddBoolToObject(o, "ok", true);
+	json(s, a, 200, o);
+}
+
+/* why: a text that stays. */
+static void refused(struct site *s, const struct http_request *req,
+    struct http_answer *a, int status, const char *why)
+{
+	cJSON *o;
+
+	if (!is_api(req)) {
+		site_plain(a, status, why);
+		return;
+	}
+	o = cJSON_CreateObject();
+	cJSON_AddStringToObject(o, "error", why);
+	json(s, a, status, o);
+}
+
+/* --- the PIN ----------------------------------------------------------------- */
+
+static void show_login(
+    struct site *s, int status, const char *said, struct http_answer *a)
+{
+	struct markup m;
+
+	if (!site_body_begin(s, a, &m))
+		return;
+	page_login(said, &m);
+	site_add(a, s->page.before, s->page.before_len);
+	site_body_end(a, status, "text/html; charset=utf-8", &m);
+	site_add(a, s->page.after, s->page.after_len);
+	a->headers = s->page.headers;
+}
+
+void site_get_login(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	(void)req;
+	if (view == PAGE_OWNER) {
+		site_plain(a, 303, "You are signed in.\n");
+		a->headers = SEE_HOME;
+		return;
+	}
+	show_login(s, 200, "", a);
+}
+
+void site_get_session(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	(void)req;
+	cJSON_AddBoolToObject(o, "session", view == PAGE_OWNER);
+	if (view == PAGE_OWNER)
+		cJSON_AddStringToObject(o, "csrf", auth_csrf(&s->auth));
+	json(s, a, 200, o);
+}
+
+static void wait_words(char *out, size_t cap, const char *first, int wait_s)
+{
+	if (wait_s >= 120)
+		snprintf(out, cap, "%s Try again in %d minutes.", first,
+		    (wait_s + 59) / 60);
+	else if (wait_s > 1)
+		snprintf(
+		    out, cap, "%s Try again in %d seconds.", first, wait_s);
+	else
+		snprintf(out, cap, "%s", first);
+}
+
+static void not_let_in(struct site *s, const struct http_request *req,
+    enum auth_result got, int wait_s, struct http_answer *a)
+{
+	int status = got == AUTH_WAIT ? 429 : 401;
+	char said[160];
+
+	if (got == AUTH_NO_PIN)
+		snprintf(said, sizeof(said),
+		    "The box has no PIN yet. Try again in a moment.");
+	else if (got == AUTH_WAIT)
+		wait_words(said, sizeof(said),
+		    "There were too many wrong tries.", wait_s);
+	else
+		wait_words(said, sizeof(said), "That is not the PIN.", wait_s);
+	if (is_api(req))
+		refused(s, req, a, status, said);
+	else
+		show_login(s, status, said, a);
+	if (wait_s) {
+		snprintf(s->headers, sizeof(s->headers),
+		    "%sRetry-After: %d\r\n", a->headers, wait_s);
+		a->headers = s->headers;
+	}
+}
+
+static void let_in(struct site *s, const struct http_request *req,
+    const char *token, struct http_answer *a)
+{
+	cJSON *o;
+
+	if (is_api(req)) {
+		o = cJSON_CreateObject();
+		cJSON_AddStringToObject(o, "csrf", auth_csrf(&s->auth));
+		json(s, a, 200, o);
+	} else {
+		done(s, req, a);
+	}
+	snprintf(s->headers, sizeof(s->headers),
+	    "%sSet-Cookie: " COOKIE "=%s; Path=/; Max-Age=%lld; HttpOnly; "
+	    "SameSite=Strict\r\n",
+	    a->headers, token, (long long)MAX_AGE);
+	a->headers = s->headers;
+}
+
+void site_post_login(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	char pin[32], token[AUTH_TOKEN + 1];
+	enum auth_result got;
+	int wait_s;
+
+	(void)view;
+	form_get(req->body, "pin", pin, sizeof(pin));
+	got = auth_login(&s->auth, req->peer, pin, mono_ms(), token, &wait_s);
+	if (got == AUTH_OK) {
+		log_note("somebody signed in from=%s", req->peer);
+		let_in(s, req, token, a);
+		return;
+	}
+	log_warn("a sign-in was refused from=%s wrong_so_far=%llu", req->peer,
+	    (unsigned long long)s->auth.refused);
+	not_let_in(s, req, got, wait_s, a);
+}
+
+/* --- with a session ------------------------------------------------------------ */
+
+static bool has_token(struct site *s, const struct http_request *req)
+{
+	char csrf[AUTH_TOKEN + 1];
+
+	return form_get(req->body, "csrf", csrf, sizeof(csrf)) &&
+	       auth_csrf_fits(&s->auth, csrf);
+}
+
+static void no_token(
+    struct site *s, const struct http_request *req, struct http_answer *a)
+{
+	refused(s, req, a, 403,
+	    "This form is too old. Open the page again, please.");
+}
+
+void site_post_logout(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	char token[AUTH_TOKEN + 1];
+
+	(void)view;
+	if (!has_token(s, req)) {
+		no_token(s, req, a);
+		return;
+	}
+	if (site_session(s, req, token))
+		auth_logout(&s->auth, token);
+	done(s, req, a);
+	snprintf(s->headers, sizeof(s->headers),
+	    "%sSet-Cookie: " COOKIE "=; Path=/; Max-Age=0\r\n", a->headers);
+	a->headers = s->headers;
+}
+
+static bool knows_phone(const struct site *s, const char *udid)
+{
+	for (uint32_t i = 0; i < s->st.n_phones; i++)
+		if (!strcmp(s->st.phones[i].udid, udid))
+			return true;
+	return false;
+}
+
+/* NULL: it fits. */
+static const char *read_command(
+    const struct site *s, const struct http_request *req, struct web_command *c)
+{
+	static const char *const names[WEB_COMMAND_COUNT_] = {
+		[WEB_BACKUP] = "backup",
+		[WEB_STOP] = "stop",
+		[WEB_DISMISS] = "dismiss",
+		[WEB_SET_PIN] = "pin",
+	};
+	char action[16];
+	unsigned kind = 0;
+	size_t len;
+
+	memset(c, 0, sizeof(*c));
+	form_get(req->body, "action", action, sizeof(action));
+	while (kind < WEB_COMMAND_COUNT_ && strcmp(names[kind], action) != 0)
+		kind++;
+	if (kind == WEB_COMMAND_COUNT_)
+		return "The box can't do that.";
+	c->kind = (enum web_command_kind)kind;
+	if (kind != WEB_SET_PIN) {
+		form_get(req->body, "udid", c->udid, sizeof(c->udid));
+		return knows_phone(s, c->udid)
+			   ? NULL
+			   : "The box does not know that phone.";
+	}
+	form_get(req->body, "new", c->pin, sizeof(c->pin));
+	len = strlen(c->pin);
+	if (len < 6 || strspn(c->pin, "0123456789") != len)
+		return "A PIN has six digits or more.";
+	return NULL;
+}
+
+/* A session that was left open must not be enough to lock its owner out. */
+static bool knows_old_pin(
+    struct site *s, const struct http_request *req, struct http_answer *a)
+{
+	char old[32], token[AUTH_TOKEN + 1];
+	enum auth_result got;
+	int wait_s;
+
+	form_get(req->body, "pin", old, sizeof(old));
+	got = auth_login(&s->auth, req->peer, old, mono_ms(), token, &wait_s);
+	if (got == AUTH_OK) {
+		auth_logout(&s->auth, token);
+		return true;
+	}
+	refused(s, req, a, got == AUTH_WAIT ? 429 : 403,
+	    "That is not the PIN that the box has now.");
+	return false;
+}
+
+void site_post_do(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a)
+{
+	struct web_command c;
+	const char *why;
+
+	(void)view;
+	if (!has_token(s, req)) {
+		no_token(s, req, a);
+		return;
+	}
+	why = read_command(s, req, &c);
+	if (why) {
+		refused(s, req, a, 400, why);
+		return;
+	}
+	if (c.kind == WEB_SET_PIN && !knows_old_pin(s, req, a))
+		return;
+	if (s->n_commands == COMMANDS_MAX) {
+		refused(s, req, a, 503, "Busy. Try again in a moment.");
+		return;
+	}
+	s->commands[s->n_commands++] = c;
+	done(s, req, a);
+}

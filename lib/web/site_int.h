@@ -1,0 +1,91 @@
+/* What the site's files share; not for use outside of site*.c. */
+#ifndef SITE_INT_H
+#define SITE_INT_H
+
+#include "site.h"
+
+/* Eight phones and thirty nights with the longest names, all escaped. */
+#define DOC_CAP (256 * 1024)
+/* Versions that slow readers may hold at the same time. */
+#define DOC_SLOTS 6
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+#define TEXT_JSON  "application/json"
+#define NO_STORE   "Cache-Control: no-store\r\n"
+
+#define COMMANDS_MAX 8
+
+enum doc_kind { /* what, for whom (enum page_view) */
+	DOC_LIVE,
+	DOC_JSON = DOC_LIVE + PAGE_VIEW_COUNT_,
+	DOC_LOOSE = DOC_JSON + PAGE_VIEW_COUNT_, /* made for one answer */
+	DOC_COUNT
+};
+
+struct http_doc {
+	unsigned kind;
+	unsigned readers;
+	uint64_t version; /* 0: empty */
+	size_t head_len; /* "data: " and what comes before it */
+	size_t body_len, event_len; /* body; head, body and tail */
+	char buf[DOC_CAP];
+};
+
+struct site {
+	struct http_site http;
+	const char *allow;
+	enum auth_open open;
+	struct page page;
+	struct auth auth;
+	struct status st;
+	struct status glance; /* what everybody may see of it */
+	uint64_t version;
+	int64_t minute;
+	struct web_command commands[COMMANDS_MAX];
+	unsigned n_commands;
+	char headers[768]; /* of the answer that is being made */
+	uint64_t loose; /* how many loose documents there were */
+	struct http_doc docs[DOC_COUNT][DOC_SLOTS];
+};
+
+/* --- site_doc.c: documents ------------------------------------------------- */
+
+/* The document of now, held for one more reader; NULL when there is none. */
+struct http_doc *site_doc_take(struct site *s, unsigned kind);
+/* An empty one for one answer, held; NULL when there is none. What is sent is
+ * sent from where it lies, so no two answers may share a buffer. */
+struct http_doc *site_doc_loose(struct site *s);
+void site_doc_release(void *ctx, struct http_doc *d);
+const struct http_doc *site_doc_crowded(void *ctx);
+
+/* --- site.c ------------------------------------------------------------------ */
+
+void site_add(struct http_answer *a, const void *data, size_t len);
+/* The body is made in `m`, then given away; false: there is no room, and the
+ * answer says so. */
+bool site_body_begin(struct site *s, struct http_answer *a, struct markup *m);
+void site_body_end(
+    struct http_answer *a, int status, const char *type, struct markup *m);
+void site_plain(struct http_answer *a, int status, const char *text);
+
+/* --- site_do.c: the PIN and actions ------------------------------------------ */
+
+typedef void (*site_route_fn)(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+
+void site_get_login(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+void site_get_session(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+void site_post_login(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+void site_post_logout(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+void site_post_do(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+
+/* The session that a request names, or "". */
+bool site_session(
+    struct site *s, const struct http_request *req, char token[AUTH_TOKEN + 1]);
+
+#endif
