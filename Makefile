@@ -152,8 +152,8 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check deps-fuzz
-deps-build deps-demo deps-check deps-fuzz:
+.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench
+deps-build deps-demo deps-check deps-fuzz deps-bench:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -199,7 +199,7 @@ check-all: check ## … and 100,000 power cuts and each failing call (half an ho
 check-tree: ## the rules of style that a compiler does not see
 	@tools/check-tree.sh
 
-.PHONY: bench bench-phonesim
+.PHONY: bench bench-phonesim bench-web
 bench: deps-check ## nightstand against idevicebackup2, same phone, in turn
 	@$(MAKE) --no-print-directory -j2 all $(B)/tests/bench/bench_sink
 	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench.py $(BENCH)
@@ -207,6 +207,10 @@ bench: deps-check ## nightstand against idevicebackup2, same phone, in turn
 bench-phonesim: deps-check ## what the simulated phone streams to a client that throws it away
 	@$(MAKE) --no-print-directory -j2 all $(B)/tests/bench/bench_sink
 	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench.py --only phonesim
+
+bench-web: deps-check deps-bench ## the page against nginx, and beside a crowd, in network namespaces (root)
+	@$(MAKE) --no-print-directory -j2 all
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench_web.py $(BENCH)
 
 $(B)/tests/bench/bench_sink: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libphone.a $(B)/libutil.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_phone) $(LIBS_util) -lpthread

@@ -11,7 +11,7 @@
 #include "http_conn.h"
 #include "rc.h"
 
-#define HTTP_SERVER_CONNS   64
+#define HTTP_SERVER_CONNS   72 /* 64, and HTTP_PLACES_SPARE */
 #define HTTP_SERVER_STREAMS 24 /* without this bound, streams starve pages */
 
 struct http_server;

@@ -82,23 +82,33 @@ server {{ listen 80; root {root}; }} }}
 
 # --- throughput --------------------------------------------------------------
 
-def wrk(lan, ns, address, connections, seconds):
-    """(requests per second, p99 in ms)"""
-    out = lan.sh("wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
-                 "--latency", f"http://{address}/", ns=ns).stdout
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
-    n, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", out).groups()
-    harness.check("Non-2xx" not in out and "Socket errors" not in out, out)
-    return rate, float(n) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+def wrk(hosts, address, connections, seconds):
+    """(requests per second, the worst p99 in ms). The box lets an address have
+    sixteen connections, so many of them come from several hosts."""
+    n = -(-connections // 8)
+    each = connections // n
+    all_ = [subprocess.Popen(
+        ["ip", "netns", "exec", ns, "wrk", "-t1", f"-c{each}",
+         f"-d{seconds}s", "--latency", f"http://{address}/"],
+        stdout=subprocess.PIPE, text=True) for ns in hosts[:n]]
+    rate = p99 = 0
+    for p in all_:
+        out, _ = p.communicate(timeout=seconds + 30)
+        harness.check("Requests/sec" in out and "Non-2xx" not in out and
+                      "Socket errors" not in out, out)
+        rate += float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+        t, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", out).groups()
+        p99 = max(p99, float(t) * {"us": 0.001, "ms": 1, "s": 1000}[unit])
+    return rate, p99
 
 
-def bench_rate(lan, ns, size, seconds):
-    print(f"the page ({size:,} bytes), keep-alive, wrk with one thread, "
-          "median of 2 runs in turn:")
+def bench_rate(hosts, size, seconds):
+    print(f"the page ({size:,} bytes), keep-alive, wrk with a thread and up "
+          "to 8 connections a host, median of 2 runs in turn:")
     for connections in (1, 8, 64):
         got = {OURS: [], NGINX: []}
         for address in (OURS, NGINX, NGINX, OURS):
-            got[address].append(wrk(lan, ns, address, connections, seconds))
+            got[address].append(wrk(hosts, address, connections, seconds))
         ours, theirs = ([statistics.median(x) for x in zip(*got[a])]
                         for a in (OURS, NGINX))
         print(f"  {connections:2} connections: nightstand {ours[0]:8,.0f} "
@@ -180,7 +190,8 @@ def bench(t, only, seconds):
     if only in (None, "rate"):
         page = lan.sh("curl", "-sS", f"http://{OURS}/", ns=ns).stdout.encode()
         start_nginx(lan, page)
-        bench_rate(lan, ns, len(page), seconds)
+        hosts = [ns] + [host(lan, f"{NET}.{70 + i}") for i in range(7)]
+        bench_rate(hosts, len(page), seconds)
     if only in (None, "crowd"):
         good &= bench_crowd(lan, box, ns, 3 * seconds)
     return good
