@@ -64,6 +64,9 @@ LWIP_SRCDIR = $(B)/src/lwip
 LLHTTP_DIR  = $(B)/src/llhttp
 BLAKE3_DIR  = $(B)/src/blake3
 INC_lwip  = -Ilib/web/lwip -isystem $(LWIP_SRCDIR)/src/include
+ifeq ($(SAN),1) # each piece of lwIP's memory is malloc's: what lies behind it is seen
+INC_lwip += -DMEM_LIBC_MALLOC=1 -DMEMP_MEM_MALLOC=1
+endif
 INC_web   = -Ilib/web $(INC_util) $(INC_lwip) -isystem $(LLHTTP_DIR) -I$(B)/gen
 INC_drv   = $(foreach d,$(wildcard drivers/*),-I$(d)) $(INC_util) $(INC_lwip)
 INC_fw    = -Ifirmware -Iboard $(INC_drv) -Ilib/phone -Ilib/vault -Ilib/web
@@ -136,16 +139,21 @@ $(POWER): $(call obj,$(wildcard tests/power/*.c)) $(B)/libvault.a $(B)/libutil.a
 # The fuzzers: one program a target. Without libFuzzer each plays its corpus.
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(B)/tests/fuzz/%.o: INC = -Itests/unit $(INC_tests)
-$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libphone.a $(B)/libvault.a $(B)/libutil.a
-	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_phone) $(LIBS_vault) $(LIBS_util) -lpthread
+CLOCK := clock_gettime time getrandom
+LWIP_MEM := memp_malloc memp_free memp_malloc_pool memp_free_pool mem_malloc \
+	mem_calloc mem_free
+$(B)/tests/fuzz/fuzz_http: LDFLAGS_ALL += $(CLOCK:%=-Wl,--wrap=%)
+$(B)/tests/fuzz/fuzz_frames: LDFLAGS_ALL += $(CLOCK:%=-Wl,--wrap=%) $(LWIP_MEM:%=-Wl,--wrap=%)
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check deps-fuzz
-deps-build deps-demo deps-check deps-fuzz:
+.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench
+deps-build deps-demo deps-check deps-fuzz deps-bench:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -191,7 +199,7 @@ check-all: check ## … and 100,000 power cuts and each failing call (half an ho
 check-tree: ## the rules of style that a compiler does not see
 	@tools/check-tree.sh
 
-.PHONY: bench bench-phonesim
+.PHONY: bench bench-phonesim bench-web
 bench: deps-check ## nightstand against idevicebackup2, same phone, in turn
 	@$(MAKE) --no-print-directory -j2 all $(B)/tests/bench/bench_sink
 	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench.py $(BENCH)
@@ -199,6 +207,10 @@ bench: deps-check ## nightstand against idevicebackup2, same phone, in turn
 bench-phonesim: deps-check ## what the simulated phone streams to a client that throws it away
 	@$(MAKE) --no-print-directory -j2 all $(B)/tests/bench/bench_sink
 	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench.py --only phonesim
+
+bench-web: deps-check deps-bench ## the page against nginx, and beside a crowd, in network namespaces (root)
+	@$(MAKE) --no-print-directory -j2 all
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/bench/bench_web.py $(BENCH)
 
 $(B)/tests/bench/bench_sink: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libphone.a $(B)/libutil.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_phone) $(LIBS_util) -lpthread

@@ -29,6 +29,8 @@ static int on_url(llhttp_t *parser, const char *at, size_t len)
 		}
 		if (r->path_len == HTTP_REQUEST_PATH_MAX)
 			return bad(r, 414);
+		if (at[i] == '\t' || at[i] == '\f')
+			return bad(r, 400); /* llhttp takes them */
 		r->path[r->path_len++] = at[i];
 	}
 	return 0;

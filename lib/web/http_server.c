@@ -11,19 +11,29 @@
 #include "lwip/altcp_tcp.h"
 #include "lwip/tcp.h"
 
-#define LOG_MODULE "http"
-#include "log.h"
+#include "http_places.h"
 #include "mono.h"
 
 /* An answer that stalls this long may be given up when all places are taken.
  */
 #define STALLED_MS 2000
 #define BACKLOG    32
+/* Segments, which may be of one byte, that wait until the peer takes an
+ * answer. All that come in have room for 256, and a window is 35,000 bytes:
+ * one client that sends and does not read could hold them all. */
+#define WAITING_MOST 8
+
+/* When lwIP's places run out, a newcomer, who has the listener's priority,
+ * pushes out who has less: what is closed already, never what is served. */
+#define PRIO_SERVED (TCP_PRIO_NORMAL + 1)
+#define PRIO_ENDED  TCP_PRIO_MIN
 
 struct slot {
 	struct http_server *server;
 	struct altcp_pcb *pcb; /* NULL: free */
+	ip_addr_t from;
 	struct pbuf *in; /* what waits for the answer before it */
+	bool hoards; /* more than that: it is to be cut */
 	bool peer_done; /* it said that it sends no more */
 	struct http_conn conn;
 };
@@ -31,6 +41,7 @@ struct slot {
 struct http_server {
 	const struct http_site *site;
 	struct altcp_pcb *listener;
+	bool by_address;
 	struct slot slots[HTTP_SERVER_CONNS];
 };
 
@@ -71,6 +82,7 @@ static void end(struct slot *s)
 {
 	struct altcp_pcb *pcb = detach(s);
 
+	altcp_setprio(pcb, PRIO_ENDED);
 	if (altcp_close(pcb) != ERR_OK)
 		altcp_abort(pcb);
 	forget(s);
@@ -146,11 +158,16 @@ static err_t on_recv(
 		s->peer_done = true;
 		return ERR_OK;
 	}
+	if (s->hoards) {
+		pbuf_free(p);
+		return ERR_OK;
+	}
 	if (s->in)
 		pbuf_cat(s->in, p);
 	else
 		s->in = p;
 	pull(s);
+	s->hoards = s->in && pbuf_clen(s->in) > WAITING_MOST;
 	return ERR_OK;
 }
 
@@ -171,40 +188,36 @@ static void on_err(void *arg, err_t err)
 		forget(arg);
 }
 
-/* Who is to go: the longest silent among those who ask for nothing, else
- * among those who don't take what they asked for. */
-static struct slot *find_victim(struct http_server *s, int64_t now)
+static struct http_place place_of(
+    const struct slot *s, int64_t now, const ip_addr_t *from)
 {
-	struct slot *idle = NULL, *stalled = NULL;
+	const struct http_conn *c = &s->conn;
 
-	for (unsigned i = 0; i < HTTP_SERVER_CONNS; i++) {
-		struct slot *slot = &s->slots[i];
-		const struct http_conn *c = &slot->conn;
-
-		if (c->state == HTTP_CONN_IDLE || c->state == HTTP_CONN_HEAD) {
-			if (!idle || c->moved_ms < idle->conn.moved_ms)
-				idle = slot;
-		} else if (c->state == HTTP_CONN_REPLY &&
-			   now - c->moved_ms > STALLED_MS) {
-			if (!stalled || c->moved_ms < stalled->conn.moved_ms)
-				stalled = slot;
-		}
-	}
-	return idle ? idle : stalled;
+	return (struct http_place){
+		.taken = s->pcb,
+		.same = ip_addr_eq(&s->from, from),
+		.idle =
+		    c->state == HTTP_CONN_IDLE || c->state == HTTP_CONN_HEAD,
+		.stalled = c->state == HTTP_CONN_REPLY &&
+			   now - c->moved_ms > STALLED_MS,
+		.moved_ms = c->moved_ms,
+	};
 }
 
-static struct slot *find_slot(struct http_server *s)
+static struct slot *find_slot(struct http_server *s, const ip_addr_t *from)
 {
-	struct slot *victim;
+	struct http_place places[HTTP_SERVER_CONNS];
+	int64_t now = mono_ms();
+	int i;
 
-	for (unsigned i = 0; i < HTTP_SERVER_CONNS; i++) {
-		if (!s->slots[i].pcb)
-			return &s->slots[i];
-	}
-	victim = find_victim(s, mono_ms());
-	if (victim)
-		cut(victim);
-	return victim;
+	for (i = 0; i < HTTP_SERVER_CONNS; i++)
+		places[i] = place_of(&s->slots[i], now, from);
+	i = http_places_pick(places, HTTP_SERVER_CONNS, s->by_address);
+	if (i < 0)
+		return NULL;
+	if (s->slots[i].pcb)
+		cut(&s->slots[i]);
+	return &s->slots[i];
 }
 
 static void say_busy(struct altcp_pcb *pcb)
@@ -230,21 +243,24 @@ static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
 {
 	struct http_server *s = arg;
 	struct slot *slot;
+	ip_addr_t from;
 
 	if (err != ERR_OK || !pcb)
 		return ERR_VAL;
-	slot = find_slot(s);
+	from = *altcp_get_ip(pcb, 0);
+	slot = find_slot(s, &from);
 	if (!slot) {
 		say_busy(pcb);
+		altcp_setprio(pcb, PRIO_ENDED);
 		return altcp_close(pcb);
 	}
 	memset(slot, 0, sizeof(*slot));
 	slot->server = s;
 	slot->pcb = pcb;
+	slot->from = from;
 	http_conn_init(&slot->conn, s->site, mono_ms());
 	name_peer(slot);
-	/* The listener's low priority would let lwIP reap it. */
-	altcp_setprio(pcb, TCP_PRIO_MIN + 10);
+	altcp_setprio(pcb, PRIO_SERVED);
 	altcp_nagle_disable(pcb);
 	altcp_arg(pcb, slot);
 	altcp_recv(pcb, on_recv);
@@ -282,6 +298,24 @@ enum rc http_server_open(
 	return RC_OK;
 }
 
+void http_server_limit_addresses(struct http_server *s)
+{
+	s->by_address = true;
+}
+
+/* altcp_close() of lwIP 2.2.1 takes a listener for a connection, and reads
+ * beyond its end; so what is below it goes first. */
+static void stop_listening(struct altcp_pcb *listener)
+{
+	struct altcp_pcb *lowest = listener;
+
+	while (lowest->inner_conn)
+		lowest = lowest->inner_conn;
+	tcp_close(lowest->state);
+	lowest->state = NULL;
+	altcp_close(listener);
+}
+
 void http_server_close(struct http_server *s)
 {
 	if (!s)
@@ -290,8 +324,7 @@ void http_server_close(struct http_server *s)
 		if (s->slots[i].pcb)
 			cut(&s->slots[i]);
 	}
-	if (altcp_close(s->listener) != ERR_OK)
-		log_warn("the listener did not close");
+	stop_listening(s->listener);
 }
 
 static void bound_streams(struct http_server *s)
@@ -327,6 +360,8 @@ static void tick_slot(struct slot *s, int64_t now_ms)
 		verdict = state == HTTP_CONN_STREAM && s->conn.total
 			      ? HTTP_CONN_ABORT
 			      : HTTP_CONN_CLOSE;
+	if (s->hoards)
+		verdict = HTTP_CONN_ABORT;
 	switch (verdict) {
 	case HTTP_CONN_KEEP:
 		pull(s);
@@ -344,7 +379,8 @@ void http_server_tick(struct http_server *s, int64_t now_ms)
 {
 	bound_streams(s);
 	for (unsigned i = 0; i < HTTP_SERVER_CONNS; i++) {
-		make_room(s);
+		if (s->slots[i].pcb)
+			make_room(s); /* it may be its reader */
 		if (s->slots[i].pcb)
 			tick_slot(&s->slots[i], now_ms);
 	}

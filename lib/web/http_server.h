@@ -11,7 +11,7 @@
 #include "http_conn.h"
 #include "rc.h"
 
-#define HTTP_SERVER_CONNS   64
+#define HTTP_SERVER_CONNS   72 /* 64, and HTTP_PLACES_SPARE */
 #define HTTP_SERVER_STREAMS 24 /* without this bound, streams starve pages */
 
 struct http_server;
@@ -20,6 +20,10 @@ struct http_server;
 MUST_CHECK enum rc http_server_open(
     const struct http_site *site, uint16_t port, struct http_server **out);
 void http_server_close(struct http_server *s);
+
+/* No address takes all places (http_places.h). Not for libslirp, where all
+ * come from one. */
+void http_server_limit_addresses(struct http_server *s);
 
 /* Deadlines, events, and the end of connections that are done. Call it after
  * every batch of frames. */

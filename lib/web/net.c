@@ -6,12 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lwip/acd.h"
 #include "lwip/apps/mdns.h"
+#include "lwip/apps/mdns_out.h"
+#include "lwip/autoip.h"
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/ip6_addr.h"
+#include "lwip/mem.h"
 #include "lwip/priv/tcp_priv.h"
+#include "lwip/timeouts.h"
 
 #define LOG_MODULE "net"
 #include "log.h"
@@ -255,16 +260,50 @@ enum rc net_open(
 	return nic->is_lan ? ask_for_addresses(n) : RC_OK;
 }
 
-/* The process ends behind it: mdns_resp_remove_netif() leaves timers of its
- * own running (lwIP 2.2.1). */
+/* mdns_resp_remove_netif() of lwIP 2.2.1 leaves these running, on a netif
+ * that is gone. (One it hides: of a truncated question, for half a second.) */
+static void stop_mdns(struct netif *netif)
+{
+	static const sys_timeout_handler timers[] = {
+		mdns_multicast_timeout_reset_ipv4,
+		mdns_multicast_probe_timeout_reset_ipv4,
+		mdns_multicast_timeout_25ttl_reset_ipv4,
+		mdns_send_multicast_msg_delayed_ipv4,
+		mdns_send_unicast_msg_delayed_ipv4,
+		mdns_multicast_timeout_reset_ipv6,
+		mdns_multicast_probe_timeout_reset_ipv6,
+		mdns_multicast_timeout_25ttl_reset_ipv6,
+		mdns_send_multicast_msg_delayed_ipv6,
+		mdns_send_unicast_msg_delayed_ipv6,
+	};
+
+	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
+		sys_untimeout(timers[i], netif);
+	mdns_resp_remove_netif(netif);
+}
+
+static void stop_dhcp(struct netif *netif)
+{
+	struct autoip *autoip = netif_autoip_data(netif);
+
+	dhcp_release_and_stop(netif);
+	dhcp_cleanup(netif);
+	if (!autoip)
+		return;
+	autoip_stop(netif);
+	acd_remove(netif, &autoip->acd);
+	autoip_remove_struct(netif);
+	mem_free(autoip);
+}
+
 void net_close(struct net *n)
 {
 	if (!n->has_netif)
 		return;
 	if (n->asks_dhcp)
-		dhcp_release_and_stop(&n->netif);
+		stop_dhcp(&n->netif);
 	if (n->told_mdns)
-		mdns_resp_remove_netif(&n->netif);
+		stop_mdns(&n->netif);
 	the_net = NULL;
 	netif_remove(&n->netif);
 	n->has_netif = false;

@@ -56,6 +56,8 @@ enum rc web_open(const struct web_opts *opts, struct web **out)
 	rc = http_server_open(site_http(w->site), HTTP_PORT, &w->server);
 	if (rc)
 		goto out;
+	if (w->nic.is_lan)
+		http_server_limit_addresses(w->server);
 	*out = w;
 	w = NULL;
 out:

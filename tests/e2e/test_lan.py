@@ -164,6 +164,36 @@ def test_half_open_connections_are_reaped(t):
     check(time.monotonic() - start < 8, "400 half-open ones held up the page")
 
 
+MANY = """
+import socket, sys, time
+address, n = sys.argv[1], int(sys.argv[2])
+all_ = []
+for _ in range(n):
+    s = socket.create_connection((address, 80), 10)
+    s.setblocking(False)
+    all_.append(s)
+    time.sleep(0.02)
+time.sleep(0.5)
+def lives(s):
+    try:
+        return s.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+print(*[i for i, s in enumerate(all_) if lives(s)])
+"""
+
+
+def test_one_address_gets_sixteen_places(t):
+    lan = Lan(t)
+    box = LanBox(lan, address=f"{NET}.20/24")
+    box.wait_said("the box is nightstand.local")
+    out = lan.sh("python3", "-c", MANY, f"{NET}.20", 24).stdout
+    equal(out.split(), [str(i) for i in range(8, 24)], "who is still there")
+    box.must_answer(f"{NET}.20")
+
+
 def test_a_night_with_the_page_on_the_lan(t):
     sim = t.sim({"plugged": "no"})
     lan = Lan(t)

@@ -162,7 +162,290 @@ SCRIPTS = {
 }
 
 
+def get(path, *headers, method="GET", host="box.local"):
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+TOKEN = "05" * 32
+ALL, GLANCE, NOTHING = 0, 1, 2
+
+
+def form(path, host="box.local", cookie=None, **fields):
+    body = "&".join(f"{k}={v}" for k, v in fields.items())
+    return get(path, f"Content-Length: {len(body)}", f"Origin: http://{host}",
+               *([f"Cookie: a=b; ns_session={cookie}"] if cookie else []),
+               host=host, method="POST") + body.encode()
+
+
+def http():
+    """Bytes for fuzz_http.c: what is open to all, how long the schedule is,
+    the schedule, and what the peer says."""
+    def talk(schedule, *requests, to=ALL):
+        return bytes([to, len(schedule), *schedule]) + b"".join(requests)
+
+    def step(kind, arg=0):
+        return kind | arg << 3
+
+    whole, bytewise = [step(1, 5), step(6)], [step(0, 0)]
+    stream = [step(1, 5), step(6), step(4, 3), step(6), step(5, 3),
+              step(4, 3), step(2, 0), step(3, 0), step(4, 3), step(6),
+              step(4, 6), step(6)]
+    phone = [step(5, 1)]
+    yield "page", talk(whole, get("/"))
+    yield "bytewise", talk(bytewise * 30, get("/api/status"), get("/"))
+    yield "pipelined", talk(whole * 4, get("/"), get("/api/status"),
+                            get("/favicon.svg", method="HEAD"), get("/no"))
+    for i, path in enumerate(("/", "/api/status", "/metrics", "/login",
+                              "/api/session", "/api/openapi.json")):
+        for to in (GLANCE, NOTHING):
+            yield f"open{to}-{i}", talk(phone + whole, get(path), to=to)
+    yield "events", talk(stream, get("/events"))
+    yield "live", talk(stream, get("/live"))
+    yield "live-glance", talk(phone + stream, get("/live"), to=GLANCE)
+    yield "live-head", talk(stream, get("/live", method="HEAD"), get("/"))
+    yield "post", talk(whole, get("/", "Content-Length: 3", method="POST"),
+                       b"abc")
+    yield "body", talk(whole, get("/", "Content-Length: 3"), b"abc")
+    yield "chunked", talk(whole, get("/", "Transfer-Encoding: chunked"),
+                          b"3\r\nabc\r\n0\r\n\r\n")
+    yield "chunked-post", talk(whole, get(
+        "/login", "Transfer-Encoding: chunked", method="POST"),
+        b"3\r\nabc\r\n0\r\n\r\n")
+    yield "stranger", talk(whole, get("/", host="evil.example"))
+    yield "address", talk(whole, get("/?a#b", host="[fe80::1]:80"))
+    yield "two-hosts", talk(whole, get("/", "Host: b"))
+    yield "folded", talk(whole, get("/", "X: a", " b"))
+    yield "old", talk(whole, b"GET / HTTP/1.0\r\n\r\n")
+    yield "close", talk(whole, get("/", "Connection: close"), get("/"))
+    yield "slow", talk([step(0, 3), step(4, 4), step(0, 3), step(4, 5),
+                        step(6)], get("/"))
+    yield "stalled", talk([step(1, 5), step(2, 4), step(3, 3), step(4, 7)],
+                          get("/"))
+    yield "long", talk(whole, get("/" + "a" * 300), get("/", "X: " +
+                                                        "y" * 9000))
+    yield "tls", talk(whole, b"\x16\x03\x01\x02\0\x01\0\1\xfc\3\3")
+    udid = "00008101-001A2B3C4D5E6F70"
+    for api in ("", "/api"):
+        yield f"signed-in{api[1:]}", talk(
+            phone + whole * 6, form(f"{api}/login", pin="123456"),
+            get("/", f"Cookie: ns_session={TOKEN}"), form(
+                f"{api}/do", cookie=TOKEN, csrf=TOKEN, action="backup",
+                udid=udid),
+            form(f"{api}/do", cookie=TOKEN, csrf=TOKEN, action="pin",
+                 pin="%31%32+456", new="654321"),
+            form(f"{api}/logout", cookie=TOKEN, csrf=TOKEN),
+            form(f"{api}/do", cookie=TOKEN, csrf=TOKEN, action="stop",
+                 udid=udid), to=NOTHING)
+        yield f"no-session{api[1:]}", talk(
+            phone + whole * 3, form(f"{api}/do", cookie=TOKEN, csrf=TOKEN,
+                                    action="backup", udid=udid),
+            form(f"{api}/do", host="evil.example", action="stop"),
+            get("/login"), to=GLANCE)
+        yield f"wrong-pin{api[1:]}", talk(
+            whole * 6, *[form(f"{api}/login", pin=f"00000{i}")
+                         for i in range(6)], to=GLANCE)
+
+
+# --- frames ---
+
+PC, FIXED, DHCP, SETTLED, SERVED, RAW, ALONE, ACKS, FEW = (
+    0, 1, 2, 4, 8, 16, 32, 64, 128)
+BOX_MAC = b"\x02\0\0\0\0\x09"
+
+
+def sized(kind, data, who=0):
+    """A command with 16 bits of length."""
+    return struct.pack(">BH", kind | who << 4, len(data)) + data
+
+
+def segment(flags, data=b"", options=b"", who=0, v6=False, seq=None,
+            window=None):
+    how = (len(options) // 4 | (0x10 if seq is not None else 0) |
+           (0x40 if window is not None else 0))
+    return (bytes([(4 if v6 else 3) | who << 4, flags, how]) +
+            (struct.pack(">h", seq) if seq is not None else b"") +
+            (struct.pack(">H", window) if window is not None else b"") +
+            bytes([len(data)]) + options + data)
+
+
+def ask(data, who=0, v6=False):
+    return sized(15, data, who | (8 if v6 else 0))
+
+
+def passing(seconds):
+    return bytes([10 | 3 << 4, seconds])
+
+
+def dns(question, kind=255, answers=b"", flags=0, counts=None):
+    name = b"".join(bytes([len(p)]) + p.encode() for p in question.split("."))
+    return (struct.pack(">6H", 0, flags, *(counts or (1, 0, 0, 0))) + name +
+            b"\0" + struct.pack(">2H", kind, 1) + answers)
+
+
+def dhcp_options(kind, *more):
+    return (bytes([53, 1, kind, 54, 4, 10, 77, 0, 100, 51, 4, 0, 0, 0, 120]) +
+            b"".join(more) + b"\xff")
+
+
+def ra(*options):
+    return (struct.pack(">BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) +
+            b"".join(options))
+
+
+PREFIX = (struct.pack(">BBBBIII", 3, 4, 64, 0xC0, 86400, 14400, 0) +
+          bytes.fromhex("fd77") + bytes(14))
+MSS = b"\x02\x04\x05\xb4"
+SYN, FIN, RST, ACK = 2, 1, 4, 16
+
+
+def frames():
+    """Commands of fuzz_frames.c."""
+    def talk(mode, *parts):
+        return bytes([mode]) + b"".join(parts)
+
+    page = get("/", host="10.77.0.9")
+    on = FIXED | SETTLED | ACKS
+    yield "page", talk(on, ask(page), passing(1))
+    yield "page-pc", talk(PC | ACKS, ask(page), passing(1))
+    yield "page-v6", talk(on, ask(get("/", host="[fe80::2]"), v6=True))
+    yield "slow-reader", talk(FIXED | SETTLED, ask(page), passing(3),
+                              segment(ACK), passing(3), segment(ACK),
+                              passing(30))
+    yield "events", talk(on, ask(get("/live", host="10.77.0.9")), passing(1),
+                         bytes([14 | 1 << 4]), passing(1), passing(20),
+                         segment(FIN | ACK), passing(2))
+    yield "no-ack", talk(FIXED | SETTLED, ask(page),
+                         *[bytes([14 | i << 4]) + passing(1)
+                           for i in range(8)], passing(60))
+    yield "many", talk(on, *[ask(page, who) for who in range(8)],
+                       *[ask(page, who, True) for who in range(8)])
+    yield "few", talk(on | FEW, *[ask(page, who) for who in range(8)],
+                      passing(3), *[ask(page, who, True) for who in range(8)],
+                      segment(FIN | ACK), segment(FIN | ACK, who=1),
+                      passing(3), ask(page, 2))
+    yield "tiny", talk(FIXED | SETTLED, ask(page),
+                       *[segment(ACK, b"G", window=0) for i in range(300)])
+    yield "holes", talk(FIXED | SETTLED, *[
+        segment(SYN, who=who, v6=v6) + segment(ACK, who=who, v6=v6)
+        for v6 in (False, True) for who in range(16)], *[
+            segment(ACK, b"x", who=who, v6=v6, seq=i)
+            for v6 in (False, True) for who in range(16)
+            for i in range(2, 40, 2)])
+    yield "sign-in", talk(on, ask(form("/login", "10.77.0.9", pin="123456")),
+                          ask(get("/", f"Cookie: ns_session={TOKEN}",
+                                  host="10.77.0.9"), 1), ask(form(
+                              "/api/do", "10.77.0.9", cookie=TOKEN, csrf=TOKEN,
+                              action="pin", pin="123456", new="654321"), 2))
+    yield "half-open", talk(FIXED | SETTLED,
+                            *[segment(SYN, options=MSS, who=i)
+                              for i in range(16)], passing(10))
+    yield "segments", talk(on, segment(SYN, options=MSS + b"\1\1\4\2"),
+                           segment(ACK), segment(ACK, page[20:], seq=20),
+                           segment(ACK, page[:20]), segment(FIN | ACK),
+                           passing(10))
+    yield "reset", talk(on, segment(SYN), segment(ACK), segment(ACK, page),
+                        segment(RST), segment(ACK, b"x", seq=0))
+    yield "lease", talk(DHCP | SETTLED | SERVED | ACKS,
+                        ask(get("/", host="10.77.0.50")), passing(70),
+                        passing(70))
+    yield "offers", talk(DHCP, sized(7, dhcp_options(2)),
+                         sized(7, dhcp_options(5)), passing(5),
+                         sized(7, dhcp_options(6)), passing(60))
+    yield "dhcp-options", talk(
+        DHCP, sized(7, dhcp_options(2, b"\x34\x01\x03", b"\x3a\4\0\0\0\5",
+                                    b"\x2a\4\x0a\x4d\0\1", b"\x0c\0")),
+        sized(7, b"\x35\x01"), sized(7, b"\x34\xff\3" + b"x" * 300))
+    yield "no-server", talk(DHCP, passing(100), passing(30))
+    yield "name", talk(FIXED | SETTLED, sized(5, dns("box.local")),
+                       sized(6, dns("box.local", 28)),
+                       sized(5, dns("_http._tcp.local", 12), 15),
+                       sized(5, dns("box._http._tcp.local", 33)), passing(2))
+    a_record = b"\xc0\x0c" + struct.pack(">HHIH4B", 1, 0x8001, 120, 4, 10,
+                                         77, 0, 100)
+    yield "conflict", talk(FIXED, *[bytes([10 | 2 << 4, 3]) + sized(5, dns(
+        "box.local", answers=a_record, flags=0x8400, counts=(1, 1, 0, 0)))
+        for i in range(9)], passing(3), sized(5, dns(
+            "box-2.local", answers=a_record, flags=0x8400,
+            counts=(1, 1, 0, 0))), passing(5))
+    yield "truncated", talk(FIXED | SETTLED, *[sized(5, dns(
+        "box.local", flags=0x0200), i) for i in range(6)], sized(5, dns(
+            "box.local", answers=a_record, counts=(0, 1, 0, 0)), 1),
+        passing(2))
+    yield "router", talk(FIXED | SETTLED | ACKS, sized(8, ra(
+        PREFIX, b"\1\1\2\0\0\0\0\x64", b"\5\1\0\0\0\0\5\xdc")),
+        passing(4), ask(get("/", host="[fd77::1]"), v6=True), passing(60))
+    target = bytes.fromhex("fe8000000000000000000000ff000009")
+    yield "neighbours", talk(FIXED | SETTLED, sized(
+        8, b"\x87\0\0\0\0\0\0\0" + target + b"\1\1\2\0\0\0\0\x65"),
+        sized(8, b"\x88\0\0\0\xe0\0\0\0" + target), sized(
+            8, b"\x80\0\0\0abcdefgh", 8),
+        sized(8, b"\x82\0\0\0\3\xe8\0\0" + bytes(16)), passing(2))
+    icmp = b"\x08\0\0\0abcdefgh"
+    head = struct.pack(">BBHHHBBH4B4B", 0x45, 0, 20 + len(icmp), 0, 0, 64, 1,
+                       0, 10, 77, 0, 100, 10, 77, 0, 9)
+    yield "ping", talk(FIXED | SETTLED, sized(2, head + icmp))
+    igmp = b"\x11\x0a\0\0\0\0\0\0"
+    head = struct.pack(">BBHHHBBH4B4B4B", 0x46, 0, 24 + len(igmp), 0, 0, 1, 2,
+                       0, 10, 77, 0, 1, 224, 0, 0, 1, 0x94, 4, 0, 0)
+    yield "groups", talk(FIXED | SETTLED, sized(2, head + igmp), passing(2))
+    who_has = bytes.fromhex("0001080006040001020000000064") + bytes(
+        [10, 77, 0, 100]) + bytes(6) + bytes([10, 77, 0, 9])
+    yield "arp", talk(FIXED, bytes([9]) + who_has, sized(
+        0, BOX_MAC + b"\x02\0\0\0\0\x64\x08\x06" + who_has[:9]))
+    yield "arp-conflict", talk(DHCP | SERVED, passing(1), bytes([9]) +
+                               who_has[:14] + bytes([10, 77, 0, 50]) +
+                               bytes(6) + bytes([10, 77, 0, 50]), passing(20))
+    yield "link", talk(on, ask(page), b"\x0b", passing(3), b"\x1b",
+                       passing(3), ask(page, 1))
+    yield "deaf", talk(on, b"\x1c", ask(page), passing(3), b"\x0c",
+                       passing(3))
+    for i in range(0, 40, 3):
+        yield f"short{i}", talk(on, bytes([13 | 5 << 4, i]), ask(page),
+                                passing(1), bytes([14 | 2 << 4]), passing(1))
+
+
+CONFIGS = {
+    "all": """[box]
+name = Anna's box
+vault = /mnt/disk
+reserve = 64M
+log = debug
+[keep]
+floor = 2G
+yearly = 0
+[web]
+network = packet
+interface = eth0
+address = 192.168.1.9/24
+gateway = 192.168.1.1
+[policy]
+quiet_from = 23:30
+quiet_to = 1:05
+[phone]
+allow = 00008101-001A2B3C4D5E6F70
+allow = 00008101-001A2B3C4D5E6F71
+    00008101-001A2B3C4D5E6F72
+""",
+    "odd": "\ufeff[box]\n# a\n; b\nname: a = b ; c\nlog=note\r\n[led]\n"
+           "ok =\nalert =  x\ty  \n[web]\non = TRUE\nport = +80\n",
+    "wrong": "name = a\n[box\nname\n[box]\nname=\nname = b\nreserve = -1\n"
+             "[policy]\nquiet_from = 24:00\n[phone]\nallow = ../x\n",
+    "long": "[box]\nvault = /" + "v" * 158 + "\nstate = " + "s" * 400 + "\n",
+    "blank-lines": "\n\n[box]\nname = a\n b\n\tc\n",
+    "option": "\0box.name\0a;b",
+    "option-blank": "\0box.name\0\u00a0a\u0085",
+    "option-size": "\0keep.floor\0" + "3T",
+}
+
+
 def seeds():
+    for what, data in http():
+        yield "fuzz_http", what, data
+    for what, data in frames():
+        yield "fuzz_frames", what, data
+    for what, text in CONFIGS.items():
+        yield "fuzz_config", what, text.encode()
     for what, data in SCRIPTS.items():
         yield "fuzz_script", what, bytes(data)
     for fmt, how in ((BIN, "binary"), (XML, "xml")):

@@ -117,6 +117,8 @@ static void bad_requests_are_refused_with_their_status(void **state)
 		{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400 },
 		{ "\x16\x03\x01\x02\x00\x01", 400 }, /* TLS on a plain port */
 		{ "hello\r\n", 400 },
+		{ "GET /a\fb HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
+		{ "GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
 	};
 
 	(void)state;
