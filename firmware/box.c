@@ -17,6 +17,7 @@
 #include "log.h"
 #include "mono.h"
 #include "pin.h"
+#include "wall.h"
 
 #define LOG_MODULE "box"
 
@@ -159,6 +160,7 @@ static void start_census(struct box *b)
 	m.u.start.log_level = (uint8_t)log_get_level();
 	snprintf(m.u.start.vault_dir, sizeof(m.u.start.vault_dir), "%s",
 	    b->config->vault);
+	m.u.start.keep = b->config->keep;
 	memcpy(m.u.start.udid, b->dismiss, sizeof(m.u.start.udid));
 	b->dismiss[0] = '\0';
 	box_start_part(b, &b->census);
@@ -400,6 +402,23 @@ void box_look_at_disk(struct box *b)
 		disk_changed(b, before == DISK_FIT);
 }
 
+/* --- the machine --------------------------------------------------------------- */
+
+static void look_at_health(struct box *b)
+{
+	bool was_weak = b->health.weak_power;
+
+	health_probe(b->config->sys, &b->health);
+	if (!b->health.weak_power)
+		return;
+	b->weak_power_ms = mono_ms();
+	b->weak_power_at = wall_now();
+	if (was_weak)
+		return;
+	b->weak_power_times++;
+	log_warn("the power supply is too weak times=%u", b->weak_power_times);
+}
+
 /* --- the loop ------------------------------------------------------------------- */
 
 static void tick(struct box *b, int64_t now_ms)
@@ -409,6 +428,7 @@ static void tick(struct box *b, int64_t now_ms)
 	b->tick_ms = now_ms + TICK_MS;
 	wdog_kick(b->wdog);
 	box_look_at_disk(b);
+	look_at_health(b);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
 	    now_ms - b->usbmux.crash_ms > PEACE_MS)
@@ -610,6 +630,7 @@ static int box_open(struct box *b, const struct config *config)
 static void box_begin(struct box *b)
 {
 	disk_probe(b->config->vault, &b->disk);
+	look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);
 	b->usbmux.start_ms = mono_ms();

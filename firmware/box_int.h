@@ -5,6 +5,7 @@
 #include "child.h"
 #include "config.h"
 #include "disk.h"
+#include "health.h"
 #include "led.h"
 #include "ledger.h"
 #include "meter.h"
@@ -69,6 +70,10 @@ struct box {
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
 	bool web_behind; /* the newest status was not sent yet */
 	struct disk disk;
+	struct health health;
+	int64_t weak_power_at; /* Unix seconds; 0: never */
+	int64_t weak_power_ms;
+	uint32_t weak_power_times;
 	int64_t night; /* wall_night_number() of the last turn */
 	char fault[200];
 	char pin[32]; /* of the page; "" none */

@@ -121,6 +121,11 @@ struct msg_kept {
 	char ios[32];
 	uint8_t encrypted;
 	uint32_t versions;
+	uint32_t n_sizes;
+	struct status_size sizes[LIMIT_SIZES]; /* as in status_phone */
+	uint8_t has_next; /* the two below are known */
+	int64_t next_gone_at;
+	uint64_t next_gone_bytes;
 	int64_t at; /* 0: none yet */
 	uint64_t files, bytes, new_files, new_bytes;
 	/* what the guard noticed and nobody has dismissed */
