@@ -143,7 +143,9 @@ void box_start_part(struct box *b, struct box_part *part)
 	snprintf(port, sizeof(port), "%d", b->config->port);
 	part->start_ms = 0;
 	part->begins++;
-	if (child_start(&part->child, part->role, is_web ? args : NULL, false))
+	/* What parses bytes of the LAN sees no other part's lines. */
+	if (child_start(&part->child, part->role, is_web ? args : NULL,
+		is_web ? b->web_ring_fd : b->ring_fd, false))
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
 		box_send_pin(b);
@@ -595,7 +597,11 @@ static int box_open(struct box *b, const struct config *config)
 	enum rc rc;
 
 	b->config = config;
-	b->signals = b->listen = -1;
+	b->signals = b->listen = b->ring_fd = b->web_ring_fd = -1;
+	if (log_ring_make(&b->ring, &b->ring_fd) ||
+	    log_ring_make(&b->web_ring, &b->web_ring_fd))
+		log_warn("a report will have no log lines");
+	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
 	b->policy = (struct policy){ config->again_hours, config->ask_again,
 		config->ask_again_minutes, config->quiet_from,
@@ -666,6 +672,12 @@ static void box_close(struct box *b)
 	}
 	if (b->signals >= 0)
 		close(b->signals);
+	log_ring_drop(b->ring);
+	log_ring_drop(b->web_ring);
+	if (b->ring_fd >= 0)
+		close(b->ring_fd);
+	if (b->web_ring_fd >= 0)
+		close(b->web_ring_fd);
 }
 
 int box_run(const struct config *config)

@@ -37,6 +37,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_COMMAND] = sizeof(struct msg_command),
 	[MSG_PIN] = sizeof(struct msg_pin),
 	[MSG_MQTT] = sizeof(struct msg_mqtt),
+	[MSG_REPORT] = sizeof(struct msg_report),
 	[MSG_STATUS] = sizeof(struct status),
 };
 
@@ -197,6 +198,7 @@ bool msg_is_sound(const struct msg *m)
 		return m->u.command.kind < WEB_COMMAND_COUNT_ &&
 		       ENDS(m->u.command.udid) && ENDS(m->u.command.pin) &&
 		       (m->u.command.kind == WEB_SET_PIN ||
+			   m->u.command.kind == WEB_REPORT ||
 			   UDID(m->u.command.udid));
 	case MSG_PIN:
 		return true;
@@ -205,6 +207,12 @@ bool msg_is_sound(const struct msg *m)
 		       ENDS(m->u.mqtt.password) && ENDS(m->u.mqtt.topic) &&
 		       ENDS(m->u.mqtt.discovery) && ENDS(m->u.mqtt.id) &&
 		       m->u.mqtt.port > 0 && m->u.mqtt.port <= 65535;
+	case MSG_REPORT:
+		return m->u.report.total <= WEB_REPORT_MAX &&
+		       m->u.report.len <= MSG_REPORT_TEXT &&
+		       m->u.report.offset <= m->u.report.total &&
+		       m->u.report.len <=
+			   m->u.report.total - m->u.report.offset;
 	case MSG_STATUS:
 		return status_is_sound(&m->u.status);
 	case MSG_NONE:

@@ -42,6 +42,7 @@ enum msg_type {
 	/* box -> web */
 	MSG_PIN,
 	MSG_MQTT,
+	MSG_REPORT,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -178,6 +179,12 @@ struct msg_mqtt {
 	char id[48];
 };
 
+#define MSG_REPORT_TEXT 16384
+struct msg_report { /* a piece of one; text need not end */
+	uint32_t total, offset, len;
+	char text[MSG_REPORT_TEXT];
+};
+
 struct msg_pin {
 	uint8_t salt[AUTH_SALT], hash[AUTH_HASH];
 };
@@ -198,6 +205,7 @@ struct msg {
 		struct msg_command command;
 		struct msg_pin pin;
 		struct msg_mqtt mqtt;
+		struct msg_report report;
 		struct status status;
 	} u;
 };

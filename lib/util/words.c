@@ -131,7 +131,8 @@ static const struct row rows[STATE_COUNT_] = {
 	"use one with 3 A or more, and a disk with its own.",
 	"power dipped", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
 [STATE_BOX_FAULT] = { "The box restarted a part of itself",
-	"It goes on by itself. {why}",
+	"It goes on by itself. If it happens again, save the report on its page. "
+	"{why}",
 	"the box had a fault", LED_FAULT, WORDS_BAD, GLANCE_LAST_GOOD },
 };
 
