@@ -133,14 +133,15 @@ static void answer(struct box *b)
 
 void box_start_part(struct box *b, struct box_part *part)
 {
-	char port[16];
+	char port[16], tls_port[16];
 	const struct config *c = b->config;
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
 		port, c->address, c->gateway, c->box_name,
-		config_open_name(c->open), NULL };
+		config_open_name(c->open), tls_port, NULL };
 	bool is_web = part == &b->web;
 
-	snprintf(port, sizeof(port), "%d", b->config->port);
+	snprintf(port, sizeof(port), "%d", c->port);
+	snprintf(tls_port, sizeof(tls_port), "%d", c->tls_port);
 	part->start_ms = 0;
 	part->begins++;
 	/* What parses bytes of the LAN sees no other part's lines. */
@@ -149,6 +150,7 @@ void box_start_part(struct box *b, struct box_part *part)
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
 		box_send_pin(b);
+		box_send_tls(b);
 		box_send_mqtt(b);
 		b->web_behind = true;
 	}
@@ -431,6 +433,7 @@ static void tick(struct box *b, int64_t now_ms)
 	wdog_kick(b->wdog);
 	box_look_at_disk(b);
 	look_at_health(b);
+	box_renew_tls(b);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
 	    now_ms - b->usbmux.crash_ms > PEACE_MS)

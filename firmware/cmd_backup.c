@@ -269,6 +269,7 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_PIN:
 	case MSG_MQTT:
 	case MSG_REPORT:
+	case MSG_TLS:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

@@ -144,6 +144,9 @@ static void print_text(const struct status *st)
 		printf("  Disk %s (%s): %s free of %s.\n", st->disk.path,
 		    st->disk.fs, a, b);
 	}
+	if (st->certificate[0])
+		printf("  Certificate of the page, SHA-256: %s\n",
+		    st->certificate);
 	for (uint32_t i = 0; i < st->n_nights; i++) {
 		char line[256];
 

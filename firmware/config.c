@@ -113,6 +113,8 @@ static const struct key keys[] = {
 	"slirp: address of the page" },
 { "web", "port", KEY_INT, AT(port), 0, "8080", 1, 65535, NULL,
 	"slirp: port of the page; else it is 80" },
+{ "web", "tls_port", KEY_INT, AT(tls_port), 0, "0", 0, 65535, NULL,
+	"slirp: port of the page over HTTPS; 0: none; else it is 443" },
 { "mqtt", "broker", TEXT(mqtt_broker), "", 0, 0, NULL,
 	"name or address of an MQTT broker that is told how things stand (not "
 	"with network = slirp); empty: none" },

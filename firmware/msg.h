@@ -15,6 +15,7 @@
 #include "command.h"
 #include "rc.h"
 #include "status.h"
+#include "tlscert.h"
 #include "vault_keep.h"
 
 enum msg_type {
@@ -43,6 +44,7 @@ enum msg_type {
 	MSG_PIN,
 	MSG_MQTT,
 	MSG_REPORT,
+	MSG_TLS,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -185,6 +187,11 @@ struct msg_report { /* a piece of one; text need not end */
 	char text[MSG_REPORT_TEXT];
 };
 
+struct msg_tls { /* both in DER */
+	uint16_t key_len, cert_len;
+	uint8_t key[TLSCERT_KEY_MAX], cert[TLSCERT_CERT_MAX];
+};
+
 struct msg_pin {
 	uint8_t salt[AUTH_SALT], hash[AUTH_HASH];
 };
@@ -206,6 +213,7 @@ struct msg {
 		struct msg_pin pin;
 		struct msg_mqtt mqtt;
 		struct msg_report report;
+		struct msg_tls tls;
 		struct status status;
 	} u;
 };

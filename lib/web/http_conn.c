@@ -123,6 +123,7 @@ static void answer(struct http_conn *c, int64_t now_ms)
 	bool bad = c->req.status != 0;
 
 	c->req.peer = c->peer;
+	c->req.secure = c->secure;
 	c->site->answer(c->site->ctx, &c->req, &a);
 	clear_out(c);
 	c->stream = c->req.head ? 0 : a.stream;

@@ -556,7 +556,7 @@ static void every_route_answers(void **state)
 	struct site *s;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	assert_int_equal(status_of(s, GET("/"), out, sizeof(out)), 200);
 	assert_non_null(strstr(out, "Content-Security-Policy: default-src "
 				    "'none'; style-src 'sha256-"));
@@ -594,7 +594,7 @@ static struct site *guarded(enum auth_open open)
 	uint8_t hash[AUTH_HASH];
 	struct site *s;
 
-	assert_int_equal(site_new(NULL, open, &s), RC_OK);
+	assert_int_equal(site_new(NULL, open, false, &s), RC_OK);
 	st.n_phones = 1;
 	snprintf(st.phones[0].udid, sizeof(st.phones[0].udid), PHONE);
 	snprintf(st.phones[0].name, sizeof(st.phones[0].name), "Ana");
@@ -827,7 +827,7 @@ static void a_crowd_of_old_documents_is_told(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	http = site_http(s);
 	while (n < 16 && !http->crowded(http->ctx)) {
 		http_conn_init(&conns[n], http, 0);
@@ -852,7 +852,7 @@ static void a_minute_makes_a_new_version(void **state)
 	struct site *s;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	http = site_http(s);
 	st.now_at = 1700000000;
 	site_set_status(s, &st);

@@ -53,6 +53,10 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 		m.u.mqtt.port = 1883;
 	}
+	if (type == MSG_TLS) {
+		m.u.tls.key_len = TLSCERT_KEY_MAX;
+		m.u.tls.cert_len = TLSCERT_CERT_MAX;
+	}
 	if (type == MSG_REPORT) {
 		m.u.report.total = WEB_REPORT_MAX;
 		m.u.report.offset = WEB_REPORT_MAX - MSG_REPORT_TEXT;
@@ -187,6 +191,8 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_SERVING, m.u.serving.port = 0);
 	REFUSED(MSG_MQTT, m.u.mqtt.port = 0);
 	REFUSED(MSG_MQTT, memset(m.u.mqtt.password, 'x', 64));
+	REFUSED(MSG_TLS, m.u.tls.key_len++);
+	REFUSED(MSG_TLS, m.u.tls.cert_len++);
 	REFUSED(MSG_REPORT, m.u.report.total++);
 	REFUSED(MSG_REPORT, m.u.report.offset++);
 	REFUSED(MSG_REPORT, m.u.report.len++);
