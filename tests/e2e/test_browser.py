@@ -359,7 +359,7 @@ def test_a_keyboard_reaches_all_in_the_order_of_the_eye(t):
             check(at["ring"] >= 2, f"no ring around {at['name']}")
             check(at["height"] >= 24, f"small to hit: {at}")
         for a, b in zip(way, way[1:]):
-            check(b["top"] > a["top"] - 8 or b["left"] > a["left"],
+            check(b["top"] + b["height"] > a["top"],
                   f"Tab goes up from {a['name']} to {b['name']}")
 
 
