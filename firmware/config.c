@@ -57,6 +57,8 @@ static const struct key keys[] = {
 	"how much is told on stderr" },
 { "box", "watchdog", TEXT(watchdog), "", 0, 0, NULL,
 	"the machine's watchdog, as /dev/watchdog; empty: none" },
+{ "box", "sys", TEXT(sys), "/sys", 1, 0, NULL,
+	"where the kernel tells temperature and power supply" },
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
 	"room that a backup leaves free on the disk, at most 1/50 of it" },

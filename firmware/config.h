@@ -35,6 +35,7 @@ struct config {
 	char state[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
 	enum log_level log;
 	char watchdog[CONFIG_TEXT]; /* "" none */
+	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;

@@ -42,6 +42,7 @@ enum msg_type {
 	/* box -> web */
 	MSG_PIN,
 	MSG_MQTT,
+	MSG_REPORT,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -121,6 +122,11 @@ struct msg_kept {
 	char ios[32];
 	uint8_t encrypted;
 	uint32_t versions;
+	uint32_t n_sizes;
+	struct status_size sizes[LIMIT_SIZES]; /* as in status_phone */
+	uint8_t has_next; /* the two below are known */
+	int64_t next_gone_at;
+	uint64_t next_gone_bytes;
 	int64_t at; /* 0: none yet */
 	uint64_t files, bytes, new_files, new_bytes;
 	/* what the guard noticed and nobody has dismissed */
@@ -173,6 +179,12 @@ struct msg_mqtt {
 	char id[48];
 };
 
+#define MSG_REPORT_TEXT 16384
+struct msg_report { /* a piece of one; text need not end */
+	uint32_t total, offset, len;
+	char text[MSG_REPORT_TEXT];
+};
+
 struct msg_pin {
 	uint8_t salt[AUTH_SALT], hash[AUTH_HASH];
 };
@@ -193,6 +205,7 @@ struct msg {
 		struct msg_command command;
 		struct msg_pin pin;
 		struct msg_mqtt mqtt;
+		struct msg_report report;
 		struct status status;
 	} u;
 };

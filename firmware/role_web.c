@@ -79,6 +79,9 @@ static enum rc take(int fd, struct web *w)
 		web_set_pin(w, m.u.pin.salt, m.u.pin.hash);
 	else if (!rc && m.type == MSG_MQTT)
 		rc = set_mqtt(w, &m.u.mqtt);
+	else if (!rc && m.type == MSG_REPORT)
+		web_add_report(w, m.u.report.text, m.u.report.offset,
+		    m.u.report.len, m.u.report.total);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 #include "metrics.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +51,22 @@ static double box_phones(const struct status *st)
 	return st->n_phones;
 }
 
+/* NAN: the box does not tell */
+static double box_temperature(const struct status *st)
+{
+	return st->health.has_temperature ? st->health.temperature_c : NAN;
+}
+
+static double box_weak_power(const struct status *st)
+{
+	return st->health.weak_power_times;
+}
+
+static double box_restarts(const struct status *st)
+{
+	return st->health.restarts;
+}
+
 static const struct box_metric {
 	const char *name, *help;
 	double (*get)(const struct status *st);
@@ -62,6 +79,12 @@ static const struct box_metric {
 	{ "nightstand_start_time_seconds", "When the box began, Unix time.",
 	    box_started },
 	{ "nightstand_phones", "Phones that the box knows.", box_phones },
+	{ "nightstand_temperature_celsius", "Of the processor.",
+	    box_temperature },
+	{ "nightstand_weak_power_times", "Dips of the power supply since then.",
+	    box_weak_power },
+	{ "nightstand_restarts", "Parts of the box begun again since then.",
+	    box_restarts },
 };
 
 /* --- one value a phone --------------------------------------------------------- */
@@ -197,7 +220,8 @@ void metrics_put(const struct status *st, struct markup *m)
 		const struct box_metric *x = &box_metrics[i];
 
 		put_head(m, x->name, x->help);
-		markup_fmt(m, "%s %.15g\n", x->name, x->get(st));
+		if (!isnan(x->get(st)))
+			markup_fmt(m, "%s %.15g\n", x->name, x->get(st));
 	}
 	for (size_t i = 0; i < sizeof(phone_metrics) / sizeof(phone_metrics[0]);
 	     i++)

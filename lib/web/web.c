@@ -103,6 +103,12 @@ enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts)
 	return mqtt_link_open(&o, &w->mqtt);
 }
 
+void web_add_report(
+    struct web *w, const char *text, size_t offset, size_t len, size_t total)
+{
+	site_add_report(w->site, text, offset, len, total);
+}
+
 bool web_take_command(struct web *w, struct web_command *out)
 {
 	return site_take_command(w->site, out);

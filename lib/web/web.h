@@ -39,6 +39,11 @@ bool web_take_command(struct web *w, struct web_command *out);
 /* From now on the broker is told, on a LAN. Copies. RC_NOMEM. */
 MUST_CHECK enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts);
 
+/* A piece of the report that somebody asked for (WEB_REPORT), in order; with
+ * the last one it can be had. Copies. */
+void web_add_report(
+    struct web *w, const char *text, size_t offset, size_t len, size_t total);
+
 /* Copies the status; live pages are told. */
 void web_set_status(struct web *w, const struct status *st);
 

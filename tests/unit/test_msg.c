@@ -53,6 +53,11 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 		m.u.mqtt.port = 1883;
 	}
+	if (type == MSG_REPORT) {
+		m.u.report.total = WEB_REPORT_MAX;
+		m.u.report.offset = WEB_REPORT_MAX - MSG_REPORT_TEXT;
+		m.u.report.len = MSG_REPORT_TEXT;
+	}
 	if (type == MSG_COMMAND) {
 		memset(&m.u, 0, sizeof(m.u));
 		snprintf(m.u.command.udid, sizeof(m.u.command.udid),
@@ -182,6 +187,9 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_SERVING, m.u.serving.port = 0);
 	REFUSED(MSG_MQTT, m.u.mqtt.port = 0);
 	REFUSED(MSG_MQTT, memset(m.u.mqtt.password, 'x', 64));
+	REFUSED(MSG_REPORT, m.u.report.total++);
+	REFUSED(MSG_REPORT, m.u.report.offset++);
+	REFUSED(MSG_REPORT, m.u.report.len++);
 	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_COMMAND_COUNT_);
 	REFUSED(MSG_COMMAND, m.u.command.udid[0] = 'z');
 	REFUSED(MSG_COMMAND, memset(m.u.command.pin, '1', 32));
