@@ -259,6 +259,11 @@ def a_full_house(t):
     phone, other = sim.phones()
     wait_until("two nights", lambda: box.nights("safe") == 2, 30)
     other.ctl("unplug")
+    for night, more in ((3, 30), (4, 5)):  # sizes, for the chart
+        phone.ctl("unplug")
+        phone.ctl("mutate", f"add={more}", f"seed={night}")
+        phone.ctl("plug")
+        wait_until("one more night", lambda: box.nights("safe") == night, 30)
     return sim, phone, box
 
 
@@ -291,6 +296,7 @@ def test_nothing_is_cut_narrow_or_wide(t):
                 page.sign_in(pin_of(t, box))
             page.go()
             page.wait_live()
+            check(page.there(".chart polyline"), "no chart")
             for look in each_look(page):
                 page.check_fits(f"{view}, {look}")
                 picture(t, page, f"{view}-{look}")
