@@ -438,8 +438,7 @@ static void put_phones(struct markup *m, const struct status *st,
 
 		words_phone_name(&st->phones[i], name, sizeof(name));
 		markup_fmt(m,
-		    "<section class=\"card\" aria-label=\"Phone %u: ",
-		    i + 1);
+		    "<section class=\"card\" aria-label=\"Phone %u: ", i + 1);
 		markup_text(m, name);
 		markup_raw(m, "\">");
 		put_phone_head(m, &st->phones[i]);
