@@ -44,8 +44,9 @@ def state_of(page):
 
 @slow(6)
 def test_a_whole_night_live(t):
+    # Large enough that checking lasts longer than the page's quarter second.
     sim = t.sim({"name": "Ana", "plugged": "no", "files": 400,
-                 "bytes": "120M"})
+                 "bytes": "240M"})
     phone = sim.phone()
     phone.ctl("passcode", "wait")
     phone.ctl("set", "scan_ms", 800)
@@ -276,12 +277,12 @@ def each_look(page):
             yield f"{'narrow' if width < 600 else 'wide'}-{scheme}"
 
 
-def picture(t, page, name):
-    """Beside the test, or where the person who looks wants them."""
-    folder = pathlib.Path(os.environ.get("NIGHTSTAND_PICTURES") or
-                          t.path("pictures"))
-    folder.mkdir(parents=True, exist_ok=True)
-    page.picture(folder / f"{name}.png")
+def picture(page, name):
+    """For who wants to look: make screenshots."""
+    folder = os.environ.get("NIGHTSTAND_PICTURES")
+    if folder:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        page.picture(pathlib.Path(folder) / f"{name}.png")
 
 
 @slow(12)
@@ -290,7 +291,7 @@ def test_nothing_is_cut_narrow_or_wide(t):
     with Page(t, box, "/login") as page:
         for look in each_look(page):
             page.check_fits(f"login, {look}")
-            picture(t, page, f"login-{look}")
+            picture(page, f"login-{look}")
         for view in ("glance", "owner"):
             if view == "owner":
                 page.sign_in(pin_of(t, box))
@@ -299,17 +300,17 @@ def test_nothing_is_cut_narrow_or_wide(t):
             check(page.there(".chart polyline"), "no chart")
             for look in each_look(page):
                 page.check_fits(f"{view}, {look}")
-                picture(t, page, f"{view}-{look}")
+                picture(page, f"{view}-{look}")
             page.open_all()
             for look in each_look(page):
                 page.check_fits(f"{view} unfolded, {look}")
-            picture(t, page, f"{view}-unfolded-{look}")
+            picture(page, f"{view}-unfolded-{look}")
         for name, become in STATES[1:]:
             become(t, sim, phone, box)
             equal_soon(name, lambda: state_of(page), name)
             for look in each_look(page):
                 page.check_fits(f"{name}, {look}")
-                picture(t, page, f"{name}-{look}")
+                picture(page, f"{name}-{look}")
 
 
 # --- who can't see it well, or has no mouse -----------------------------------
@@ -345,7 +346,7 @@ def test_axe_finds_nothing_serious_without_a_disk(t):
     with Page(t, box) as page:
         axe_both(page, "no_disk")
         page.check_fits("no_disk")
-        picture(t, page, "no_disk-wide-dark")
+        picture(page, "no_disk-wide-dark")
         page.check_quiet()
 
 
