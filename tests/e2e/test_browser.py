@@ -1,21 +1,29 @@
 """The page in a real Chromium, as its owner has it before them."""
 
+import functools
 import os
 import pathlib
 
 from harness import check, equal, wait_until
-from page import Page
+from page import Page, axe_source
 from test_box import Box
 from test_pin import pin_of
-from webdriver import equal_soon
+from webdriver import equal_soon, find_programs
 
 IN_TURN = True  # never two browsers at a time
 
 
-def slow(seconds):
+def with_browser(seconds, axe=False):
+    """Skips before anything is started; about how long it takes."""
     def mark(fn):
-        fn.slow = seconds
-        return fn
+        @functools.wraps(fn)
+        def test(t):
+            find_programs(t)
+            if axe:
+                axe_source(t)
+            fn(t)
+        test.slow = seconds
+        return test
     return mark
 
 
@@ -42,7 +50,7 @@ def state_of(page):
 
 # --- a night ------------------------------------------------------------------
 
-@slow(6)
+@with_browser(6)
 def test_a_whole_night_live(t):
     # Large enough that checking lasts longer than the page's quarter second.
     sim = t.sim({"name": "Ana", "plugged": "no", "files": 400,
@@ -89,7 +97,7 @@ def test_a_whole_night_live(t):
               "the rhythm of the light")
 
 
-@slow(5)
+@with_browser(5)
 def test_a_lost_connection_is_shown_and_recovers(t):
     sim = t.sim({"name": "Ana", "plugged": "no"})
     box = Box(t, sim)
@@ -103,7 +111,6 @@ def test_a_lost_connection_is_shown_and_recovers(t):
         equal(page.js("return getComputedStyle(document.querySelector("
                       "'.hero .led i')).visibility"), "hidden",
               "the light, which nobody knows now")
-        page.axe("connection lost")
         box.start()
         page.wait_live()
         equal_soon("the title", page.title, "Ready · Nightstand")
@@ -115,7 +122,7 @@ def test_a_lost_connection_is_shown_and_recovers(t):
 
 # --- with the PIN -------------------------------------------------------------
 
-@slow(5)
+@with_browser(5)
 def test_back_up_now_and_stop_with_the_pin(t):
     sim = t.sim({"name": "Ana", "bytes": "8M", "files": 300})
     phone = sim.phone()
@@ -142,13 +149,12 @@ def test_back_up_now_and_stop_with_the_pin(t):
         page.check_quiet()
 
 
-@slow(4)
+@with_browser(4)
 def test_a_wrong_pin_is_refused_with_words_and_slowed(t):
     box = Box(t, t.sim({"plugged": "no"}))
     pin = pin_of(t, box)
     wrong = "0" * 6 if pin != "0" * 6 else "1" * 6
     with Page(t, box, "/login") as page:
-        page.axe("the form")
         for _ in range(3):
             page.type("#pin", wrong)
             page.submit("form button")
@@ -158,7 +164,6 @@ def test_a_wrong_pin_is_refused_with_words_and_slowed(t):
             equal(page.js("return document.activeElement.id"), "pin", "focus")
             equal(page.js("return document.activeElement.value"), "",
                   "what is left in the field")
-        page.axe("the form after a wrong PIN")
         page.type("#pin", pin)
         page.submit("form button")
         check("too many wrong tries" in page.text(".said"), page.text(".said"))
@@ -175,7 +180,7 @@ def test_a_wrong_pin_is_refused_with_words_and_slowed(t):
 
 # --- no JavaScript ------------------------------------------------------------
 
-@slow(6)
+@with_browser(6)
 def test_all_of_it_works_without_javascript(t):
     sim = t.sim({"name": "Ana", "plugged": "no", "bytes": "8M",
                  "files": 300})
@@ -285,7 +290,7 @@ def picture(page, name):
         page.picture(pathlib.Path(folder) / f"{name}.png")
 
 
-@slow(12)
+@with_browser(12)
 def test_nothing_is_cut_narrow_or_wide(t):
     sim, phone, box = a_full_house(t)
     with Page(t, box, "/login") as page:
@@ -324,11 +329,14 @@ def axe_both(page, where):
     page.axe(f"{where}, dark", ["color-contrast"])
 
 
-@slow(14)
+@with_browser(14, axe=True)
 def test_axe_finds_nothing_serious(t):
     sim, phone, box = a_full_house(t)
     with Page(t, box, "/login") as page:
         axe_both(page, "login")
+        page.type("#pin", "wrong")
+        page.submit("form button")
+        axe_both(page, "a wrong PIN")
         page.go()
         axe_both(page, "glance")
         page.sign_in(pin_of(t, box))
@@ -339,8 +347,8 @@ def test_axe_finds_nothing_serious(t):
             axe_both(page, name)
 
 
-@slow(4)
-def test_axe_finds_nothing_serious_without_a_disk(t):
+@with_browser(4, axe=True)
+def test_axe_finds_nothing_serious_without_disk_or_box(t):
     box = Box(t, t.sim({"plugged": "no"}), box__vault=t.path("not mounted"))
     box.wait_state("no_disk")
     with Page(t, box) as page:
@@ -348,9 +356,13 @@ def test_axe_finds_nothing_serious_without_a_disk(t):
         page.check_fits("no_disk")
         picture(page, "no_disk-wide-dark")
         page.check_quiet()
+        box.p.stop()
+        equal_soon("words", lambda: page.there(".stale"), True)
+        axe_both(page, "connection lost")
+        picture(page, "lost-wide-dark")
 
 
-@slow(4)
+@with_browser(4)
 def test_a_keyboard_reaches_all_in_the_order_of_the_eye(t):
     sim, phone, box = a_full_house(t)
     with Page(t, box) as page:
@@ -370,7 +382,7 @@ def test_a_keyboard_reaches_all_in_the_order_of_the_eye(t):
                   f"Tab goes up from {a['name']} to {b['name']}")
 
 
-@slow(4)
+@with_browser(4)
 def test_focus_and_typed_text_survive_live_updates(t):
     sim = t.sim({"name": "Ana", "plugged": "no"})
     box = Box(t, sim)
