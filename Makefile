@@ -152,8 +152,8 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench
-deps-build deps-demo deps-check deps-fuzz deps-bench:
+.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser
+deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -167,12 +167,20 @@ units: $(UNIT) $(POWER) $(FUZZ)
 
 check: deps-check ## everything that proves it: units, peers, faults (SAN=1: sanitizers)
 	@$(MAKE) --no-print-directory -j2 all units
-	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) \
+	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) NIGHTSTAND_CACHE=$(abspath $(CACHE)) \
 		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER) $(FUZZ)
 
 .PHONY: check-lan
 check-lan: ## the box alone on a network port, in network namespaces (root)
 	@$(MAKE) --no-print-directory check K=lan.
+
+.PHONY: check-browser screenshots
+check-browser: deps-browser ## the page in Chromium, by hand, eye and axe-core
+	@$(MAKE) --no-print-directory check K=browser.
+
+screenshots: deps-browser ## … and what it looks like, into build/host/screenshots
+	@NIGHTSTAND_PICTURES=$(abspath $(B))/screenshots $(MAKE) --no-print-directory check K=browser.nothing_is_cut
+	@echo "the pictures are in $(B)/screenshots"
 
 .PHONY: check-nights
 N ?= 30

@@ -358,6 +358,7 @@ static void the_head_says_how_long_the_body_is(void **state)
 	assert_non_null(strstr(out, "HTTP/1.1 200 OK\r\n"));
 	assert_non_null(strstr(out, "Content-Length: 3003\r\n"));
 	assert_non_null(strstr(out, "X-Content-Type-Options: nosniff\r\n"));
+	assert_non_null(strstr(out, "Referrer-Policy: same-origin\r\n"));
 	body = strstr(out, "\r\n\r\n");
 	assert_int_equal(strlen(body + 4), 3003);
 
