@@ -75,8 +75,9 @@
 #define MQTT_CYCLIC_TIMER_INTERVAL 5
 
 /* --- memory --------------------------------------------------------------- */
-#define MEM_ALIGNMENT             8
-#define MEM_SIZE                  (1024 * 1024)
+#define MEM_ALIGNMENT 8
+/* Over TLS what is sent is a copy, up to TCP_SND_BUF for each of 72. */
+#define MEM_SIZE                  (4 * 1024 * 1024)
 #define PBUF_POOL_SIZE            256
 #define PBUF_POOL_BUFSIZE         1600 /* a frame in one piece: headers too */
 #define MEMP_NUM_PBUF             2048
