@@ -10,13 +10,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "box_int.h"
 #include "log.h"
 #include "mono.h"
 #include "pin.h"
+#include "wall.h"
 
 #define LOG_MODULE "box"
 
@@ -147,6 +147,7 @@ void box_start_part(struct box *b, struct box_part *part)
 	else if (is_web) {
 		box_send_pin(b);
 		box_send_mqtt(b);
+		box_send_sntp(b);
 		b->web_behind = true;
 	}
 }
@@ -263,6 +264,11 @@ static bool part_message(
 			    m->u.serving.port);
 		return true;
 	}
+	if (part == &b->web && m->type == MSG_TIME) {
+		box_time_heard(b, STATUS_CLOCK_SNTP, m->u.time.at_ms,
+		    m->u.time.mono_ms, m->u.time.from);
+		return true;
+	}
 	if (part == &b->web && m->type == MSG_COMMAND)
 		return box_command(b, &m->u.command);
 	return false;
@@ -367,7 +373,7 @@ static void settle_children(struct box *b)
 static void disk_changed(struct box *b, bool was_fit)
 {
 	bool is_fit = b->disk.state == DISK_FIT;
-	struct policy_now now = box_now();
+	struct policy_now now = box_now(b);
 
 	log_note("disk %s state=%d fs=%s free=%llu %s", b->config->vault,
 	    (int)b->disk.state, b->disk.fs,
@@ -409,6 +415,7 @@ static void tick(struct box *b, int64_t now_ms)
 	b->tick_ms = now_ms + TICK_MS;
 	wdog_kick(b->wdog);
 	box_look_at_disk(b);
+	box_time_tick(b, now_ms);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
 	    now_ms - b->usbmux.crash_ms > PEACE_MS)
@@ -585,9 +592,9 @@ static int box_open(struct box *b, const struct config *config)
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
-	b->status.started_at = time(NULL);
-	if (ledger_open(config->state, &b->ledger))
+	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
 		return EXIT_CONFIG;
+	b->status.started_at = wall_now();
 	if (config->web && pin_load(config->state, b->pin))
 		log_warn("nobody can sign in: there is no PIN");
 	rc = open_socket(b);
@@ -635,6 +642,7 @@ static void box_close(struct box *b)
 	child_end(&b->web.child, WEB_END_MS);
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
+	box_time_end(b);
 	led_close(b->led);
 	wdog_close(b->wdog);
 	ledger_close(b->ledger);

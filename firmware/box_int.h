@@ -12,6 +12,7 @@
 #include "phone_fsm.h"
 #include "policy.h"
 #include "status.h"
+#include "timekeeper.h"
 #include "wdog.h"
 
 /* A box that was just switched on has better things to do. */
@@ -70,6 +71,10 @@ struct box {
 	bool web_behind; /* the newest status was not sent yet */
 	struct disk disk;
 	int64_t night; /* wall_night_number() of the last turn */
+	struct timekeeper time;
+	int64_t time_at; /* since when its source is what it is */
+	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
+	bool time_unkept; /* the last try failed */
 	char fault[200];
 	char pin[32]; /* of the page; "" none */
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
@@ -138,6 +143,25 @@ void box_send_mqtt(struct box *b);
 /* False: not one that there is. */
 bool box_command(struct box *b, const struct msg_command *c);
 
+/* --- box_time.c: the clock --------------------------------------------------- */
+
+/* RC_NOTFOUND, RC_CORRUPT, RC_IO: the file that stands for the clock. */
+MUST_CHECK enum rc box_time_begin(struct box *b);
+void box_time_tick(struct box *b, int64_t now_ms);
+void box_time_end(struct box *b);
+
+/* SNTP or PHONE says that it was at_ms (Unix) at this moment of mono_ms(). */
+void box_time_heard(struct box *b, enum status_clock source, int64_t at_ms,
+    int64_t at_mono_ms, const char *from);
+
+/* The hour is not known yet, but may be soon. */
+bool box_time_is_awaited(const struct box *b);
+
+void box_time_status(const struct box *b, struct status *st);
+
+/* Tells the page's role whom to ask, if anybody. */
+void box_send_sntp(struct box *b);
+
 /* --- box_status.c ------------------------------------------------------------ */
 
 /* Fills b->status and shows it: LED, page. */
@@ -149,6 +173,6 @@ void box_status_send(struct box *b);
 /* Once a turn of the night: the phones that nobody brought. */
 void box_status_night(struct box *b);
 
-struct policy_now box_now(void);
+struct policy_now box_now(const struct box *b);
 
 #endif

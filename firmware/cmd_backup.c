@@ -268,6 +268,8 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_COMMAND:
 	case MSG_PIN:
 	case MSG_MQTT:
+	case MSG_SNTP:
+	case MSG_TIME:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

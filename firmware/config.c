@@ -57,6 +57,9 @@ static const struct key keys[] = {
 	"how much is told on stderr" },
 { "box", "watchdog", TEXT(watchdog), "", 0, 0, NULL,
 	"the machine's watchdog, as /dev/watchdog; empty: none" },
+{ "box", "set_clock", KEY_FLAG, AT(set_clock), 0, "no", 0, 0, NULL,
+	"set the machine's clock by SNTP or by a phone's: for a box that has "
+	"no battery" },
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
 	"room that a backup leaves free on the disk, at most 1/50 of it" },
@@ -111,6 +114,12 @@ static const struct key keys[] = {
 	"slirp: address of the page" },
 { "web", "port", KEY_INT, AT(port), 0, "8080", 1, 65535, NULL,
 	"slirp: port of the page; else it is 80" },
+{ "time", "server", TEXT(time_server), "", 0, 0, NULL,
+	"set_clock: name or address of an SNTP server, where DHCP names none "
+	"(option 42); empty: no other is asked (not with network = slirp)" },
+{ "time", "file", TEXT(clock_file), "", 0, 0, NULL,
+	"for trials: a file that is set in place of the machine's clock; it "
+	"holds how many ms it is ahead" },
 { "mqtt", "broker", TEXT(mqtt_broker), "", 0, 0, NULL,
 	"name or address of an MQTT broker that is told how things stand (not "
 	"with network = slirp); empty: none" },
@@ -366,6 +375,8 @@ void config_defaults(struct config *c)
 	set_value(c, find_key("led", "dir"), board.led_dir);
 	set_value(c, find_key("led", "ok"), board.led_ok);
 	set_value(c, find_key("led", "alert"), board.led_alert);
+	set_value(
+	    c, find_key("box", "set_clock"), board.sets_clock ? "yes" : "no");
 	c->port = board.port;
 }
 

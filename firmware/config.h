@@ -35,6 +35,9 @@ struct config {
 	char state[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
 	enum log_level log;
 	char watchdog[CONFIG_TEXT]; /* "" none */
+	bool set_clock;
+	char time_server[64]; /* "" none but DHCP's */
+	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;

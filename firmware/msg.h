@@ -39,9 +39,11 @@ enum msg_type {
 	/* web -> box */
 	MSG_SERVING,
 	MSG_COMMAND,
+	MSG_TIME,
 	/* box -> web */
 	MSG_PIN,
 	MSG_MQTT,
+	MSG_SNTP,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -82,6 +84,7 @@ struct msg_phone {
 	char ios[32];
 	int32_t battery_pct; /* -1 unknown */
 	uint8_t encrypted;
+	int64_t clock_ms, clock_mono_ms; /* as in struct msg_time; 0: untold */
 };
 
 /* Where a session is: enum session_phase, then the two of our own. */
@@ -173,6 +176,17 @@ struct msg_mqtt {
 	char id[48];
 };
 
+/* What a time server said. mono_ms: when it was so, by mono.h's clock, which
+ * all processes share. */
+struct msg_time {
+	int64_t at_ms, mono_ms;
+	char from[48];
+};
+
+struct msg_sntp {
+	char host[64]; /* "" only one that DHCP names */
+};
+
 struct msg_pin {
 	uint8_t salt[AUTH_SALT], hash[AUTH_HASH];
 };
@@ -193,6 +207,8 @@ struct msg {
 		struct msg_command command;
 		struct msg_pin pin;
 		struct msg_mqtt mqtt;
+		struct msg_time time;
+		struct msg_sntp sntp;
 		struct status status;
 	} u;
 };

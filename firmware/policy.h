@@ -38,6 +38,7 @@ struct policy_phone {
 struct policy_now {
 	int64_t ms;
 	bool clock_is_set; /* without a clock there are no quiet hours */
+	bool clock_is_awaited; /* the hour may be known soon: as if quiet */
 	int minute; /* of the day */
 	int64_t night;
 };

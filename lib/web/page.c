@@ -558,6 +558,8 @@ static void put_box(struct markup *m, const struct status *st)
 		markup_raw(m, st->disk.fs[0] ? ", " : "");
 		markup_text(m, st->disk.fs);
 	}
+	markup_raw(m, " · ");
+	markup_text(m, words_clock(st->clock));
 	markup_raw(m, "</p>");
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lwip/init.h"
 #include "lwip/timeouts.h"
@@ -29,6 +28,8 @@ struct web {
 	struct site *site;
 	struct http_server *server;
 	struct mqtt_link *mqtt; /* NULL: none */
+	struct sntp_link sntp;
+	int64_t now_at, now_ms; /* what the box says; by mono_ms() */
 };
 
 /* --- open and close ------------------------------------------------------- */
@@ -70,6 +71,7 @@ void web_close(struct web *w)
 	if (!w)
 		return;
 	mqtt_link_close(w->mqtt);
+	sntp_link_close(&w->sntp);
 	http_server_close(w->server);
 	net_close(&w->net);
 	w->nic.ops->close(w->nic.ctx);
@@ -79,6 +81,8 @@ void web_close(struct web *w)
 
 void web_set_status(struct web *w, const struct status *st)
 {
+	w->now_at = st->now_at;
+	w->now_ms = mono_ms();
 	site_set_status(w->site, st);
 	if (w->mqtt)
 		mqtt_link_status(w->mqtt, st);
@@ -101,6 +105,16 @@ enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts)
 	mqtt_link_close(w->mqtt);
 	w->mqtt = NULL;
 	return mqtt_link_open(&o, &w->mqtt);
+}
+
+void web_set_sntp(struct web *w, const char *host)
+{
+	sntp_link_open(&w->sntp, host);
+}
+
+bool web_take_time(struct web *w, struct sntp_time_said *out)
+{
+	return sntp_link_take(&w->sntp, out);
 }
 
 bool web_take_command(struct web *w, struct web_command *out)
@@ -129,7 +143,8 @@ enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready)
 
 	*fd_ready = false;
 	/* a new status goes out before the loop sleeps */
-	site_clock(w->site, (int64_t)time(NULL));
+	if (w->now_at)
+		site_clock(w->site, w->now_at + (mono_ms() - w->now_ms) / 1000);
 	http_server_tick(w->server, mono_ms());
 	ms = sleep_ms(w, max_ms);
 	n = w->nic.ops->wait(w->nic.ctx, fds + 1, WEB_NIC_FDS_MAX, &ms);
@@ -144,6 +159,7 @@ enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready)
 	net_tick(&w->net, mono_ms());
 	if (w->mqtt)
 		mqtt_link_tick(w->mqtt, net_has_address(&w->net), mono_ms());
+	sntp_link_tick(&w->sntp, net_has_address(&w->net));
 	sys_check_timeouts();
 	http_server_tick(w->server, mono_ms());
 	return RC_OK;

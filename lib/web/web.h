@@ -12,6 +12,7 @@
 #include "mqtt_link.h"
 #include "net.h"
 #include "rc.h"
+#include "sntp_link.h"
 #include "status.h"
 
 struct web;
@@ -38,6 +39,13 @@ bool web_take_command(struct web *w, struct web_command *out);
 
 /* From now on the broker is told, on a LAN. Copies. RC_NOMEM. */
 MUST_CHECK enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts);
+
+/* From now on a time server is asked, on a LAN: this one, or one that DHCP
+ * names. */
+void web_set_sntp(struct web *w, const char *host);
+
+/* What it said since; false: nothing. */
+bool web_take_time(struct web *w, struct sntp_time_said *out);
 
 /* Copies the status; live pages are told. */
 void web_set_status(struct web *w, const struct status *st);
