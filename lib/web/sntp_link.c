@@ -39,7 +39,7 @@ void lwip_port_sntp_answer(int32_t sec, uint32_t frac)
 	l->asked = false;
 	took_ms = now_ms - l->asked_ms;
 	if ((sec == 0 && frac == 0) || took_ms > ANSWER_MS) {
-		log_info("an answer is of no use ms=%lld", (long long)took_ms);
+		log_note("an answer is of no use ms=%lld", (long long)took_ms);
 		return;
 	}
 	l->said.at_ms = (sec + ERA_1_S) * 1000 +
