@@ -38,9 +38,9 @@ struct policy_phone {
 struct policy_now {
 	int64_t ms;
 	bool clock_is_set; /* without a clock there are no quiet hours */
-	bool clock_is_awaited; /* the hour may be known soon: as if quiet */
 	int minute; /* of the day */
 	int64_t night;
+	bool clock_is_awaited; /* the hour may be known soon: as if quiet */
 };
 
 /* A replug within this many ms of an unplug in the quiet hours may be a loose

@@ -53,6 +53,13 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 		m.u.mqtt.port = 1883;
 	}
+	if (type == MSG_TIME) {
+		memset(&m.u, 0, sizeof(m.u));
+		m.u.time.at_ms = 1790000000000;
+		m.u.time.mono_ms = 1;
+	}
+	if (type == MSG_SNTP)
+		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_COMMAND) {
 		memset(&m.u, 0, sizeof(m.u));
 		snprintf(m.u.command.udid, sizeof(m.u.command.udid),
@@ -182,6 +189,14 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_SERVING, m.u.serving.port = 0);
 	REFUSED(MSG_MQTT, m.u.mqtt.port = 0);
 	REFUSED(MSG_MQTT, memset(m.u.mqtt.password, 'x', 64));
+	REFUSED(MSG_TIME, m.u.time.at_ms = 0);
+	REFUSED(MSG_TIME, m.u.time.at_ms = INT64_MAX);
+	REFUSED(MSG_TIME, m.u.time.mono_ms = -1);
+	REFUSED(MSG_TIME, memset(m.u.time.from, 'x', 48));
+	REFUSED(MSG_SNTP, memset(m.u.sntp.host, 'x', 64));
+	REFUSED(MSG_PHONE, m.u.phone.clock_ms = -1);
+	REFUSED(MSG_PHONE, m.u.phone.clock_mono_ms = INT64_MAX);
+	REFUSED(MSG_STATUS, m.u.status.clock = STATUS_CLOCK_COUNT_);
 	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_COMMAND_COUNT_);
 	REFUSED(MSG_COMMAND, m.u.command.udid[0] = 'z');
 	REFUSED(MSG_COMMAND, memset(m.u.command.pin, '1', 32));
