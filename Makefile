@@ -68,7 +68,7 @@ ifeq ($(SAN),1) # each piece of lwIP's memory is malloc's: what lies behind it i
 INC_lwip += -DMEM_LIBC_MALLOC=1 -DMEMP_MEM_MALLOC=1
 endif
 INC_web   = -Ilib/web $(INC_util) $(INC_lwip) -isystem $(LLHTTP_DIR) -I$(B)/gen
-INC_drv   = $(foreach d,$(wildcard drivers/*),-I$(d)) $(INC_util) $(INC_lwip)
+INC_drv   = $(patsubst %/.,-I%,$(wildcard drivers/*/.)) $(INC_util) $(INC_lwip)
 INC_fw    = -Ifirmware -Iboard $(INC_drv) -Ilib/phone -Ilib/vault -Ilib/web
 INC_sim   := -Itools/phonesim $(INC_util)
 INC_tests = -Itests $(INC_fw) $(INC_web)

@@ -142,7 +142,9 @@ void box_start_part(struct box *b, struct box_part *part)
 	snprintf(port, sizeof(port), "%d", b->config->port);
 	part->start_ms = 0;
 	part->begins++;
-	if (child_start(&part->child, part->role, is_web ? args : NULL, false))
+	/* What parses bytes of the LAN sees no other part's lines. */
+	if (child_start(&part->child, part->role, is_web ? args : NULL,
+		is_web ? b->web_ring_fd : b->ring_fd, false))
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
 		box_send_pin(b);
@@ -160,6 +162,7 @@ static void start_census(struct box *b)
 	m.u.start.log_level = (uint8_t)log_get_level();
 	snprintf(m.u.start.vault_dir, sizeof(m.u.start.vault_dir), "%s",
 	    b->config->vault);
+	m.u.start.keep = b->config->keep;
 	memcpy(m.u.start.udid, b->dismiss, sizeof(m.u.start.udid));
 	b->dismiss[0] = '\0';
 	box_start_part(b, &b->census);
@@ -406,6 +409,23 @@ void box_look_at_disk(struct box *b)
 		disk_changed(b, before == DISK_FIT);
 }
 
+/* --- the machine --------------------------------------------------------------- */
+
+static void look_at_health(struct box *b)
+{
+	bool was_weak = b->health.weak_power;
+
+	health_probe(b->config->sys, &b->health);
+	if (!b->health.weak_power)
+		return;
+	b->weak_power_ms = mono_ms();
+	b->weak_power_at = wall_now();
+	if (was_weak)
+		return;
+	b->weak_power_times++;
+	log_warn("the power supply is too weak times=%u", b->weak_power_times);
+}
+
 /* --- the loop ------------------------------------------------------------------- */
 
 static void tick(struct box *b, int64_t now_ms)
@@ -416,6 +436,7 @@ static void tick(struct box *b, int64_t now_ms)
 	wdog_kick(b->wdog);
 	box_look_at_disk(b);
 	box_time_tick(b, now_ms);
+	look_at_health(b);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
 	    now_ms - b->usbmux.crash_ms > PEACE_MS)
@@ -582,7 +603,11 @@ static int box_open(struct box *b, const struct config *config)
 	enum rc rc;
 
 	b->config = config;
-	b->signals = b->listen = -1;
+	b->signals = b->listen = b->ring_fd = b->web_ring_fd = -1;
+	if (log_ring_make(&b->ring, &b->ring_fd) ||
+	    log_ring_make(&b->web_ring, &b->web_ring_fd))
+		log_warn("a report will have no log lines");
+	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
 	b->policy = (struct policy){ config->again_hours, config->ask_again,
 		config->ask_again_minutes, config->quiet_from,
@@ -617,6 +642,7 @@ static int box_open(struct box *b, const struct config *config)
 static void box_begin(struct box *b)
 {
 	disk_probe(b->config->vault, &b->disk);
+	look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);
 	b->usbmux.start_ms = mono_ms();
@@ -653,6 +679,12 @@ static void box_close(struct box *b)
 	}
 	if (b->signals >= 0)
 		close(b->signals);
+	log_ring_drop(b->ring);
+	log_ring_drop(b->web_ring);
+	if (b->ring_fd >= 0)
+		close(b->ring_fd);
+	if (b->web_ring_fd >= 0)
+		close(b->web_ring_fd);
 }
 
 int box_run(const struct config *config)

@@ -5,10 +5,14 @@
 
 #include "box_int.h"
 #include "log.h"
+#include "mono.h"
 #include "net.h"
 #include "pin.h"
+#include "report.h"
 
 #define LOG_MODULE "box"
+
+#define REPORT_EVERY_MS 1000
 
 void box_send_pin(struct box *b)
 {
@@ -46,6 +50,33 @@ void box_send_mqtt(struct box *b)
 	q->port = c->mqtt_port;
 	if (msg_send(b->web.child.fd, &m))
 		log_warn("the page's part did not get the MQTT broker");
+}
+
+void box_send_report(struct box *b)
+{
+	static struct msg m;
+	static char text[WEB_REPORT_MAX];
+	const struct log_ring *rings[3] = { NULL };
+	struct msg_report *r = &m.u.report;
+	enum rc rc = RC_OK;
+
+	b->report_ms = mono_ms();
+	if (b->ring && b->web_ring) {
+		rings[0] = b->web_ring;
+		rings[1] = b->ring;
+	}
+	m.type = MSG_REPORT;
+	r->total = (uint32_t)report_make(
+	    &b->status, b->config, rings, text, sizeof(text));
+	for (r->offset = 0; !rc && r->offset < r->total; r->offset += r->len) {
+		r->len = r->total - r->offset;
+		if (r->len > MSG_REPORT_TEXT)
+			r->len = MSG_REPORT_TEXT;
+		memcpy(r->text, text + r->offset, r->len);
+		rc = msg_send(b->web.child.fd, &m);
+	}
+	if (rc)
+		log_warn("the page did not get the report: %s", rc_words(rc));
 }
 
 static void set_pin(struct box *b, const char *pin)
@@ -89,6 +120,12 @@ bool box_command(struct box *b, const struct msg_command *c)
 {
 	struct box_phone *p = phone_of(b, c->udid);
 
+	if (c->kind == WEB_REPORT) {
+		/* However often it is asked for. */
+		if (mono_ms() - b->report_ms >= REPORT_EVERY_MS)
+			box_send_report(b);
+		return true;
+	}
 	if (c->kind == WEB_SET_PIN) {
 		set_pin(b, c->pin);
 		return true;

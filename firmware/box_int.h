@@ -5,8 +5,10 @@
 #include "child.h"
 #include "config.h"
 #include "disk.h"
+#include "health.h"
 #include "led.h"
 #include "ledger.h"
+#include "log_ring.h"
 #include "meter.h"
 #include "outcome.h"
 #include "phone_fsm.h"
@@ -59,6 +61,9 @@ struct box {
 	struct led *led;
 	struct wdog *wdog;
 	int signals, listen; /* -1: none */
+	struct log_ring *ring, *web_ring; /* NULL: none */
+	int ring_fd, web_ring_fd;
+	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
 	struct box_part usbmux, web, census, scrub;
@@ -70,6 +75,10 @@ struct box {
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
 	bool web_behind; /* the newest status was not sent yet */
 	struct disk disk;
+	struct health health;
+	int64_t weak_power_at; /* Unix seconds; 0: never */
+	int64_t weak_power_ms;
+	uint32_t weak_power_times;
 	int64_t night; /* wall_night_number() of the last turn */
 	struct timekeeper time;
 	int64_t time_at; /* since when its source is what it is */
@@ -136,6 +145,9 @@ void box_dismiss(struct box *b, const char *udid);
 
 /* Hands a salted hash of it to the page's role. */
 void box_send_pin(struct box *b);
+
+/* Hands it what an owner may save. */
+void box_send_report(struct box *b);
 
 /* Hands it the MQTT broker, if there is one. */
 void box_send_mqtt(struct box *b);

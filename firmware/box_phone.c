@@ -191,7 +191,7 @@ static void start_session(struct box *b, struct box_phone *p)
 	p->asked = false;
 	p->killed = NULL;
 	meter_reset(&p->meter, &p->shown);
-	rc = child_start(&p->session, "session", NULL, false);
+	rc = child_start(&p->session, "session", NULL, b->ring_fd, false);
 	if (!rc)
 		rc = send_start(b, p);
 	if (rc) {
@@ -205,14 +205,14 @@ static void start_session(struct box *b, struct box_phone *p)
 }
 
 /* While a phone waits to be asked again: is it unlocked? */
-static void start_watch(struct box_phone *p)
+static void start_watch(const struct box *b, struct box_phone *p)
 {
 	struct msg m = { .type = MSG_START };
 	enum rc rc;
 
 	m.u.start.log_level = (uint8_t)log_get_level();
 	snprintf(m.u.start.udid, sizeof(m.u.start.udid), "%s", p->udid);
-	rc = child_start(&p->watch, "watch", NULL, false);
+	rc = child_start(&p->watch, "watch", NULL, b->ring_fd, false);
 	if (!rc)
 		rc = msg_send(p->watch.fd, &m);
 	if (rc) {
@@ -304,7 +304,7 @@ void box_phone_post(struct box *b, struct box_phone *p, enum phone_event ev)
 	if (!wants_watch(b, p))
 		child_close(&p->watch);
 	else if (p->state != from)
-		start_watch(p);
+		start_watch(b, p);
 	if (row->act == PHONE_ACT_START)
 		start_session(b, p);
 	else if (row->act == PHONE_ACT_KILL)
@@ -450,6 +450,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_MQTT:
 	case MSG_SNTP:
 	case MSG_TIME:
+	case MSG_REPORT:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

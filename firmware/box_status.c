@@ -1,5 +1,6 @@
 /* Fills the one struct status, and hands it to LED and page. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "box_int.h"
@@ -10,7 +11,14 @@
 
 #define LOG_MODULE "box"
 
-#define DAY_S 86400
+#define DAY_S   86400
+#define WEAK_MS (60 * 60 * 1000)
+
+/* It dipped, and not long ago. */
+static bool is_weak(const struct box *b)
+{
+	return b->weak_power_ms && mono_ms() - b->weak_power_ms < WEAK_MS;
+}
 
 static enum status_state box_state(const struct box *b)
 {
@@ -20,7 +28,7 @@ static enum status_state box_state(const struct box *b)
 		return STATE_STARTING;
 	switch (b->disk.state) {
 	case DISK_FIT:
-		return STATE_READY;
+		return is_weak(b) ? STATE_WEAK_POWER : STATE_READY;
 	case DISK_MISSING:
 		return STATE_NO_DISK;
 	case DISK_READONLY:
@@ -63,6 +71,39 @@ static void fill_phone(
 		out->state = STATE_READY;
 }
 
+static void fill_health(const struct box *b, struct status_health *out)
+{
+	unsigned begins = b->usbmux.begins + b->web.begins;
+	unsigned wanted =
+	    (b->usbmux.begins ? 1U : 0U) + (b->web.begins ? 1 : 0);
+
+	out->has_temperature = b->health.has_temperature;
+	out->temperature_c = b->health.temperature_c;
+	out->weak_power_at = b->weak_power_at;
+	out->weak_power_times = b->weak_power_times;
+	out->restarts = begins - wanted;
+}
+
+/* Since when every backup that is kept was read again; 0: one was not. */
+static int64_t all_read_at(const struct box *b)
+{
+	int64_t at = 0;
+
+	for (unsigned i = 0; i < b->n_phones; i++) {
+		const struct box_phone *p = &b->phones[i];
+		int64_t read_at;
+
+		if (!p->shown.last_good_at)
+			continue;
+		read_at = ledger_read_again_at(b->ledger, p->udid);
+		if (!read_at)
+			return 0;
+		if (!at || read_at < at)
+			at = read_at;
+	}
+	return at;
+}
+
 static void fill_disk(const struct box *b, struct status_disk *out)
 {
 	out->present = b->disk.state != DISK_MISSING;
@@ -70,6 +111,7 @@ static void fill_disk(const struct box *b, struct status_disk *out)
 	snprintf(out->fs, sizeof(out->fs), "%s", b->disk.fs);
 	out->total_bytes = b->disk.total_bytes;
 	out->free_bytes = b->disk.free_bytes;
+	out->read_at = all_read_at(b);
 }
 
 static void fill(struct box *b)
@@ -84,6 +126,7 @@ static void fill(struct box *b)
 	snprintf(st->detail, sizeof(st->detail), "%s",
 	    b->fault[0] ? b->fault : b->disk.why);
 	fill_disk(b, &st->disk);
+	fill_health(b, &st->health);
 	st->n_phones = b->n_phones;
 	for (unsigned i = 0; i < b->n_phones; i++)
 		fill_phone(b, &b->phones[i], &st->phones[i]);
@@ -91,10 +134,12 @@ static void fill(struct box *b)
 	status_settle(st);
 }
 
-/* Free bytes change with every file; a reader cares for a tenth of a GB. */
+/* Free bytes change with every file; a reader cares for a tenth of a GB. Nor
+ * is a degree more or less any news. */
 static bool is_news(const struct status *a, struct status *b)
 {
 	uint64_t free_bytes = b->disk.free_bytes;
+	int temperature = b->health.temperature_c;
 	int64_t now_at = b->now_at;
 	uint64_t serial = b->serial;
 	bool news;
@@ -103,8 +148,11 @@ static bool is_news(const struct status *a, struct status *b)
 	b->serial = a->serial;
 	if (free_bytes / 100000000 == a->disk.free_bytes / 100000000)
 		b->disk.free_bytes = a->disk.free_bytes;
+	if (abs(temperature - a->health.temperature_c) < 2)
+		b->health.temperature_c = a->health.temperature_c;
 	news = memcmp(a, b, sizeof(*a)) != 0;
 	b->disk.free_bytes = free_bytes;
+	b->health.temperature_c = temperature;
 	b->now_at = now_at;
 	b->serial = serial;
 	/* Ages in words grow by the minute. */

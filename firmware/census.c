@@ -17,6 +17,11 @@ static enum rc on_snapshot(void *arg, const struct vault_snapshot *s)
 	if (s->state != VAULT_GOOD)
 		return RC_OK;
 	k->versions++;
+	if (k->n_sizes < LIMIT_SIZES)
+		k->sizes[k->n_sizes++] =
+		    (struct status_size){ s->finished_at > 0 ? s->finished_at
+							     : 0,
+			    s->bytes, s->new_bytes };
 	if (k->at)
 		return RC_OK; /* newest first: it is taken already */
 	utf8_clean(k->name, sizeof(k->name), s->device_name);
@@ -77,6 +82,33 @@ static enum rc add_loss(struct vault_phone *p, struct msg_kept *out)
 	return RC_OK;
 }
 
+/* Oldest last: the one that the rules or a full disk let go first. */
+static enum rc on_fate(void *arg, const struct vault_fate *f)
+{
+	struct msg_kept *k = arg;
+
+	if (!f->dropped || f->snap.finished_at <= 0)
+		return RC_OK;
+	k->next_gone_at = f->snap.finished_at;
+	k->next_gone_bytes = f->frees;
+	return RC_OK;
+}
+
+void census_next_gone(
+    struct vault_phone *p, const struct vault_keep *keep, struct msg_kept *k)
+{
+	struct vault_prune job = { .dry_run = true, .want = 1 };
+	enum rc rc;
+
+	vault_phone_set_keep(p, keep);
+	rc = vault_prune(p, &job, on_fate, k);
+	if (rc)
+		log_info("what goes next is not known udid=%s: %s", k->udid,
+		    rc_words(rc));
+	else
+		k->has_next = 1;
+}
+
 enum rc census_kept(
     struct vault_phone *p, const char *udid, struct msg_kept *out)
 {
@@ -92,6 +124,7 @@ enum rc census_kept(
 
 struct walk {
 	struct vault *vault;
+	const struct vault_keep *keep;
 	void (*fn)(void *arg, const struct msg_kept *kept);
 	void *arg;
 };
@@ -111,7 +144,9 @@ static enum rc on_phone(void *arg, const char *udid)
 	if (rc)
 		log_warn("a phone's catalogue can't be read udid=%s: %s", udid,
 		    rc_words(rc));
-	else
+	else if (w->keep)
+		census_next_gone(p, w->keep, &kept);
+	if (!rc)
 		w->fn(w->arg, &kept);
 	vault_phone_close(p);
 	return RC_OK;
@@ -135,10 +170,10 @@ void census_dismiss(const char *dir, const char *udid)
 	vault_close(v);
 }
 
-enum rc census_each(const char *dir,
+enum rc census_each(const char *dir, const struct vault_keep *keep,
     void (*fn)(void *arg, const struct msg_kept *kept), void *arg)
 {
-	struct walk w = { NULL, fn, arg };
+	struct walk w = { NULL, keep, fn, arg };
 	enum rc rc = vault_open(NULL, dir, false, &w.vault);
 
 	if (!rc)

@@ -30,9 +30,10 @@ static void close_above(int fd)
 		close(i);
 }
 
-static void become(pid_t parent, int fd, char *const *argv)
+static void become(pid_t parent, int fd, int ring, char *const *argv)
 {
 	int null = open("/dev/null", O_RDWR);
+	int last = ring < 0 ? ROLE_FD : ROLE_RING_FD;
 	sigset_t none;
 
 	/* The parent may have died before the line below it. */
@@ -47,11 +48,13 @@ static void become(pid_t parent, int fd, char *const *argv)
 	if (null >= 0)
 		dup2(null, STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
-	if (fd == ROLE_FD)
-		fcntl(fd, F_SETFD, 0);
-	else if (dup2(fd, ROLE_FD) < 0)
+	/* Out of the way first: each may stand where the other is to go. */
+	fd = fcntl(fd, F_DUPFD, ROLE_RING_FD + 1);
+	if (ring >= 0)
+		ring = fcntl(ring, F_DUPFD, ROLE_RING_FD + 1);
+	if (dup2(fd, ROLE_FD) < 0 || (ring >= 0 && dup2(ring, last) < 0))
 		_exit(1);
-	close_above(ROLE_FD);
+	close_above(last);
 	execv("/proc/self/exe", argv);
 	_exit(1);
 }
@@ -78,8 +81,8 @@ static void put_args(
 	argv[n] = NULL;
 }
 
-enum rc child_start(
-    struct child *c, const char *role, const char *const *args, bool blocking)
+enum rc child_start(struct child *c, const char *role, const char *const *args,
+    int ring, bool blocking)
 {
 	char *argv[ARGS_MAX + 4];
 	pid_t parent = getpid();
@@ -94,7 +97,7 @@ enum rc child_start(
 	}
 	pid = fork();
 	if (pid == 0)
-		become(parent, pair[1], argv);
+		become(parent, pair[1], ring, argv);
 	close(pair[1]);
 	if (pid < 0) {
 		log_error("no child role=%s: %s", role, strerror(errno));

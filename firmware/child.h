@@ -24,10 +24,11 @@ struct child {
 
 /*
  * Starts `nightstand --role NAME ARGS…`; args ends with NULL, or is NULL. Its
- * socket is blocking here when `blocking`.
+ * socket is blocking here when `blocking`. ring: of its log lines, lent; -1
+ * none.
  */
-MUST_CHECK enum rc child_start(
-    struct child *c, const char *role, const char *const *args, bool blocking);
+MUST_CHECK enum rc child_start(struct child *c, const char *role,
+    const char *const *args, int ring, bool blocking);
 
 /* SIGKILL; the end is seen by child_reap(). */
 void child_kill(struct child *c);

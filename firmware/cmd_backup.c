@@ -205,7 +205,7 @@ static enum rc start_session(struct backup *b)
 {
 	const struct config *c = &b->cli->config;
 	struct msg m = { .type = MSG_START };
-	enum rc rc = child_start(&b->child, "session", NULL, true);
+	enum rc rc = child_start(&b->child, "session", NULL, -1, true);
 
 	if (rc)
 		return rc;
@@ -270,6 +270,7 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_MQTT:
 	case MSG_SNTP:
 	case MSG_TIME:
+	case MSG_REPORT:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

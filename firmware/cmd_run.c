@@ -73,7 +73,7 @@ static int from_vault(const struct cli *cli, struct status *st)
 	st->disk.present = d.state != DISK_MISSING;
 	st->disk.total_bytes = d.total_bytes;
 	st->disk.free_bytes = d.free_bytes;
-	rc = census_each(c->vault, on_kept, st);
+	rc = census_each(c->vault, &c->keep, on_kept, st);
 	if (rc) {
 		fprintf(stderr,
 		    "nightstand: no box runs, and there is no vault in %s: "

@@ -60,6 +60,8 @@ static const struct key keys[] = {
 { "box", "set_clock", KEY_FLAG, AT(set_clock), 0, "no", 0, 0, NULL,
 	"set the machine's clock by SNTP or by a phone's: for a box that has "
 	"no battery" },
+{ "box", "sys", TEXT(sys), "/sys", 1, 0, NULL,
+	"where the kernel tells temperature and power supply" },
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
 	"room that a backup leaves free on the disk, at most 1/50 of it" },

@@ -38,6 +38,7 @@ struct config {
 	bool set_clock;
 	char time_server[64]; /* "" none but DHCP's */
 	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
+	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;

@@ -142,6 +142,17 @@ const struct status_night *ledger_last_of(
 	return NULL;
 }
 
+int64_t ledger_read_again_at(const struct ledger *l, const char *udid)
+{
+	for (uint32_t i = l->n; i > 0; i--) {
+		const struct status_night *n = &l->nights[i - 1];
+
+		if (!strcmp(n->udid, udid) && n->state == STATE_SCRUBBED)
+			return n->at;
+	}
+	return 0;
+}
+
 /* --- the file --------------------------------------------------------------- */
 
 static void read_lines(struct ledger *l, FILE *f)

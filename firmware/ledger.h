@@ -38,6 +38,10 @@ uint32_t ledger_newest(
 const struct status_night *ledger_last_of(
     const struct ledger *l, const char *udid);
 
+/* When a pass over all backups of this phone found them whole; 0: not that the
+ * lines still tell. */
+int64_t ledger_read_again_at(const struct ledger *l, const char *udid);
+
 /* One line as it is written, without its end; and back. For tests. */
 MUST_CHECK enum rc ledger_format(
     const struct status_night *n, char *out, size_t cap);

@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "log.h"
+#include "log_ring.h"
 #include "outcome.h"
 #include "role.h"
 
@@ -169,8 +170,11 @@ static int cmd_help(const struct cli *cli)
 static int run_role(int argc, char **argv)
 {
 	const char *name = argc > 2 ? argv[2] : "";
+	struct log_ring *ring;
 
 	log_set_tag(name);
+	if (!log_ring_join(ROLE_RING_FD, &ring))
+		log_ring_use(ring);
 	if (!strcmp(name, "session"))
 		return role_session(ROLE_FD);
 	if (!strcmp(name, "watch"))

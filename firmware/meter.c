@@ -111,6 +111,12 @@ void meter_kept(struct status_phone *p, const struct msg_kept *in)
 		take_model(p, in->product_type);
 	p->encrypted = in->encrypted;
 	p->versions = in->versions;
+	p->n_sizes = in->n_sizes;
+	memcpy(p->sizes, in->sizes, sizeof(p->sizes));
+	if (in->has_next) {
+		p->next_gone_at = in->next_gone_at;
+		p->next_gone_bytes = in->next_gone_bytes;
+	}
 	p->last_good_at = in->at;
 	p->last_files = in->files;
 	p->last_bytes = in->bytes;

@@ -40,6 +40,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_MQTT] = sizeof(struct msg_mqtt),
 	[MSG_TIME] = sizeof(struct msg_time),
 	[MSG_SNTP] = sizeof(struct msg_sntp),
+	[MSG_REPORT] = sizeof(struct msg_report),
 	[MSG_STATUS] = sizeof(struct status),
 };
 
@@ -70,7 +71,7 @@ static bool phone_is_sound(const struct status_phone *p)
 	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
 	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
 	       is_flag(&p->wants_full) && names_are_sound(p->damaged) &&
-	       (unsigned)p->state < STATE_COUNT_;
+	       p->n_sizes <= LIMIT_SIZES && (unsigned)p->state < STATE_COUNT_;
 }
 
 static bool status_is_sound(const struct status *st)
@@ -79,7 +80,8 @@ static bool status_is_sound(const struct status *st)
 		return false;
 	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
 	    !ENDS(st->disk.path) || !ENDS(st->disk.fs) ||
-	    !is_flag(&st->disk.present))
+	    !is_flag(&st->disk.present) ||
+	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
 	    (unsigned)st->box_state >= STATE_COUNT_ ||
@@ -149,6 +151,15 @@ static bool result_is_sound(const struct msg_result *r)
 	       r->catalog_broken <= 1 && ENDS(r->text);
 }
 
+static bool kept_is_sound(const struct msg_kept *k)
+{
+	return UDID(k->udid) && ENDS(k->name) && ENDS(k->product_type) &&
+	       ENDS(k->ios) && k->encrypted <= 1 && k->at >= 0 &&
+	       k->n_sizes <= LIMIT_SIZES && k->has_next <= 1 &&
+	       k->loss_pct <= 100 && ENDS(k->loss_domain) &&
+	       k->wants_full <= 1 && names_are_sound(k->damaged);
+}
+
 static bool progress_is_sound(const struct msg_progress *p)
 {
 	return p->phase < MSG_PHASE_COUNT_ && p->pct_x100 <= 10000;
@@ -181,13 +192,7 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_PROGRESS:
 		return progress_is_sound(&m->u.progress);
 	case MSG_KEPT:
-		return UDID(m->u.kept.udid) && ENDS(m->u.kept.name) &&
-		       ENDS(m->u.kept.product_type) && ENDS(m->u.kept.ios) &&
-		       m->u.kept.encrypted <= 1 && m->u.kept.at >= 0 &&
-		       m->u.kept.loss_pct <= 100 &&
-		       ENDS(m->u.kept.loss_domain) &&
-		       m->u.kept.wants_full <= 1 &&
-		       names_are_sound(m->u.kept.damaged);
+		return kept_is_sound(&m->u.kept);
 	case MSG_SCRUBBED:
 		return UDID(m->u.scrubbed.udid) &&
 		       m->u.scrubbed.rc < RC_COUNT_ && m->u.scrubbed.all <= 1 &&
@@ -200,6 +205,7 @@ bool msg_is_sound(const struct msg *m)
 		return m->u.command.kind < WEB_COMMAND_COUNT_ &&
 		       ENDS(m->u.command.udid) && ENDS(m->u.command.pin) &&
 		       (m->u.command.kind == WEB_SET_PIN ||
+			   m->u.command.kind == WEB_REPORT ||
 			   UDID(m->u.command.udid));
 	case MSG_PIN:
 		return true;
@@ -214,6 +220,12 @@ bool msg_is_sound(const struct msg *m)
 		       m->u.time.mono_ms < MS_MAX;
 	case MSG_SNTP:
 		return ENDS(m->u.sntp.host);
+	case MSG_REPORT:
+		return m->u.report.total <= WEB_REPORT_MAX &&
+		       m->u.report.len <= MSG_REPORT_TEXT &&
+		       m->u.report.offset <= m->u.report.total &&
+		       m->u.report.len <=
+			   m->u.report.total - m->u.report.offset;
 	case MSG_STATUS:
 		return status_is_sound(&m->u.status);
 	case MSG_NONE:

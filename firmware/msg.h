@@ -44,6 +44,7 @@ enum msg_type {
 	MSG_PIN,
 	MSG_MQTT,
 	MSG_SNTP,
+	MSG_REPORT,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -124,6 +125,11 @@ struct msg_kept {
 	char ios[32];
 	uint8_t encrypted;
 	uint32_t versions;
+	uint32_t n_sizes;
+	struct status_size sizes[LIMIT_SIZES]; /* as in status_phone */
+	uint8_t has_next; /* the two below are known */
+	int64_t next_gone_at;
+	uint64_t next_gone_bytes;
 	int64_t at; /* 0: none yet */
 	uint64_t files, bytes, new_files, new_bytes;
 	/* what the guard noticed and nobody has dismissed */
@@ -187,6 +193,12 @@ struct msg_sntp {
 	char host[64]; /* "" only one that DHCP names */
 };
 
+#define MSG_REPORT_TEXT 16384
+struct msg_report { /* a piece of one; text need not end */
+	uint32_t total, offset, len;
+	char text[MSG_REPORT_TEXT];
+};
+
 struct msg_pin {
 	uint8_t salt[AUTH_SALT], hash[AUTH_HASH];
 };
@@ -209,6 +221,7 @@ struct msg {
 		struct msg_mqtt mqtt;
 		struct msg_time time;
 		struct msg_sntp sntp;
+		struct msg_report report;
 		struct status status;
 	} u;
 };

@@ -10,6 +10,8 @@
 #define ROLE_ARG "--role"
 /* Where a role finds its socket. */
 #define ROLE_FD 3
+/* Where it finds the ring of its log lines, if it was given one. */
+#define ROLE_RING_FD 4
 
 /* One backup of one phone, or the census of a vault. */
 int role_session(int fd);

@@ -215,12 +215,15 @@ static void store_night(struct job *j, struct vault_night *n)
 	    (unsigned long long)snap.new_bytes);
 }
 
-static void tell_kept(struct job *j)
+static void tell_kept(struct job *j, bool with_next)
 {
 	struct msg m = { .type = MSG_KEPT };
+	struct vault_phone *p = lazy_store_phone(j->store);
 
-	if (census_kept(lazy_store_phone(j->store), j->start.udid, &m.u.kept))
+	if (census_kept(p, j->start.udid, &m.u.kept))
 		return;
+	if (with_next)
+		census_next_gone(p, &j->start.keep, &m.u.kept);
 	tell(j, &m);
 }
 
@@ -231,13 +234,15 @@ static void prune(struct job *j)
 
 	if (rc)
 		log_warn("old snapshots stay for now: %s", rc_words(rc));
-	if (rc || job.dropped == 0)
+	if (rc)
 		return;
-	log_note("old snapshots are let go dropped=%llu for_room=%llu "
-		 "freed=%llu",
-	    (unsigned long long)job.dropped, (unsigned long long)job.for_room,
-	    (unsigned long long)job.freed);
-	tell_kept(j);
+	tell_kept(j, true);
+	if (job.dropped)
+		log_note("old snapshots are let go dropped=%llu for_room=%llu "
+			 "freed=%llu",
+		    (unsigned long long)job.dropped,
+		    (unsigned long long)job.for_room,
+		    (unsigned long long)job.freed);
 }
 
 static bool phone_is_done(enum session_end end)
@@ -302,7 +307,7 @@ static void finish(struct job *j)
 		vault_night_end(n, !j->out.dropped);
 	}
 	if (j->out.verified)
-		tell_kept(j);
+		tell_kept(j, false);
 	else if (!may_be_ours(j))
 		return;
 	else if (vault_phone_check_catalog(lazy_store_phone(j->store)) ==
@@ -382,6 +387,6 @@ int role_session(int fd)
 	}
 	if (j.start.udid[0])
 		census_dismiss(j.start.vault_dir, j.start.udid);
-	rc = census_each(j.start.vault_dir, on_kept, &j);
+	rc = census_each(j.start.vault_dir, &j.start.keep, on_kept, &j);
 	return rc && rc != RC_NOTFOUND;
 }

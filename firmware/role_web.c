@@ -81,6 +81,9 @@ static enum rc take(int fd, struct web *w)
 		rc = set_mqtt(w, &m.u.mqtt);
 	else if (!rc && m.type == MSG_SNTP)
 		web_set_sntp(w, m.u.sntp.host);
+	else if (!rc && m.type == MSG_REPORT)
+		web_add_report(w, m.u.report.text, m.u.report.offset,
+		    m.u.report.len, m.u.report.total);
 	return rc;
 }
 

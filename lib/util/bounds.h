@@ -38,6 +38,10 @@
 /* Damaged files that the status names; it counts all. */
 #define LIMIT_DAMAGED_NAMES 3
 
+/* Backups of a phone whose size the status tells, the newest ones; the usual
+ * rules keep at most 59. */
+#define LIMIT_SIZES 64
+
 /* Ledger lines in the status. */
 #define LIMIT_NIGHTS 30
 

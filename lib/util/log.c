@@ -9,6 +9,7 @@
 
 static enum log_level max_level = LOG_LEVEL_NOTE;
 static char tag[32];
+static void (*second)(const char *line, size_t len);
 
 void log_set_level(enum log_level level)
 {
@@ -23,6 +24,11 @@ enum log_level log_get_level(void)
 void log_set_tag(const char *text)
 {
 	snprintf(tag, sizeof(tag), "%s", text);
+}
+
+void log_set_second(void (*fn)(const char *line, size_t len))
+{
+	second = fn;
 }
 
 void log_write(enum log_level level, const char *module, const char *fmt, ...)
@@ -58,6 +64,8 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
 	line[n++] = '\n';
+	if (second)
+		second(line, (size_t)n);
 	/* One write, so that lines of several processes do not mix. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0) {
 		/* Nowhere left to complain. */

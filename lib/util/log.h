@@ -8,6 +8,8 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stddef.h>
+
 enum log_level {
 	LOG_LEVEL_ERROR, /* a person must act */
 	LOG_LEVEL_WARN, /* we coped */
@@ -23,6 +25,9 @@ enum log_level log_get_level(void);
 /* Put before each line, e.g. the role or the short UDID; copied, at most 31
  * bytes. */
 void log_set_tag(const char *tag);
+
+/* Each line goes there, too, with its end; NULL: nowhere. */
+void log_set_second(void (*fn)(const char *line, size_t len));
 
 void log_write(enum log_level level, const char *module, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

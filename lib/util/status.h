@@ -43,8 +43,15 @@ enum status_state {
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
 	STATE_DAMAGED, /* the newest backup is no longer whole on the disk */
 	STATE_SCRUBBED, /* in the ledger only: all was read again */
+	STATE_WEAK_POWER, /* of the box: its supply dipped */
 	STATE_BOX_FAULT,
 	STATE_COUNT_
+};
+
+/* How large a good backup is. */
+struct status_size {
+	int64_t at;
+	uint64_t bytes, new_bytes;
 };
 
 struct status_phone {
@@ -71,6 +78,11 @@ struct status_phone {
 	uint64_t last_files, last_bytes, last_new_files, last_new_bytes;
 	uint32_t versions;
 	uint32_t overdue_days; /* 0: not overdue */
+	uint32_t n_sizes;
+	struct status_size sizes[LIMIT_SIZES]; /* newest first */
+	/* the backup that goes first when the disk runs out of room */
+	int64_t next_gone_at; /* 0: none may go, or not known yet */
+	uint64_t next_gone_bytes; /* that frees, about */
 	/* what the disk did to finished backups */
 	uint64_t damaged_files; /* of the newest one; `damaged` names some */
 	uint64_t damaged_older; /* that only older ones need */
@@ -111,6 +123,16 @@ struct status_disk {
 	char path[256];
 	char fs[16];
 	uint64_t total_bytes, free_bytes;
+	int64_t read_at; /* every backup was read again, and was whole, since */
+};
+
+/* The box as a machine. */
+struct status_health {
+	bool has_temperature;
+	int32_t temperature_c;
+	int64_t weak_power_at; /* the supply dipped the last time; 0: never */
+	uint32_t weak_power_times; /* since the start */
+	uint32_t restarts; /* of parts, since the start */
 };
 
 struct status {
@@ -130,6 +152,7 @@ struct status {
 	int phone; /* index that the state speaks of, -1 none */
 	enum led_pattern led; /* pure function of the rest */
 	struct status_disk disk;
+	struct status_health health;
 	uint32_t n_phones, n_nights;
 	struct status_phone phones[LIMIT_PHONES];
 	struct status_night nights[LIMIT_NIGHTS]; /* newest first */

@@ -126,8 +126,13 @@ static const struct row rows[STATE_COUNT_] = {
 	"Every file is as it was stored.",
 	"read again from the disk: {read}, all whole {why}", LED_READY, WORDS_GOOD,
 	GLANCE_LAST_GOOD },
+[STATE_WEAK_POWER] = { "The power supply is too weak",
+	"What was safe is not touched. Phones and disks drop out when it dips: "
+	"use one with 3 A or more, and a disk with its own.",
+	"power dipped", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
 [STATE_BOX_FAULT] = { "The box restarted a part of itself",
-	"It goes on by itself. {why}",
+	"It goes on by itself. If it happens again, save the report on its page. "
+	"{why}",
 	"the box had a fault", LED_FAULT, WORDS_BAD, GLANCE_LAST_GOOD },
 };
 

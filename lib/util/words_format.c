@@ -135,15 +135,15 @@ const char *words_clock(enum status_clock clock)
 {
 	switch (clock) {
 	case STATUS_CLOCK_SNTP:
-		return "time from a time server";
+		return "from a time server";
 	case STATUS_CLOCK_PHONE:
-		return "time from a phone";
+		return "from a phone";
 	case STATUS_CLOCK_SYSTEM:
-		return "time of its own clock";
+		return "by its own clock";
 	case STATUS_CLOCK_KEPT:
 	case STATUS_CLOCK_UNKNOWN:
 	case STATUS_CLOCK_COUNT_:
 		break;
 	}
-	return "what time it is, is not known";
+	return "not known yet";
 }

@@ -106,6 +106,36 @@ static void put_last_good(
 	put_number(good, "new_bytes", (double)p->last_new_bytes);
 }
 
+/* 0: null */
+static void put_time(cJSON *o, const char *key, int64_t at)
+{
+	if (at)
+		put_number(o, key, (double)at);
+	else
+		cJSON_AddNullToObject(o, key);
+}
+
+static void put_sizes(cJSON *o, const struct status_phone *p)
+{
+	cJSON *list = cJSON_AddArrayToObject(o, "sizes"), *next;
+
+	for (uint32_t i = 0; i < p->n_sizes && i < LIMIT_SIZES; i++) {
+		cJSON *size = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(list, size);
+		put_number(size, "at", (double)p->sizes[i].at);
+		put_number(size, "bytes", (double)p->sizes[i].bytes);
+		put_number(size, "new_bytes", (double)p->sizes[i].new_bytes);
+	}
+	if (!p->next_gone_at) {
+		cJSON_AddNullToObject(o, "goes_next");
+		return;
+	}
+	next = cJSON_AddObjectToObject(o, "goes_next");
+	put_number(next, "at", (double)p->next_gone_at);
+	put_number(next, "frees", (double)p->next_gone_bytes);
+}
+
 static void put_damage(cJSON *o, const struct status_phone *p)
 {
 	cJSON *damage = cJSON_AddObjectToObject(o, "damage");
@@ -146,6 +176,7 @@ static void put_phone(cJSON *list, const struct status *st, unsigned i)
 	put_text(o, "detail", p->detail);
 	put_last_good(o, st, i, p);
 	put_number(o, "versions", p->versions);
+	put_sizes(o, p);
 	put_number(o, "overdue_days", p->overdue_days);
 	put_damage(o, p);
 }
@@ -183,6 +214,18 @@ static void put_disk(cJSON *o, const struct status_disk *d)
 	put_text(disk, "fs", d->fs);
 	put_number(disk, "total_bytes", (double)d->total_bytes);
 	put_number(disk, "free_bytes", (double)d->free_bytes);
+	put_time(disk, "read_at", d->read_at);
+}
+
+static void put_health(cJSON *box, const struct status_health *h)
+{
+	if (h->has_temperature)
+		put_number(box, "temperature_c", h->temperature_c);
+	else
+		cJSON_AddNullToObject(box, "temperature_c");
+	put_time(box, "weak_power_at", h->weak_power_at);
+	put_number(box, "weak_power_times", h->weak_power_times);
+	put_number(box, "restarts", h->restarts);
 }
 
 static void put_box(cJSON *o, const struct status *st)
@@ -195,6 +238,7 @@ static void put_box(cJSON *o, const struct status *st)
 	put_number(box, "started_at", (double)st->started_at);
 	put_text(box, "state", status_state_id(st->box_state));
 	put_text(box, "detail", st->detail);
+	put_health(box, &st->health);
 	words_box(st, &w);
 	put_words(o, &w);
 	put_led(o, st->led);

@@ -10,13 +10,16 @@ enum web_command_kind {
 	WEB_STOP, /* end the backup that runs */
 	WEB_DISMISS, /* the loss of this phone was seen to */
 	WEB_SET_PIN,
+	WEB_REPORT, /* a report is wanted */
 	WEB_COMMAND_COUNT_
 };
+
+#define WEB_REPORT_MAX (64 * 1024) /* bytes of its text */
 
 struct web_command {
 	enum web_command_kind kind;
 	char udid[48]; /* of the first three */
-	char pin[32]; /* of the last */
+	char pin[32]; /* of WEB_SET_PIN */
 };
 
 #endif

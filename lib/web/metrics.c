@@ -1,6 +1,7 @@
 #include "metrics.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +56,22 @@ static double box_phones(const struct status *st)
 	return st->n_phones;
 }
 
+/* NAN: the box does not tell */
+static double box_temperature(const struct status *st)
+{
+	return st->health.has_temperature ? st->health.temperature_c : NAN;
+}
+
+static double box_weak_power(const struct status *st)
+{
+	return st->health.weak_power_times;
+}
+
+static double box_restarts(const struct status *st)
+{
+	return st->health.restarts;
+}
+
 static const struct box_metric {
 	const char *name, *help;
 	double (*get)(const struct status *st);
@@ -69,6 +86,12 @@ static const struct box_metric {
 	{ "nightstand_clock_known", "The box knows what time it is.",
 	    box_clock },
 	{ "nightstand_phones", "Phones that the box knows.", box_phones },
+	{ "nightstand_temperature_celsius", "Of the processor.",
+	    box_temperature },
+	{ "nightstand_weak_power_times", "Dips of the power supply since then.",
+	    box_weak_power },
+	{ "nightstand_restarts", "Parts of the box begun again since then.",
+	    box_restarts },
 };
 
 /* --- one value a phone --------------------------------------------------------- */
@@ -204,7 +227,8 @@ void metrics_put(const struct status *st, struct markup *m)
 		const struct box_metric *x = &box_metrics[i];
 
 		put_head(m, x->name, x->help);
-		markup_fmt(m, "%s %.15g\n", x->name, x->get(st));
+		if (!isnan(x->get(st)))
+			markup_fmt(m, "%s %.15g\n", x->name, x->get(st));
 	}
 	for (size_t i = 0; i < sizeof(phone_metrics) / sizeof(phone_metrics[0]);
 	     i++)

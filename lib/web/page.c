@@ -24,22 +24,6 @@ static const char svg_bang[] = "<svg viewBox=\"0 0 12 12\">"
 
 /* --- small parts ---------------------------------------------------------- */
 
-static void put_bytes(struct markup *m, uint64_t bytes)
-{
-	char text[40];
-
-	words_bytes(bytes, text, sizeof(text));
-	markup_text(m, text);
-}
-
-static void put_count(struct markup *m, uint64_t n)
-{
-	char text[40];
-
-	words_count(n, text, sizeof(text));
-	markup_text(m, text);
-}
-
 /* "9 hours ago"; coarse, as an age is read. */
 static void put_age(struct markup *m, int64_t seconds)
 {
@@ -64,20 +48,6 @@ static void put_age(struct markup *m, int64_t seconds)
 	else
 		markup_fmt(m, "%lld %s", (long long)(seconds / ages[i].unit),
 		    ages[i].many);
-}
-
-static void put_when(struct markup *m, int64_t now_at, int64_t at)
-{
-	char text[64], iso[40] = "";
-	time_t t = (time_t)at;
-	struct tm tm;
-
-	words_when(now_at, at, text, sizeof(text));
-	if (gmtime_r(&t, &tm))
-		strftime(iso, sizeof(iso), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	markup_fmt(m, "<time datetime=\"%s\">", iso);
-	markup_text(m, text);
-	markup_raw(m, "</time>");
 }
 
 static void put_led(struct markup *m, enum led_pattern p)
@@ -132,14 +102,14 @@ static void put_progress(struct markup *m, const struct status_phone *p)
 	markup_raw(m, "</div>");
 	if (p->bytes_done) {
 		markup_raw(m, "<p class=\"facts\"><span><b>");
-		put_bytes(m, p->bytes_done);
+		page_put_bytes(m, p->bytes_done);
 		markup_raw(m, "</b> received</span><span><b>");
-		put_count(m, p->files_done);
+		page_put_count(m, p->files_done);
 		markup_fmt(
 		    m, "</b> file%s</span>", p->files_done == 1 ? "" : "s");
 		if (known && p->bytes_rate) {
 			markup_raw(m, "<span><b>");
-			put_bytes(m, p->bytes_rate);
+			page_put_bytes(m, p->bytes_rate);
 			markup_raw(m, "</b> a second</span>");
 		}
 		markup_raw(m, "</p>");
@@ -229,7 +199,7 @@ static void put_age_card(struct markup *m, const struct status *st)
 		markup_raw(m, "None yet");
 	markup_raw(m, "</b><span class=\"dim\">");
 	if (p)
-		put_when(m, st->now_at, p->last_good_at);
+		page_put_when(m, st->now_at, p->last_good_at);
 	else
 		markup_raw(m, "The first one takes the longest.");
 	if (p && st->n_phones > 1) {
@@ -259,6 +229,11 @@ static bool is_bad_night(enum status_state s)
 	};
 
 	return (unsigned)s < STATE_COUNT_ && bad[s];
+}
+
+static bool is_good_night(enum status_state s)
+{
+	return s == STATE_SAFE || s == STATE_SCRUBBED;
 }
 
 /* A night goes from noon to noon and is called by the day of its evening. */
@@ -328,9 +303,9 @@ static void put_room_bar(struct markup *m, const struct status *st)
 	put_bar(m, st->state == STATE_DISK_FULL ? "full" : "",
 	    (double)used * 100.0 / (double)d->total_bytes);
 	markup_raw(m, "<span class=\"dim\">");
-	put_bytes(m, used);
+	page_put_bytes(m, used);
 	markup_raw(m, " of ");
-	put_bytes(m, d->total_bytes);
+	page_put_bytes(m, d->total_bytes);
 	markup_raw(m, " used");
 }
 
@@ -338,7 +313,7 @@ static void put_room_card(struct markup *m, const struct status *st)
 {
 	markup_raw(m, "<div class=\"card\"><h2>Free on the disk</h2><b>");
 	if (st->disk.present && st->disk.total_bytes) {
-		put_bytes(m, st->disk.free_bytes);
+		page_put_bytes(m, st->disk.free_bytes);
 		markup_raw(m, "</b>");
 		put_room_bar(m, st);
 	} else {
@@ -349,26 +324,14 @@ static void put_room_card(struct markup *m, const struct status *st)
 
 /* --- phones --------------------------------------------------------------- */
 
-static void row_begin(struct markup *m, const char *label)
-{
-	markup_raw(m, "<div><dt>");
-	markup_raw(m, label);
-	markup_raw(m, "</dt><dd>");
-}
-
-static void row_end(struct markup *m)
-{
-	markup_raw(m, "</dd></div>");
-}
-
 static void row_files(
     struct markup *m, const char *label, uint64_t files, uint64_t bytes)
 {
-	row_begin(m, label);
-	put_count(m, files);
+	page_row_begin(m, label);
+	page_put_count(m, files);
 	markup_fmt(m, " file%s, ", files == 1 ? "" : "s");
-	put_bytes(m, bytes);
-	row_end(m);
+	page_put_bytes(m, bytes);
+	page_row_end(m);
 }
 
 static void put_plug(struct markup *m, const struct status_phone *p)
@@ -439,24 +402,24 @@ static void put_phone_rows(
 {
 	markup_raw(m, "<dl class=\"rows\">");
 	if (!p->last_good_at || st->n_phones > 1) {
-		row_begin(m, "Last safe backup");
+		page_row_begin(m, "Last safe backup");
 		if (p->last_good_at)
-			put_when(m, st->now_at, p->last_good_at);
+			page_put_when(m, st->now_at, p->last_good_at);
 		else
 			markup_raw(m, "none yet");
-		row_end(m);
+		page_row_end(m);
 	}
 	if (p->last_good_at) {
 		row_files(m, "In it", p->last_files, p->last_bytes);
 		row_files(m, "New in it", p->last_new_files, p->last_new_bytes);
-		row_begin(m, "Versions kept");
-		put_count(m, p->versions);
-		row_end(m);
-		row_begin(m, "Encrypted");
+		page_row_begin(m, "Versions kept");
+		page_put_count(m, p->versions);
+		page_row_end(m);
+		page_row_begin(m, "Encrypted");
 		markup_raw(m, p->encrypted
 				  ? "yes, with Health and passwords"
 				  : "no: Health and passwords are not in it");
-		row_end(m);
+		page_row_end(m);
 	}
 	markup_raw(m, "</dl>");
 }
@@ -477,6 +440,7 @@ static void put_phones(struct markup *m, const struct status *st,
 		if ((int)i != st->phone || st->state != st->phones[i].state)
 			put_phone_state(m, st, i);
 		put_phone_rows(m, st, &st->phones[i]);
+		page_put_chart(m, st, &st->phones[i]);
 		if (view == PAGE_OWNER)
 			page_put_actions(m, &st->phones[i], csrf);
 		markup_raw(m, "</section>");
@@ -488,7 +452,7 @@ static void put_phones(struct markup *m, const struct status *st,
 static void put_night(struct markup *m, const struct status *st, unsigned i)
 {
 	const struct status_night *n = &st->nights[i];
-	bool good = n->state == STATE_SAFE, bad = is_bad_night(n->state);
+	bool good = is_good_night(n->state), bad = is_bad_night(n->state);
 	char line[512];
 
 	words_night(st, i, line, sizeof(line));
@@ -502,7 +466,7 @@ static void put_night(struct markup *m, const struct status *st, unsigned i)
 	markup_raw(m, "</span><div><span class=\"what\">");
 	markup_text(m, line);
 	markup_raw(m, "</span>");
-	put_when(m, st->now_at, n->at);
+	page_put_when(m, st->now_at, n->at);
 	if (st->n_phones > 1 && n->phone[0]) {
 		markup_raw(m, "<span class=\"who\"> · ");
 		markup_text(m, n->phone);
@@ -539,30 +503,6 @@ static void put_nights(struct markup *m, const struct status *st)
 
 /* --- all of it ------------------------------------------------------------ */
 
-static void put_box(struct markup *m, const struct status *st)
-{
-	char text[64];
-
-	markup_raw(m, "<p class=\"about\">");
-	markup_text(m, st->box);
-	markup_raw(m, " ");
-	markup_text(m, st->version);
-	if (st->started_at && st->now_at > st->started_at) {
-		words_duration(st->now_at - st->started_at, text, sizeof(text));
-		markup_raw(m, " · on for ");
-		markup_text(m, text);
-	}
-	if (st->disk.present && st->disk.path[0]) {
-		markup_raw(m, " · disk at ");
-		markup_text(m, st->disk.path);
-		markup_raw(m, st->disk.fs[0] ? ", " : "");
-		markup_text(m, st->disk.fs);
-	}
-	markup_raw(m, " · ");
-	markup_text(m, words_clock(st->clock));
-	markup_raw(m, "</p>");
-}
-
 void page_live(const struct status *st, enum page_view view, const char *csrf,
     struct markup *m)
 {
@@ -583,10 +523,11 @@ void page_live(const struct status *st, enum page_view view, const char *csrf,
 	put_room_card(m, st);
 	markup_raw(m, "</div><div class=\"cols\"><div class=\"stack\">");
 	put_phones(m, st, view, csrf);
+	page_put_disk(m, st);
 	markup_raw(m, "</div><div class=\"stack\">");
 	put_nights(m, st);
+	page_put_machine(m, st);
 	markup_raw(m, "</div></div>");
-	put_box(m, st);
 	page_put_account(m, view, csrf);
 	markup_raw(m, "</div>");
 }

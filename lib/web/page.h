@@ -40,6 +40,25 @@ void page_live(const struct status *st, enum page_view view, const char *csrf,
 /* In its place: the PIN is asked for. `said`: about the last try, or "". */
 void page_login(const char *said, struct markup *m);
 
+/* --- page_parts.c, for the page's files ----------------------------------------- */
+
+void page_put_bytes(struct markup *m, uint64_t bytes);
+void page_put_count(struct markup *m, uint64_t n);
+/* <time>: "today 23:41". */
+void page_put_when(struct markup *m, int64_t now_at, int64_t at);
+/* A row of a <dl class="rows">. */
+void page_row_begin(struct markup *m, const char *label);
+void page_row_end(struct markup *m);
+
+/* --- page_chart.c, page_box.c ---------------------------------------------------- */
+
+/* How large this phone's backups were; nothing for less than two. */
+void page_put_chart(
+    struct markup *m, const struct status *st, const struct status_phone *p);
+/* The disk, and the box as a machine. */
+void page_put_disk(struct markup *m, const struct status *st);
+void page_put_machine(struct markup *m, const struct status *st);
+
 /* --- page_forms.c, for page.c ------------------------------------------------- */
 
 void page_put_actions(

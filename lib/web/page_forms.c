@@ -59,7 +59,10 @@ void page_put_account(struct markup *m, enum page_view view, const char *csrf)
 	markup_raw(m, "<div class=\"sign\">");
 	if (view == PAGE_OWNER) {
 		form_begin(m, "/logout", csrf);
-		markup_raw(m, "<button>Sign out</button></form>");
+		markup_raw(m, "<button>Sign out</button></form> ");
+		form_begin(m, "/do", csrf);
+		markup_raw(m, "<button name=\"action\" value=\"report\">Save a "
+			      "report</button></form>");
 		put_pin_form(m, csrf);
 	} else {
 		markup_raw(m, "<a href=\"/login\">Sign in with the box's PIN"

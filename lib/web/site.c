@@ -200,6 +200,7 @@ static const struct route {
 	{ "/login", NEED_NOTHING, site_get_login, site_post_login },
 	{ "/logout", NEED_SESSION, NULL, site_post_logout },
 	{ "/do", NEED_SESSION, NULL, site_post_do },
+	{ "/report", NEED_SESSION, site_get_report, NULL },
 	{ "/api/session", NEED_NOTHING, site_get_session, NULL },
 	{ "/api/login", NEED_NOTHING, NULL, site_post_login },
 	{ "/api/logout", NEED_SESSION, NULL, site_post_logout },

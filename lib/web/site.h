@@ -12,6 +12,7 @@
  *   /favicon.svg                                 GET
  *   /login        the PIN                        GET, POST
  *   /logout, /do  what a session may             POST
+ *   /report       what goes to whoever helps     GET
  *   /api/session  is it one, and its token       GET
  *   /api/login, /api/logout, /api/do             POST, answered in JSON
  */
@@ -38,6 +39,10 @@ void site_set_status(struct site *s, const struct status *st);
 
 void site_set_pin(struct site *s, const uint8_t salt[AUTH_SALT],
     const uint8_t hash[AUTH_HASH]);
+
+/* As web_add_report(). */
+void site_add_report(
+    struct site *s, const char *text, size_t offset, size_t len, size_t total);
 
 /* What somebody asked for since; false: nothing. */
 bool site_take_command(struct site *s, struct web_command *out);

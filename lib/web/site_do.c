@@ -11,9 +11,10 @@
 #include "log.h"
 #include "mono.h"
 
-#define COOKIE   "ns_session"
-#define MAX_AGE  (AUTH_IDLE_MS / 1000)
-#define SEE_HOME NO_STORE "Location: /\r\n"
+#define COOKIE     "ns_session"
+#define MAX_AGE    (AUTH_IDLE_MS / 1000)
+#define SEE_HOME   NO_STORE "Location: /\r\n"
+#define SEE_REPORT NO_STORE "Location: /report\r\n"
 
 bool site_session(
     struct site *s, const struct http_request *req, char token[AUTH_TOKEN + 1])
@@ -242,6 +243,7 @@ static const char *read_command(
 		[WEB_STOP] = "stop",
 		[WEB_DISMISS] = "dismiss",
 		[WEB_SET_PIN] = "pin",
+		[WEB_REPORT] = "report",
 	};
 	char action[16];
 	unsigned kind = 0;
@@ -254,6 +256,8 @@ static const char *read_command(
 	if (kind == WEB_COMMAND_COUNT_)
 		return "The box can't do that.";
 	c->kind = (enum web_command_kind)kind;
+	if (kind == WEB_REPORT)
+		return NULL;
 	if (kind != WEB_SET_PIN) {
 		form_get(req->body, "udid", c->udid, sizeof(c->udid));
 		return knows_phone(s, c->udid)
@@ -310,4 +314,8 @@ void site_post_do(struct site *s, const struct http_request *req,
 	}
 	s->commands[s->n_commands++] = c;
 	done(s, req, a);
+	if (c.kind == WEB_REPORT)
+		s->report_ms = 0;
+	if (c.kind == WEB_REPORT && !is_api(req))
+		a->headers = SEE_REPORT;
 }

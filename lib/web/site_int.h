@@ -43,6 +43,9 @@ struct site {
 	int64_t minute;
 	struct web_command commands[COMMANDS_MAX];
 	unsigned n_commands;
+	char report[WEB_REPORT_MAX];
+	size_t report_len; /* what came of it */
+	int64_t report_ms; /* it is whole since; 0: it is not */
 	char headers[768]; /* of the answer that is being made */
 	uint64_t loose; /* how many loose documents there were */
 	struct http_doc docs[DOC_COUNT][DOC_SLOTS];
@@ -82,6 +85,11 @@ void site_post_login(struct site *s, const struct http_request *req,
 void site_post_logout(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a);
 void site_post_do(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+
+/* --- site_report.c ------------------------------------------------------------- */
+
+void site_get_report(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a);
 
 /* The session that a request names, or "". */

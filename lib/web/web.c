@@ -117,6 +117,12 @@ bool web_take_time(struct web *w, struct sntp_time_said *out)
 	return sntp_link_take(&w->sntp, out);
 }
 
+void web_add_report(
+    struct web *w, const char *text, size_t offset, size_t len, size_t total)
+{
+	site_add_report(w->site, text, offset, len, total);
+}
+
 bool web_take_command(struct web *w, struct web_command *out)
 {
 	return site_take_command(w->site, out);

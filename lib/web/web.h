@@ -47,6 +47,11 @@ void web_set_sntp(struct web *w, const char *host);
 /* What it said since; false: nothing. */
 bool web_take_time(struct web *w, struct sntp_time_said *out);
 
+/* A piece of the report that somebody asked for (WEB_REPORT), in order; with
+ * the last one it can be had. Copies. */
+void web_add_report(
+    struct web *w, const char *text, size_t offset, size_t len, size_t total);
+
 /* Copies the status; live pages are told. */
 void web_set_status(struct web *w, const struct status *st);
 

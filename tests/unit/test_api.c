@@ -45,7 +45,15 @@ static void fill(struct status *st)
 		.path = "/mnt",
 		.fs = "ext4",
 		.total_bytes = 2000000000000,
-		.free_bytes = 1500000000000 };
+		.free_bytes = 1500000000000,
+		.read_at = 1699000000 };
+	st->health.has_temperature = true;
+	st->health.temperature_c = 51;
+	st->health.restarts = 2;
+	p->n_sizes = 1;
+	p->sizes[0] = (struct status_size){ 1698000000, 900, 100 };
+	p->next_gone_at = 1697000000;
+	p->next_gone_bytes = 123;
 	status_settle(st);
 }
 
@@ -54,7 +62,9 @@ static const char golden[] =
     "\"clock\":{\"source\":\"phone\",\"known\":true,"
     "\"since\":1699990060},"
     "\"box\":{\"name\":\"nightstand\",\"version\":\"0.1.0\","
-    "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\"},"
+    "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
+    "\"temperature_c\":51,\"weak_power_at\":null,"
+    "\"weak_power_times\":0,\"restarts\":2},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","
     "\"sentence\":\"Unlock it, tap Trust, enter its passcode. This is needed "
@@ -69,7 +79,8 @@ static const char golden[] =
     "{\"ms\":1050,\"from\":0,\"to\":0}]},"
     "\"phone\":\"00008120-000A1B2C3D4E5F60\","
     "\"disk\":{\"present\":true,\"path\":\"/mnt\",\"fs\":\"ext4\","
-    "\"total_bytes\":2000000000000,\"free_bytes\":1500000000000},"
+    "\"total_bytes\":2000000000000,\"free_bytes\":1500000000000,"
+    "\"read_at\":1699000000},"
     "\"phones\":[{\"udid\":\"00008120-000A1B2C3D4E5F60\","
     "\"name\":\"Ana \\\"A\\\" <b>\",\"model\":\"iPhone 15\","
     "\"product_type\":\"iPhone15,4\",\"ios\":\"18.1\","
@@ -91,7 +102,10 @@ static const char golden[] =
     "\"files_done\":0,\"seconds_left\":null},"
     "\"missing_bytes\":0,\"mb_code\":0,\"detail\":\"\","
     "\"last_good_text\":\"No backup yet.\",\"last_good\":null,"
-    "\"versions\":0,\"overdue_days\":0,\"damage\":{\"some\":[],"
+    "\"versions\":0,"
+    "\"sizes\":[{\"at\":1698000000,\"bytes\":900,\"new_bytes\":100}],"
+    "\"goes_next\":{\"at\":1697000000,\"frees\":123},"
+    "\"overdue_days\":0,\"damage\":{\"some\":[],"
     "\"newest\":0,\"older\":0,\"wants_full\":false}}],"
     "\"nights\":[]}";
 
@@ -152,7 +166,7 @@ static void the_fullest_status_fits(void **state)
 	st.state = st.box_state = STATE_READY;
 	st.now_at = 1700000000;
 	st.led = LED_READY;
-	st.disk.present = false;
+	st.disk.present = st.health.has_temperature = false;
 	st.disk.path[255] = st.disk.fs[15] = '\0';
 	st.box[63] = st.version[31] = st.detail[255] = '\0';
 	for (unsigned i = 0; i < LIMIT_PHONES; i++) {
@@ -161,6 +175,7 @@ static void the_fullest_status_fits(void **state)
 		p->attached = p->encrypted = p->wants_full = false;
 		p->loss_domain[sizeof(p->loss_domain) - 1] = '\0';
 		p->state = STATE_PHONE_FAILED;
+		p->n_sizes = LIMIT_SIZES;
 		p->last_good_at = p->state_at = 1700000000;
 		p->udid[47] = p->name[127] = p->product_type[31] = '\0';
 		p->model[47] = p->ios[31] = p->detail[255] = '\0';

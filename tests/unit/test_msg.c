@@ -60,6 +60,11 @@ static struct msg sound(enum msg_type type)
 	}
 	if (type == MSG_SNTP)
 		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_REPORT) {
+		m.u.report.total = WEB_REPORT_MAX;
+		m.u.report.offset = WEB_REPORT_MAX - MSG_REPORT_TEXT;
+		m.u.report.len = MSG_REPORT_TEXT;
+	}
 	if (type == MSG_COMMAND) {
 		memset(&m.u, 0, sizeof(m.u));
 		snprintf(m.u.command.udid, sizeof(m.u.command.udid),
@@ -197,6 +202,9 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_PHONE, m.u.phone.clock_ms = -1);
 	REFUSED(MSG_PHONE, m.u.phone.clock_mono_ms = INT64_MAX);
 	REFUSED(MSG_STATUS, m.u.status.clock = STATUS_CLOCK_COUNT_);
+	REFUSED(MSG_REPORT, m.u.report.total++);
+	REFUSED(MSG_REPORT, m.u.report.offset++);
+	REFUSED(MSG_REPORT, m.u.report.len++);
 	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_COMMAND_COUNT_);
 	REFUSED(MSG_COMMAND, m.u.command.udid[0] = 'z');
 	REFUSED(MSG_COMMAND, memset(m.u.command.pin, '1', 32));

@@ -192,6 +192,69 @@ static void age_and_room_are_at_hand(void **state)
 	assert_non_null(strstr(live(&st), "None yet"));
 }
 
+static void sizes_are_drawn_over_time(void **state)
+{
+	struct status st;
+	struct status_phone *p = &st.phones[0];
+
+	(void)state;
+	one_phone(&st, "Ana");
+	p->n_sizes = 1;
+	p->sizes[0] = (struct status_size){ st.now_at, 3000000000, 0 };
+	assert_null(strstr(live(&st), "<figure")); /* one is no line */
+	p->n_sizes = 3;
+	p->sizes[1] = (struct status_size){ st.now_at - 86400, 1500000000, 0 };
+	p->sizes[2] = (struct status_size){ st.now_at - 4 * 86400, 0, 0 };
+	live(&st);
+	assert_non_null(strstr(
+	    html, "<polyline points=\" 0.0,64.0 240.0,34.0 320.0,4.0\"/>"));
+	assert_non_null(strstr(html, "3 backups, up to 3.0 GB"));
+	/* A clock that was set back draws no line that goes back. */
+	p->sizes[1].at = st.now_at + 999999;
+	p->sizes[0].at = p->sizes[2].at;
+	live(&st);
+	assert_null(strstr(html, "nan"));
+	assert_null(strstr(html, "\"-"));
+}
+
+static void the_disk_says_what_goes_next(void **state)
+{
+	struct status st;
+
+	(void)state;
+	one_phone(&st, "Ana");
+	st.disk.present = true;
+	assert_non_null(strstr(live(&st), "nothing may go"));
+	assert_non_null(strstr(html, "not yet; a part each night"));
+	st.phones[0].next_gone_at = st.now_at - 90 * 86400;
+	st.phones[0].next_gone_bytes = 2500000000;
+	st.disk.read_at = st.now_at - 86400;
+	live(&st);
+	assert_non_null(strstr(html, "goes first, 2.5 GB"));
+	assert_non_null(strstr(html, "all whole"));
+	st.phones[0].damaged_older = 1;
+	assert_non_null(strstr(live(&st), "1 file is damaged"));
+}
+
+static void the_machine_tells_heat_and_weak_power(void **state)
+{
+	struct status st;
+
+	(void)state;
+	one_phone(&st, "Ana");
+	assert_null(strstr(live(&st), "Temperature"));
+	assert_null(strstr(html, "Power supply"));
+	st.health.has_temperature = true;
+	st.health.temperature_c = 84;
+	st.health.weak_power_times = 2;
+	st.health.weak_power_at = st.now_at - 60;
+	st.health.restarts = 1;
+	live(&st);
+	assert_non_null(strstr(html, "84 °C: too hot"));
+	assert_non_null(strstr(html, "too weak 2 times"));
+	assert_non_null(strstr(html, "Parts restarted"));
+}
+
 static void no_phone_and_many_nights_are_fine(void **state)
 {
 	struct status st;
@@ -295,6 +358,9 @@ int main(void)
 		cmocka_unit_test(hostile_names_stay_text),
 		cmocka_unit_test(every_state_shows_its_words),
 		cmocka_unit_test(age_and_room_are_at_hand),
+		cmocka_unit_test(sizes_are_drawn_over_time),
+		cmocka_unit_test(the_disk_says_what_goes_next),
+		cmocka_unit_test(the_machine_tells_heat_and_weak_power),
 		cmocka_unit_test(no_phone_and_many_nights_are_fine),
 		cmocka_unit_test(the_light_blinks_as_in_the_table),
 		cmocka_unit_test(the_policy_lets_run_what_is_in_the_page),

@@ -1,0 +1,26 @@
+/*
+ * How the machine is: warm, and does its power supply hold? From what the
+ * kernel tells in /sys; a machine that tells nothing is a healthy one.
+ */
+#ifndef HEALTH_H
+#define HEALTH_H
+
+#include <stdbool.h>
+
+struct health {
+	bool has_temperature;
+	int temperature_c; /* of the processor, whole degrees Celsius */
+	bool has_power; /* the board watches its supply */
+	bool weak_power; /* below 4.63 V at some time since the last look */
+};
+
+/*
+ * Reads some small files of `sys` ("/sys"); blocks no longer than that takes.
+ *
+ * The temperature is of the warmest thermal zone that is the processor's. The
+ * supply is what the Raspberry Pi's firmware reports through the driver
+ * raspberrypi-hwmon (`rpi_volt`, `in0_lcrit_alarm`).
+ */
+void health_probe(const char *sys, struct health *out);
+
+#endif

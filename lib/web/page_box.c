@@ -1,0 +1,154 @@
+/* The disk, and the box as a machine. */
+#include "page.h"
+#include "words.h"
+
+#define HOT_C 80 /* a Raspberry Pi slows down from here on */
+
+/* The phone whose backup goes first when room runs out; NULL: none may. */
+static const struct status_phone *next_gone(const struct status *st)
+{
+	const struct status_phone *first = NULL;
+
+	for (uint32_t i = 0; i < st->n_phones; i++) {
+		const struct status_phone *p = &st->phones[i];
+
+		if (p->next_gone_at &&
+		    (!first || p->next_gone_at < first->next_gone_at))
+			first = p;
+	}
+	return first;
+}
+
+static void put_next_gone(struct markup *m, const struct status *st)
+{
+	const struct status_phone *p = next_gone(st);
+	char name[128];
+
+	page_row_begin(m, "When room runs out");
+	if (!p) {
+		markup_raw(m, "nothing may go");
+	} else {
+		markup_raw(m, "the backup of ");
+		page_put_when(m, st->now_at, p->next_gone_at);
+		if (st->n_phones > 1) {
+			words_phone_name(p, name, sizeof(name));
+			markup_raw(m, " of ");
+			markup_text(m, name);
+		}
+		markup_raw(m, " goes first, ");
+		page_put_bytes(m, p->next_gone_bytes);
+	}
+	page_row_end(m);
+}
+
+static bool has_backups(const struct status *st)
+{
+	for (uint32_t i = 0; i < st->n_phones; i++)
+		if (st->phones[i].versions)
+			return true;
+	return false;
+}
+
+static uint64_t damaged(const struct status *st)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < st->n_phones; i++)
+		n += st->phones[i].damaged_files + st->phones[i].damaged_older;
+	return n;
+}
+
+static void put_read_again(struct markup *m, const struct status *st)
+{
+	uint64_t bad = damaged(st);
+
+	page_row_begin(m, "All of it read again");
+	if (bad) {
+		page_put_count(m, bad);
+		markup_fmt(m, " file%s damaged", bad == 1 ? " is" : "s are");
+	} else if (st->disk.read_at) {
+		page_put_when(m, st->now_at, st->disk.read_at);
+		markup_raw(m, ", all whole");
+	} else {
+		markup_raw(m, "not yet; a part each night");
+	}
+	page_row_end(m);
+}
+
+void page_put_disk(struct markup *m, const struct status *st)
+{
+	const struct status_disk *d = &st->disk;
+
+	if (!d->present)
+		return;
+	markup_raw(m, "<section class=\"card\" aria-label=\"Disk\">"
+		      "<h2>Disk</h2><dl class=\"rows\">");
+	if (d->path[0]) {
+		page_row_begin(m, "At");
+		markup_text(m, d->path);
+		page_row_end(m);
+	}
+	page_row_begin(m, "Format");
+	markup_text(m, d->fs[0] ? d->fs : "not known");
+	page_row_end(m);
+	page_row_begin(m, "Free");
+	page_put_bytes(m, d->free_bytes);
+	markup_raw(m, " of ");
+	page_put_bytes(m, d->total_bytes);
+	page_row_end(m);
+	if (has_backups(st)) {
+		put_read_again(m, st);
+		put_next_gone(m, st);
+	}
+	markup_raw(m, "</dl></section>");
+}
+
+static void put_power(struct markup *m, const struct status *st)
+{
+	const struct status_health *h = &st->health;
+
+	if (!h->weak_power_times)
+		return;
+	page_row_begin(m, "Power supply");
+	markup_fmt(m, "too weak %u time%s, last ", h->weak_power_times,
+	    h->weak_power_times == 1 ? "" : "s");
+	page_put_when(m, st->now_at, h->weak_power_at);
+	page_row_end(m);
+}
+
+void page_put_machine(struct markup *m, const struct status *st)
+{
+	const struct status_health *h = &st->health;
+	char text[64];
+
+	markup_raw(m, "<section class=\"card\" aria-label=\"Box\">"
+		      "<h2>Box</h2><dl class=\"rows\">");
+	page_row_begin(m, "Name");
+	markup_text(m, st->box);
+	page_row_end(m);
+	page_row_begin(m, "Version");
+	markup_text(m, st->version);
+	page_row_end(m);
+	if (st->started_at && st->now_at > st->started_at) {
+		page_row_begin(m, "On for");
+		words_duration(st->now_at - st->started_at, text, sizeof(text));
+		markup_text(m, text);
+		page_row_end(m);
+	}
+	page_row_begin(m, "Time");
+	markup_text(m, words_clock(st->clock));
+	page_row_end(m);
+	if (h->has_temperature) {
+		page_row_begin(m, "Temperature");
+		markup_fmt(m, "%d °C%s", h->temperature_c,
+		    h->temperature_c >= HOT_C ? ": too hot, give it air" : "");
+		page_row_end(m);
+	}
+	put_power(m, st);
+	if (h->restarts) {
+		page_row_begin(m, "Parts restarted");
+		page_put_count(m, h->restarts);
+		page_row_end(m);
+	}
+	markup_raw(m, "</dl></section>");
+}
