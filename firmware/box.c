@@ -150,6 +150,7 @@ void box_start_part(struct box *b, struct box_part *part)
 		box_send_pin(b);
 		box_send_mqtt(b);
 		box_send_sntp(b);
+		box_send_hook(b);
 		b->web_behind = true;
 	}
 }
@@ -265,6 +266,10 @@ static bool part_message(
 		else
 			log_note("the page: port %d of the box's own addresses",
 			    m->u.serving.port);
+		return true;
+	}
+	if (part == &b->web && m->type == MSG_EVENT_OVER) {
+		box_hook_over(b, &m->u.event_over);
 		return true;
 	}
 	if (part == &b->web && m->type == MSG_TIME) {
@@ -436,6 +441,7 @@ static void tick(struct box *b, int64_t now_ms)
 	wdog_kick(b->wdog);
 	box_look_at_disk(b);
 	box_time_tick(b, now_ms);
+	box_hook_turn(b);
 	look_at_health(b);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
@@ -620,6 +626,8 @@ static int box_open(struct box *b, const struct config *config)
 	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
 		return EXIT_CONFIG;
 	b->status.started_at = wall_now();
+	if (box_hook_open(b))
+		return EXIT_FAULT;
 	if (config->web && pin_load(config->state, b->pin))
 		log_warn("nobody can sign in: there is no PIN");
 	rc = open_socket(b);
@@ -671,6 +679,7 @@ static void box_close(struct box *b)
 	box_time_end(b);
 	led_close(b->led);
 	wdog_close(b->wdog);
+	outbox_close(b->outbox);
 	ledger_close(b->ledger);
 	if (b->listen >= 0) {
 		close(b->listen);

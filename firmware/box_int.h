@@ -10,6 +10,7 @@
 #include "ledger.h"
 #include "log_ring.h"
 #include "meter.h"
+#include "outbox.h"
 #include "outcome.h"
 #include "phone_fsm.h"
 #include "policy.h"
@@ -80,6 +81,8 @@ struct box {
 	int64_t weak_power_ms;
 	uint32_t weak_power_times;
 	int64_t night; /* wall_night_number() of the last turn */
+	struct outbox *outbox; /* NULL: no webhook */
+	bool hook_sent; /* its first event is with the page's role */
 	struct timekeeper time;
 	int64_t time_at; /* since when its source is what it is */
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
@@ -154,6 +157,19 @@ void box_send_mqtt(struct box *b);
 
 /* False: not one that there is. */
 bool box_command(struct box *b, const struct msg_command *c);
+
+/* --- box_hook.c: the ledger and the webhook ---------------------------------- */
+
+/* RC_NOMEM, RC_IO. */
+MUST_CHECK enum rc box_hook_open(struct box *b);
+
+/* Writes a night down, and has the webhook told. */
+void box_add_night(struct box *b, const struct status_night *night);
+
+/* To a page's role that has begun; then in each tick; what it says. */
+void box_send_hook(struct box *b);
+void box_hook_turn(struct box *b);
+void box_hook_over(struct box *b, const struct msg_event_over *m);
 
 /* --- box_time.c: the clock --------------------------------------------------- */
 

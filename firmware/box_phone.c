@@ -449,6 +449,9 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_PIN:
 	case MSG_MQTT:
 	case MSG_SNTP:
+	case MSG_HOOK:
+	case MSG_EVENT:
+	case MSG_EVENT_OVER:
 	case MSG_TIME:
 	case MSG_REPORT:
 	case MSG_STATUS:
@@ -573,8 +576,8 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		box_scrub_wish(b);
 	box_phone_post(b, p, o.event);
 	/* What is tried again by itself is not yet the night's end. */
-	if (p->state != PHONE_RETRY && ledger_add(b->ledger, &night))
-		log_warn("the night is shown until the next restart only");
+	if (p->state != PHONE_RETRY)
+		box_add_night(b, &night);
 }
 
 void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms)

@@ -226,8 +226,7 @@ void box_status_night(struct box *b)
 			continue;
 		snprintf(n.udid, sizeof(n.udid), "%s", p->udid);
 		snprintf(n.phone, sizeof(n.phone), "%s", p->shown.name);
-		if (ledger_add(b->ledger, &n))
-			log_warn("a night is shown until the restart only");
+		box_add_night(b, &n);
 	}
 	b->night = night;
 }

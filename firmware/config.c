@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "board.h"
+#include "hook.h"
 #include "relpath.h"
 
 enum key_type {
@@ -17,6 +18,7 @@ enum key_type {
 	KEY_SIZE, /* bytes, with K, M, G behind it: powers of 1024 */
 	KEY_TIME, /* HH:MM */
 	KEY_CHOICE, /* one of `choices`; its place is the value */
+	KEY_URL, /* of a webhook, or empty */
 	KEY_UDIDS /* may be given several times */
 };
 
@@ -134,6 +136,12 @@ static const struct key keys[] = {
 	"what all topics begin with" },
 { "mqtt", "discovery", TEXT(mqtt_discovery), "homeassistant", 0, 0, NULL,
 	"where Home Assistant looks for devices; empty: it is not told" },
+{ "webhook", "url", KEY_URL, AT(hook_url), CONFIG_TEXT, "", 0, 0, NULL,
+	"http://host:port/path that each line of the ledger is posted to, as "
+	"JSON (not with network = slirp); empty: none" },
+{ "webhook", "secret", TEXT(hook_secret), "", 0, 0, NULL,
+	"signs each post: HMAC-SHA256 over its body, in the header "
+	"X-Nightstand-Signature; empty: none is signed" },
 { "led", "backend", KEY_CHOICE, AT(led), 0, "none", 0, 0, led_names,
 	"what shows the LED patterns" },
 { "led", "dir", TEXT(led_dir), "/sys/class/leds", 0, 0, NULL,
@@ -206,6 +214,15 @@ static const char *set_text(
 	memset(field_of(c, k), 0, k->cap);
 	memcpy(field_of(c, k), value, len);
 	return NULL;
+}
+
+static const char *set_url(
+    struct config *c, const struct key *k, const char *value)
+{
+	struct hook_target target;
+	const char *why = value[0] ? hook_parse(value, &target) : NULL;
+
+	return why ? why : set_text(c, k, value);
 }
 
 static const char *set_flag(
@@ -305,6 +322,8 @@ static const char *set_value(
 	switch (k->type) {
 	case KEY_TEXT:
 		return set_text(c, k, value);
+	case KEY_URL:
+		return set_url(c, k, value);
 	case KEY_FLAG:
 		return set_flag(c, k, value);
 	case KEY_INT:
@@ -505,6 +524,7 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 
 	switch (k->type) {
 	case KEY_TEXT:
+	case KEY_URL:
 		fprintf(out, "%s", (const char *)field);
 		break;
 	case KEY_FLAG:
@@ -572,6 +592,9 @@ static void print_range(const struct key *k, FILE *out)
 		break;
 	case KEY_UDIDS:
 		fprintf(out, "UDID, up to %d lines", LIMIT_PHONES);
+		break;
+	case KEY_URL:
+		fprintf(out, "http://…");
 		break;
 	case KEY_TEXT:
 		fprintf(out, "text");

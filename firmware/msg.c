@@ -40,6 +40,9 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_MQTT] = sizeof(struct msg_mqtt),
 	[MSG_TIME] = sizeof(struct msg_time),
 	[MSG_SNTP] = sizeof(struct msg_sntp),
+	[MSG_HOOK] = sizeof(struct msg_hook),
+	[MSG_EVENT] = sizeof(struct msg_event),
+	[MSG_EVENT_OVER] = sizeof(struct msg_event_over),
 	[MSG_REPORT] = sizeof(struct msg_report),
 	[MSG_STATUS] = sizeof(struct status),
 };
@@ -220,6 +223,17 @@ bool msg_is_sound(const struct msg *m)
 		       m->u.time.mono_ms < MS_MAX;
 	case MSG_SNTP:
 		return ENDS(m->u.sntp.host);
+	case MSG_HOOK:
+		return ENDS(m->u.hook.target.host) &&
+		       ENDS(m->u.hook.target.path) &&
+		       m->u.hook.target.port > 0 &&
+		       m->u.hook.target.port <= 65535;
+	case MSG_EVENT:
+		return ENDS(m->u.event.event.id) &&
+		       ENDS(m->u.event.event.signature) &&
+		       m->u.event.event.len <= HOOK_BODY_MAX;
+	case MSG_EVENT_OVER:
+		return m->u.event_over.taken <= 1;
 	case MSG_REPORT:
 		return m->u.report.total <= WEB_REPORT_MAX &&
 		       m->u.report.len <= MSG_REPORT_TEXT &&

@@ -13,6 +13,7 @@
 
 #include "auth.h"
 #include "command.h"
+#include "hook.h"
 #include "rc.h"
 #include "status.h"
 #include "vault_keep.h"
@@ -40,10 +41,13 @@ enum msg_type {
 	MSG_SERVING,
 	MSG_COMMAND,
 	MSG_TIME,
+	MSG_EVENT_OVER,
 	/* box -> web */
 	MSG_PIN,
 	MSG_MQTT,
 	MSG_SNTP,
+	MSG_HOOK,
+	MSG_EVENT,
 	MSG_REPORT,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
@@ -189,6 +193,19 @@ struct msg_time {
 	char from[48];
 };
 
+struct msg_hook {
+	struct hook_target target;
+};
+
+struct msg_event {
+	struct hook_event event;
+};
+
+struct msg_event_over {
+	uint64_t number;
+	uint8_t taken; /* else it was let go */
+};
+
 struct msg_sntp {
 	char host[64]; /* "" only one that DHCP names */
 };
@@ -221,6 +238,9 @@ struct msg {
 		struct msg_mqtt mqtt;
 		struct msg_time time;
 		struct msg_sntp sntp;
+		struct msg_hook hook;
+		struct msg_event event;
+		struct msg_event_over event_over;
 		struct msg_report report;
 		struct status status;
 	} u;

@@ -28,6 +28,7 @@ struct web {
 	struct site *site;
 	struct http_server *server;
 	struct mqtt_link *mqtt; /* NULL: none */
+	struct hook_link *hook; /* NULL: none */
 	struct sntp_link sntp;
 	int64_t now_at, now_ms; /* what the box says; by mono_ms() */
 };
@@ -71,6 +72,7 @@ void web_close(struct web *w)
 	if (!w)
 		return;
 	mqtt_link_close(w->mqtt);
+	hook_link_close(w->hook);
 	sntp_link_close(&w->sntp);
 	http_server_close(w->server);
 	net_close(&w->net);
@@ -105,6 +107,24 @@ enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts)
 	mqtt_link_close(w->mqtt);
 	w->mqtt = NULL;
 	return mqtt_link_open(&o, &w->mqtt);
+}
+
+enum rc web_set_hook(struct web *w, const struct hook_target *target)
+{
+	hook_link_close(w->hook);
+	w->hook = NULL;
+	return hook_link_open(target, &w->hook);
+}
+
+void web_add_event(struct web *w, const struct hook_event *ev)
+{
+	if (w->hook)
+		hook_link_tell(w->hook, ev);
+}
+
+bool web_take_over_event(struct web *w, uint64_t *number, bool *taken)
+{
+	return w->hook && hook_link_take_over(w->hook, number, taken);
 }
 
 void web_set_sntp(struct web *w, const char *host)
@@ -165,6 +185,8 @@ enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready)
 	net_tick(&w->net, mono_ms());
 	if (w->mqtt)
 		mqtt_link_tick(w->mqtt, net_has_address(&w->net), mono_ms());
+	if (w->hook)
+		hook_link_tick(w->hook, net_has_address(&w->net), mono_ms());
 	sntp_link_tick(&w->sntp, net_has_address(&w->net));
 	sys_check_timeouts();
 	http_server_tick(w->server, mono_ms());

@@ -125,8 +125,9 @@ class LanBox:
             for s, kv in sections.items()))
         env = sim.env if sim else {
             "USBMUXD_SOCKET_ADDRESS": f"UNIX:{self.t.path('nobody')}"}
-        self.p = lan.start(name, harness.NIGHTSTAND, "run", "--config", conf,
-                           "--log", "debug", ns=self.ns, env=env)
+        self.command = [harness.NIGHTSTAND, "run", "--config", conf, "--log",
+                        "debug"]
+        self.p = lan.start(name, *self.command, ns=self.ns, env=env)
 
     def said(self, text):
         return text in self.p.err
