@@ -56,7 +56,7 @@ static uint64_t number_of(const struct outbox *o, const char *line)
 	return number;
 }
 
-static void read_events(struct outbox *o, FILE *f)
+static void load_events(struct outbox *o, FILE *f)
 {
 	char line[HOOK_BODY_MAX + 1];
 	unsigned bad = 0;
@@ -80,7 +80,7 @@ static void read_events(struct outbox *o, FILE *f)
 		log_warn("events for the webhook were left out: %u", bad);
 }
 
-static bool read_file(struct outbox *o)
+static bool load(struct outbox *o)
 {
 	char path[440], head[80];
 	uint32_t from;
@@ -99,7 +99,7 @@ static bool read_file(struct outbox *o)
 	if (ok) {
 		o->from = from;
 		o->next = next;
-		read_events(o, f);
+		load_events(o, f);
 	} else {
 		log_warn("what the webhook was not told yet can't be read");
 	}
@@ -116,7 +116,7 @@ static bool put_all(const struct outbox *o, int fd)
 	return ok && fsync(fd) == 0;
 }
 
-static enum rc write_in(const struct outbox *o, int dir)
+static enum rc save_in(const struct outbox *o, int dir)
 {
 	int fd = openat(dir, FILE_NAME ".new",
 	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -132,7 +132,7 @@ static enum rc write_in(const struct outbox *o, int dir)
 	return fsync(dir) == 0 ? RC_OK : rc_from_errno(errno);
 }
 
-static enum rc write_file(const struct outbox *o)
+static enum rc save(const struct outbox *o)
 {
 	enum rc rc;
 	int dir;
@@ -142,7 +142,7 @@ static enum rc write_file(const struct outbox *o)
 	dir = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return rc_from_errno(errno);
-	rc = write_in(o, dir);
+	rc = save_in(o, dir);
 	close(dir);
 	return rc;
 }
@@ -154,7 +154,7 @@ enum rc outbox_open(const char *state_dir, struct outbox **out)
 	if (!o)
 		return RC_NOMEM;
 	snprintf(o->dir, sizeof(o->dir), "%s", state_dir);
-	if (!o->dir[0] || !read_file(o)) {
+	if (!o->dir[0] || !load(o)) {
 		o->next = 1;
 		if (getrandom(&o->from, sizeof(o->from), 0) !=
 		    (ssize_t)sizeof(o->from)) {
@@ -235,7 +235,7 @@ enum rc outbox_add(
 		return rc;
 	item->number = o->next++;
 	o->n++;
-	return write_file(o);
+	return save(o);
 }
 
 static void sign(struct hook_event *ev, const char *secret)
@@ -276,5 +276,5 @@ enum rc outbox_over(struct outbox *o, uint64_t number)
 	if (o->n == 0 || o->items[0].number != number)
 		return RC_OK;
 	drop_first(o);
-	return write_file(o);
+	return save(o);
 }
