@@ -440,7 +440,7 @@ static void tick(struct box *b, int64_t now_ms)
 	b->tick_ms = now_ms + TICK_MS;
 	wdog_kick(b->wdog);
 	box_look_at_disk(b);
-	box_time_tick(b, now_ms);
+	box_time_tick(b);
 	box_hook_turn(b);
 	look_at_health(b);
 	box_status_night(b);

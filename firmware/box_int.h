@@ -175,7 +175,7 @@ void box_hook_over(struct box *b, const struct msg_event_over *m);
 
 /* RC_NOTFOUND, RC_CORRUPT, RC_IO: the file that stands for the clock. */
 MUST_CHECK enum rc box_time_begin(struct box *b);
-void box_time_tick(struct box *b, int64_t now_ms);
+void box_time_tick(struct box *b);
 void box_time_end(struct box *b);
 
 /* SNTP or PHONE says that it was at_ms (Unix) at this moment of mono_ms(). */

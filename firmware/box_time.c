@@ -210,8 +210,10 @@ enum rc box_time_begin(struct box *b)
 	return RC_OK;
 }
 
-void box_time_tick(struct box *b, int64_t now_ms)
+void box_time_tick(struct box *b)
 {
+	/* Both at one moment: what else the tick does may take its time. */
+	int64_t now_ms = mono_ms();
 	int64_t jump = timekeeper_look(&b->time, wall_now_ms(), now_ms);
 	char by[64];
 
