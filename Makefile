@@ -81,7 +81,7 @@ BLAKE3_OBJ = $(patsubst %,$(B)/src/blake3/%.o,blake3 blake3_dispatch blake3_port
 LIBS_util  := -lcrypto
 LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
 LIBS_vault = -lsqlite3 -lplist-2.0 -lxxhash -laio
-LIBS_web   = -lslirp -lcjson
+LIBS_web   = -lslirp -lcjson -lssl
 LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) -lseccomp -linih $(LIBS_util) -lpthread -lm
 LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
 
@@ -155,8 +155,8 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench
-deps-build deps-demo deps-check deps-fuzz deps-bench:
+.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser
+deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -170,12 +170,20 @@ units: $(UNIT) $(POWER) $(FUZZ)
 
 check: deps-check ## everything that proves it: units, peers, faults (SAN=1: sanitizers)
 	@$(MAKE) --no-print-directory -j2 all units
-	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) \
+	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) NIGHTSTAND_CACHE=$(abspath $(CACHE)) \
 		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER) $(FUZZ)
 
 .PHONY: check-lan
 check-lan: ## the box alone on a network port, in network namespaces (root)
 	@$(MAKE) --no-print-directory check K=lan.
+
+.PHONY: check-browser screenshots
+check-browser: deps-browser ## the page in Chromium, by hand, eye and axe-core
+	@$(MAKE) --no-print-directory check K=browser.
+
+screenshots: deps-browser ## … and what it looks like, into build/host/screenshots
+	@NIGHTSTAND_PICTURES=$(abspath $(B))/screenshots $(MAKE) --no-print-directory check K=browser.nothing_is_cut
+	@echo "the pictures are in $(B)/screenshots"
 
 .PHONY: check-nights
 N ?= 30

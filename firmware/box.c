@@ -132,14 +132,15 @@ static void answer(struct box *b)
 
 void box_start_part(struct box *b, struct box_part *part)
 {
-	char port[16];
+	char port[16], tls_port[16];
 	const struct config *c = b->config;
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
 		port, c->address, c->gateway, c->box_name,
-		config_open_name(c->open), NULL };
+		config_open_name(c->open), tls_port, NULL };
 	bool is_web = part == &b->web;
 
-	snprintf(port, sizeof(port), "%d", b->config->port);
+	snprintf(port, sizeof(port), "%d", c->port);
+	snprintf(tls_port, sizeof(tls_port), "%d", c->tls_port);
 	part->start_ms = 0;
 	part->begins++;
 	/* What parses bytes of the LAN sees no other part's lines. */
@@ -148,6 +149,7 @@ void box_start_part(struct box *b, struct box_part *part)
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
 		box_send_pin(b);
+		box_send_tls(b);
 		box_send_mqtt(b);
 		box_send_sntp(b);
 		box_send_hook(b);
@@ -443,6 +445,7 @@ static void tick(struct box *b, int64_t now_ms)
 	box_time_tick(b);
 	box_hook_turn(b);
 	look_at_health(b);
+	box_renew_tls(b);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
 	    now_ms - b->usbmux.crash_ms > PEACE_MS)

@@ -16,6 +16,7 @@
 #include "policy.h"
 #include "status.h"
 #include "timekeeper.h"
+#include "tlscert.h"
 #include "wdog.h"
 
 /* A box that was just switched on has better things to do. */
@@ -89,6 +90,7 @@ struct box {
 	bool time_unkept; /* the last try failed */
 	char fault[200];
 	char pin[32]; /* of the page; "" none */
+	struct tlscert cert; /* of the page; its cert_len is 0: none */
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
 	unsigned n_phones;
 	struct box_phone phones[LIMIT_PHONES];
@@ -148,6 +150,12 @@ void box_dismiss(struct box *b, const char *udid);
 
 /* Hands a salted hash of it to the page's role. */
 void box_send_pin(struct box *b);
+
+/* Hands it the key and certificate for HTTPS, and makes them first. */
+void box_send_tls(struct box *b);
+
+/* Makes a new one before the old one ends. */
+void box_renew_tls(struct box *b);
 
 /* Hands it what an owner may save. */
 void box_send_report(struct box *b);

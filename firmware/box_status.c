@@ -127,6 +127,9 @@ static void fill(struct box *b)
 	    b->fault[0] ? b->fault : b->disk.why);
 	fill_disk(b, &st->disk);
 	fill_health(b, &st->health);
+	if (b->cert.cert_len)
+		memcpy(st->certificate, b->cert.fingerprint,
+		    sizeof(st->certificate));
 	st->n_phones = b->n_phones;
 	for (unsigned i = 0; i < b->n_phones; i++)
 		fill_phone(b, &b->phones[i], &st->phones[i]);

@@ -274,6 +274,7 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_EVENT_OVER:
 	case MSG_TIME:
 	case MSG_REPORT:
+	case MSG_TLS:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

@@ -148,6 +148,9 @@ static void print_text(const struct status *st)
 	if (!status_clock_is_known(st->clock))
 		printf("  What time it is, is not known: a phone that is "
 		       "plugged in tells it, or a time server.\n");
+	if (st->certificate[0])
+		printf("  Certificate of the page, SHA-256: %s\n",
+		    st->certificate);
 	for (uint32_t i = 0; i < st->n_nights; i++) {
 		char line[256];
 

@@ -124,6 +124,8 @@ static const struct key keys[] = {
 { "time", "file", TEXT(clock_file), "", 0, 0, NULL,
 	"for trials: a file that is set in place of the machine's clock; it "
 	"holds how many ms it is ahead" },
+{ "web", "tls_port", KEY_INT, AT(tls_port), 0, "0", 0, 65535, NULL,
+	"slirp: port of the page over HTTPS; 0: none; else it is 443" },
 { "mqtt", "broker", TEXT(mqtt_broker), "", 0, 0, NULL,
 	"name or address of an MQTT broker that is told how things stand (not "
 	"with network = slirp); empty: none" },

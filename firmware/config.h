@@ -59,7 +59,7 @@ struct config {
 	int mqtt_port;
 	char mqtt_topic[32], mqtt_discovery[32];
 	char listen[64]; /* of slirp */
-	int port;
+	int port, tls_port;
 
 	enum led_backend led;
 	char led_dir[CONFIG_TEXT];

@@ -44,6 +44,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_EVENT] = sizeof(struct msg_event),
 	[MSG_EVENT_OVER] = sizeof(struct msg_event_over),
 	[MSG_REPORT] = sizeof(struct msg_report),
+	[MSG_TLS] = sizeof(struct msg_tls),
 	[MSG_STATUS] = sizeof(struct status),
 };
 
@@ -82,8 +83,8 @@ static bool status_is_sound(const struct status *st)
 	if (st->n_phones > LIMIT_PHONES || st->n_nights > LIMIT_NIGHTS)
 		return false;
 	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
-	    !ENDS(st->disk.path) || !ENDS(st->disk.fs) ||
-	    !is_flag(&st->disk.present) ||
+	    !ENDS(st->certificate) || !ENDS(st->disk.path) ||
+	    !ENDS(st->disk.fs) || !is_flag(&st->disk.present) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
@@ -240,6 +241,9 @@ bool msg_is_sound(const struct msg *m)
 		       m->u.report.offset <= m->u.report.total &&
 		       m->u.report.len <=
 			   m->u.report.total - m->u.report.offset;
+	case MSG_TLS:
+		return m->u.tls.key_len <= TLSCERT_KEY_MAX &&
+		       m->u.tls.cert_len <= TLSCERT_CERT_MAX;
 	case MSG_STATUS:
 		return status_is_sound(&m->u.status);
 	case MSG_NONE:

@@ -16,6 +16,7 @@
 #include "hook.h"
 #include "rc.h"
 #include "status.h"
+#include "tlscert.h"
 #include "vault_keep.h"
 
 enum msg_type {
@@ -49,6 +50,7 @@ enum msg_type {
 	MSG_HOOK,
 	MSG_EVENT,
 	MSG_REPORT,
+	MSG_TLS,
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -216,6 +218,11 @@ struct msg_report { /* a piece of one; text need not end */
 	char text[MSG_REPORT_TEXT];
 };
 
+struct msg_tls { /* both in DER */
+	uint16_t key_len, cert_len;
+	uint8_t key[TLSCERT_KEY_MAX], cert[TLSCERT_CERT_MAX];
+};
+
 struct msg_pin {
 	uint8_t salt[AUTH_SALT], hash[AUTH_HASH];
 };
@@ -242,6 +249,7 @@ struct msg {
 		struct msg_event event;
 		struct msg_event_over event_over;
 		struct msg_report report;
+		struct msg_tls tls;
 		struct status status;
 	} u;
 };

@@ -36,7 +36,7 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	struct web_opts web = { .nic = &nic };
 	enum rc rc;
 
-	if (argc != 8)
+	if (argc != 9)
 		return RC_BUG;
 	opts.kind = argv[0];
 	opts.interface = argv[1];
@@ -45,6 +45,7 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	web.net.address = argv[4];
 	web.net.gateway = argv[5];
 	web.net.name = argv[6];
+	opts.tls_port = atoi(argv[8]);
 	web.open = open_of(argv[7], argv[2], !strcmp(argv[0], "slirp"));
 	*port = opts.port;
 	rc = nic_open(&opts, &nic);
@@ -67,6 +68,17 @@ static enum rc set_mqtt(struct web *w, const struct msg_mqtt *m)
 	return web_set_mqtt(w, &o);
 }
 
+/* Without it there is still the glance. */
+static void set_tls(struct web *w, struct msg_tls *m)
+{
+	enum rc rc = web_set_tls(w, m->key, m->key_len, m->cert, m->cert_len);
+
+	explicit_bzero(m, sizeof(*m));
+	if (rc)
+		log_error("no HTTPS, so nobody can sign in over a network: %s",
+		    rc_words(rc));
+}
+
 /* Takes what the box has sent; a burst is one news. */
 static enum rc take(int fd, struct web *w)
 {
@@ -85,6 +97,8 @@ static enum rc take(int fd, struct web *w)
 		web_add_event(w, &m.u.event.event);
 	else if (!rc && m.type == MSG_SNTP)
 		web_set_sntp(w, m.u.sntp.host);
+	else if (!rc && m.type == MSG_TLS)
+		set_tls(w, &m.u.tls);
 	else if (!rc && m.type == MSG_REPORT)
 		web_add_report(w, m.u.report.text, m.u.report.offset,
 		    m.u.report.len, m.u.report.total);

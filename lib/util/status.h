@@ -153,6 +153,7 @@ struct status {
 	enum led_pattern led; /* pure function of the rest */
 	struct status_disk disk;
 	struct status_health health;
+	char certificate[96]; /* SHA-256 of it, "AB:CD:…"; "" none */
 	uint32_t n_phones, n_nights;
 	struct status_phone phones[LIMIT_PHONES];
 	struct status_night nights[LIMIT_NIGHTS]; /* newest first */

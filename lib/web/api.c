@@ -239,6 +239,10 @@ static void put_box(cJSON *o, const struct status *st)
 	put_text(box, "state", status_state_id(st->box_state));
 	put_text(box, "detail", st->detail);
 	put_health(box, &st->health);
+	if (st->certificate[0])
+		put_text(box, "certificate_sha256", st->certificate);
+	else
+		cJSON_AddNullToObject(box, "certificate_sha256");
 	words_box(st, &w);
 	put_words(o, &w);
 	put_led(o, st->led);

@@ -38,6 +38,7 @@ struct http_request {
 	char body[HTTP_REQUEST_BODY_MAX + 1]; /* of a POST, terminated */
 	size_t body_len;
 	const char *peer; /* who asks: an address; set by the connection */
+	bool secure; /* over TLS; likewise */
 
 	/* how far we are */
 	size_t n_bytes; /* of the head so far; 0: nothing has come */

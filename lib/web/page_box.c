@@ -145,6 +145,11 @@ void page_put_machine(struct markup *m, const struct status *st)
 		page_row_end(m);
 	}
 	put_power(m, st);
+	if (st->certificate[0]) {
+		page_row_begin(m, "Certificate, SHA-256");
+		markup_text(m, st->certificate);
+		page_row_end(m);
+	}
 	if (h->restarts) {
 		page_row_begin(m, "Parts restarted");
 		page_put_count(m, h->restarts);

@@ -222,10 +222,10 @@ static bool is_from_elsewhere(const struct http_request *req)
 
 	if (!at[0])
 		return false;
-	if (!strncasecmp(at, "http://", 7))
-		at += 7;
-	else if (!strncasecmp(at, "https://", 8))
+	if (!strncasecmp(at, "https://", 8))
 		at += 8;
+	else if (!req->secure && !strncasecmp(at, "http://", 7))
+		at += 7;
 	else
 		return true; /* "null", too */
 	return strcasecmp(at, req->host) != 0;
@@ -242,13 +242,46 @@ static void ask_for_pin(const struct http_request *req, struct http_answer *a)
 	a->headers = NO_STORE "Location: /login\r\n";
 }
 
+/* Nobody on the way can listen: over TLS, or within one computer. */
+static bool is_private(const struct site *s, const struct http_request *req)
+{
+	return req->secure || !s->is_lan;
+}
+
+/* It carries the PIN, or a session. */
+static bool is_secret(const struct route *r, const struct http_request *req)
+{
+	return req->post || r->need == NEED_SESSION || r->get == site_get_login;
+}
+
+static void lead_to_tls(
+    struct site *s, const struct http_request *req, struct http_answer *a)
+{
+	char host[HTTP_REQUEST_HOST_MAX + 1];
+
+	if (req->post || !site_host_name(req->host, host, sizeof(host))) {
+		site_plain(a, 403,
+		    "Only over https://: others may listen on this "
+		    "network.\n");
+		return;
+	}
+	site_plain(a, 303, "This goes over https:// only.\n");
+	snprintf(s->headers, sizeof(s->headers),
+	    NO_STORE "Location: https://%s%s\r\n", host, req->path);
+	a->headers = s->headers;
+}
+
 static void go(struct site *s, const struct route *r,
     const struct http_request *req, struct http_answer *a)
 {
 	char token[AUTH_TOKEN + 1];
 	enum page_view view = PAGE_OWNER;
 
-	if (!site_session(s, req, token)) {
+	if (is_secret(r, req) && !is_private(s, req)) {
+		lead_to_tls(s, req, a);
+		return;
+	}
+	if (!is_private(s, req) || !site_session(s, req, token)) {
 		view = s->open == AUTH_OPEN_ALL ? PAGE_ALL : PAGE_GLANCE;
 		if (r->need == NEED_SESSION ||
 		    (r->need == NEED_READ && s->open == AUTH_OPEN_NOTHING)) {
@@ -302,7 +335,8 @@ static bool event(
 
 /* --- the site ------------------------------------------------------------- */
 
-enum rc site_new(const char *allow, enum auth_open open, struct site **out)
+enum rc site_new(
+    const char *allow, enum auth_open open, bool is_lan, struct site **out)
 {
 	struct site *s = calloc(1, sizeof(*s));
 	enum rc rc;
@@ -317,6 +351,7 @@ enum rc site_new(const char *allow, enum auth_open open, struct site **out)
 		site_doc_crowded };
 	s->allow = allow;
 	s->open = open;
+	s->is_lan = is_lan;
 	s->version = 1;
 	s->st.phone = -1;
 	s->st.state = s->st.box_state = STATE_STARTING;

@@ -28,9 +28,13 @@
 
 struct site;
 
-/* `allow`: one more name that a Host header may say, or NULL; lent. */
+/*
+ * `allow`: one more name that a Host header may say, or NULL; lent. is_lan:
+ * others may listen on the way: the PIN, sessions and what they may do are
+ * over TLS only.
+ */
 MUST_CHECK enum rc site_new(
-    const char *allow, enum auth_open open, struct site **out);
+    const char *allow, enum auth_open open, bool is_lan, struct site **out);
 void site_free(struct site *s);
 
 /* Copies the status. Its now_at is moved on by the clock that is given to
@@ -58,5 +62,8 @@ const struct http_site *site_http(struct site *s);
  * nightstand.local or `allow`. Anything else is a page of a stranger whose
  * name was made to lead here (DNS rebinding). */
 bool site_host_is_ours(const char *host, const char *allow);
+
+/* A Host header without its port. False: there is none, or it does not fit. */
+bool site_host_name(const char *host, char *out, size_t cap);
 
 #endif

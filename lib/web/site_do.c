@@ -166,8 +166,9 @@ static void let_in(struct site *s, const struct http_request *req,
 	}
 	snprintf(s->headers, sizeof(s->headers),
 	    "%sSet-Cookie: " COOKIE "=%s; Path=/; Max-Age=%lld; HttpOnly; "
-	    "SameSite=Strict\r\n",
-	    a->headers, token, (long long)MAX_AGE);
+	    "SameSite=Strict%s\r\n",
+	    a->headers, token, (long long)MAX_AGE,
+	    req->secure ? "; Secure" : "");
 	a->headers = s->headers;
 }
 

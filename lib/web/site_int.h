@@ -35,6 +35,7 @@ struct site {
 	struct http_site http;
 	const char *allow;
 	enum auth_open open;
+	bool is_lan;
 	struct page page;
 	struct auth auth;
 	struct status st;

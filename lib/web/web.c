@@ -20,13 +20,15 @@
 #include "site.h"
 #include "web_nic.h"
 
-#define HTTP_PORT 80
+#define HTTP_PORT  80
+#define HTTPS_PORT 443
 
 struct web {
 	struct web_nic nic;
 	struct net net;
 	struct site *site;
 	struct http_server *server;
+	struct tls_identity *identity; /* NULL: none yet */
 	struct mqtt_link *mqtt; /* NULL: none */
 	struct hook_link *hook; /* NULL: none */
 	struct sntp_link sntp;
@@ -52,7 +54,10 @@ enum rc web_open(const struct web_opts *opts, struct web **out)
 	rc = net_open(&w->net, &w->nic, &opts->net);
 	if (rc)
 		goto out;
-	rc = site_new(w->net.host, opts->open, &w->site);
+	rc = tls_init();
+	if (rc)
+		goto out;
+	rc = site_new(w->net.host, opts->open, w->nic.is_lan, &w->site);
 	if (rc)
 		goto out;
 	rc = http_server_open(site_http(w->site), HTTP_PORT, &w->server);
@@ -75,6 +80,7 @@ void web_close(struct web *w)
 	hook_link_close(w->hook);
 	sntp_link_close(&w->sntp);
 	http_server_close(w->server);
+	tls_identity_free(w->identity);
 	net_close(&w->net);
 	w->nic.ops->close(w->nic.ctx);
 	site_free(w->site);
@@ -141,6 +147,20 @@ void web_add_report(
     struct web *w, const char *text, size_t offset, size_t len, size_t total)
 {
 	site_add_report(w->site, text, offset, len, total);
+}
+
+enum rc web_set_tls(struct web *w, const uint8_t *key, size_t key_len,
+    const uint8_t *cert, size_t cert_len)
+{
+	struct tls_identity *id;
+	enum rc rc = tls_identity_new(key, key_len, cert, cert_len, &id);
+
+	if (rc)
+		return rc;
+	rc = http_server_add_tls(w->server, HTTPS_PORT, id);
+	tls_identity_free(w->identity);
+	w->identity = id;
+	return rc;
 }
 
 bool web_take_command(struct web *w, struct web_command *out)

@@ -35,6 +35,14 @@ void web_close(struct web *w);
 void web_set_pin(struct web *w, const uint8_t salt[AUTH_SALT],
     const uint8_t hash[AUTH_HASH]);
 
+/*
+ * From now on the page is served over TLS, too, at port 443. Copies. On a LAN
+ * nobody can sign in before. RC_CORRUPT: no key and certificate; RC_NOMEM,
+ * RC_BUSY.
+ */
+MUST_CHECK enum rc web_set_tls(struct web *w, const uint8_t *key,
+    size_t key_len, const uint8_t *cert, size_t cert_len);
+
 /* What somebody asked for since; false: nothing. */
 bool web_take_command(struct web *w, struct web_command *out);
 

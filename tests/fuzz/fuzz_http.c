@@ -258,7 +258,7 @@ static void start(enum auth_open open)
 	uint8_t salt[AUTH_SALT] = { 0 }, hash[AUTH_HASH];
 
 	log_set_level(LOG_LEVEL_ERROR);
-	if (!site && site_new("box.local", open, &site) != RC_OK)
+	if (!site && site_new("box.local", open, false, &site) != RC_OK)
 		abort();
 	must(auth_init(&site->auth));
 	auth_hash_pin(salt, "123456", hash);

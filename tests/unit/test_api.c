@@ -64,7 +64,8 @@ static const char golden[] =
     "\"box\":{\"name\":\"nightstand\",\"version\":\"0.1.0\","
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"
-    "\"weak_power_times\":0,\"restarts\":2},"
+    "\"weak_power_times\":0,\"restarts\":2,"
+    "\"certificate_sha256\":null},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","
     "\"sentence\":\"Unlock it, tap Trust, enter its passcode. This is needed "
@@ -167,6 +168,7 @@ static void the_fullest_status_fits(void **state)
 	st.now_at = 1700000000;
 	st.led = LED_READY;
 	st.disk.present = st.health.has_temperature = false;
+	st.certificate[95] = '\0';
 	st.disk.path[255] = st.disk.fs[15] = '\0';
 	st.box[63] = st.version[31] = st.detail[255] = '\0';
 	for (unsigned i = 0; i < LIMIT_PHONES; i++) {

@@ -358,6 +358,7 @@ static void the_head_says_how_long_the_body_is(void **state)
 	assert_non_null(strstr(out, "HTTP/1.1 200 OK\r\n"));
 	assert_non_null(strstr(out, "Content-Length: 3003\r\n"));
 	assert_non_null(strstr(out, "X-Content-Type-Options: nosniff\r\n"));
+	assert_non_null(strstr(out, "Referrer-Policy: same-origin\r\n"));
 	body = strstr(out, "\r\n\r\n");
 	assert_int_equal(strlen(body + 4), 3003);
 
@@ -556,7 +557,7 @@ static void every_route_answers(void **state)
 	struct site *s;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	assert_int_equal(status_of(s, GET("/"), out, sizeof(out)), 200);
 	assert_non_null(strstr(out, "Content-Security-Policy: default-src "
 				    "'none'; style-src 'sha256-"));
@@ -594,7 +595,7 @@ static struct site *guarded(enum auth_open open)
 	uint8_t hash[AUTH_HASH];
 	struct site *s;
 
-	assert_int_equal(site_new(NULL, open, &s), RC_OK);
+	assert_int_equal(site_new(NULL, open, false, &s), RC_OK);
 	st.n_phones = 1;
 	snprintf(st.phones[0].udid, sizeof(st.phones[0].udid), PHONE);
 	snprintf(st.phones[0].name, sizeof(st.phones[0].name), "Ana");
@@ -827,7 +828,7 @@ static void a_crowd_of_old_documents_is_told(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	http = site_http(s);
 	while (n < 16 && !http->crowded(http->ctx)) {
 		http_conn_init(&conns[n], http, 0);
@@ -852,7 +853,7 @@ static void a_minute_makes_a_new_version(void **state)
 	struct site *s;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	http = site_http(s);
 	st.now_at = 1700000000;
 	site_set_status(s, &st);
