@@ -23,9 +23,10 @@
  * one client that sends and does not read could hold them all. */
 #define WAITING_MOST 8
 
-/* Handshakes: 20 a second, and 20 more at once after a silence. */
-#define SHAKE_EVERY_MS 50
-#define SHAKES_AT_ONCE 20
+/* Handshakes: 50 a second, and 40 at once after a silence. One costs 0.4 ms on
+ * a PC and a few ms on a small ARM. */
+#define SHAKE_EVERY_MS 20
+#define SHAKES_AT_ONCE 40
 
 /* When lwIP's places run out, a newcomer, who has the listener's priority,
  * pushes out who has less: what is closed already, never what is served. */
