@@ -268,6 +268,11 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_COMMAND:
 	case MSG_PIN:
 	case MSG_MQTT:
+	case MSG_SNTP:
+	case MSG_HOOK:
+	case MSG_EVENT:
+	case MSG_EVENT_OVER:
+	case MSG_TIME:
 	case MSG_REPORT:
 	case MSG_TLS:
 	case MSG_STATUS:

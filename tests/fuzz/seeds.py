@@ -450,6 +450,19 @@ allow = 00008101-001A2B3C4D5E6F71
 }
 
 
+HOOKS = {
+    "ok": "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nok",
+    "continue": "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+    "hints": "HTTP/1.1 103 E\r\nLink: <a>\r\n\r\nHTTP/1.0 500 No\r\n\r\n",
+    "chunked": "HTTP/1.1 202 A\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "upgrade": "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+    "redirect": "HTTP/1.1 302 F\r\nLocation: http://x/\r\n\r\n",
+    "long": "HTTP/1.1 200 OK\r\n" + "X-More: yyyyyyyyyyyyyyyy\r\n" * 400,
+    "lf": "HTTP/1.1 200 OK\nA: b\n\n",
+    "tls": "\x15\x03\x01\x00\x02\x02\x28",
+}
+
+
 def hello(versions):
     """A client's first record, as TLS 1.2 and 1.3 begin."""
     def ext(kind, body):
@@ -485,6 +498,8 @@ def tls():
 def seeds():
     for what, data in tls():
         yield "fuzz_tls", what, data
+    for what, text in HOOKS.items():
+        yield "fuzz_hook", what, b"\x06" + text.encode("latin-1")
     for what, data in http():
         yield "fuzz_http", what, data
     for what, data in frames():
