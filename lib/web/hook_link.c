@@ -12,12 +12,12 @@
 #include <string.h>
 
 #include "lwip/altcp.h"
-#include "lwip/dns.h"
 
 #include "hook_reply.h"
 
 #define LOG_MODULE "webhook"
 #include "log.h"
+#include "lookup.h"
 
 #define ASK_MS       20000 /* the name server */
 #define ATTEMPT_MS   15000 /* from SYN to the answer's head */
@@ -42,8 +42,7 @@ struct hook_link {
 	bool has_event;
 	bool over, taken; /* for hook_link_take_over() */
 	uint64_t over_number;
-	ip_addr_t ip;
-	bool found, missed; /* the name server's answer */
+	struct lookup lookup; /* of its address */
 	struct altcp_pcb *pcb;
 	bool connected, gone;
 	struct hook_reply reply;
@@ -52,24 +51,6 @@ struct hook_link {
 };
 
 /* --- lwIP's callbacks ------------------------------------------------------------ */
-
-/* A question to a name server can't be taken back: its answer may come when
- * who asked is gone. There is one link in a process. */
-static struct hook_link *the_link;
-
-static void on_name(const char *name, const ip_addr_t *ip, void *arg)
-{
-	struct hook_link *l = the_link;
-
-	(void)name;
-	(void)arg;
-	if (!l || l->where != ASKING)
-		return;
-	l->found = ip != NULL;
-	l->missed = ip == NULL;
-	if (ip)
-		ip_addr_copy(l->ip, *ip);
-}
 
 static err_t on_connected(void *arg, struct altcp_pcb *pcb, err_t err)
 {
@@ -161,15 +142,7 @@ static void finish(struct hook_link *l, bool taken)
 
 static void ask(struct hook_link *l, int64_t now_ms)
 {
-	err_t err;
-
-	l->found = l->missed = false;
-	err = dns_gethostbyname(l->target.host, &l->ip, on_name, NULL);
-	if (err != ERR_OK && err != ERR_INPROGRESS) {
-		fail(l, "its name means nothing here", now_ms);
-		return;
-	}
-	l->found = err == ERR_OK;
+	lookup_begin(&l->lookup, l->target.host);
 	go(l, ASKING, now_ms);
 }
 
@@ -178,7 +151,7 @@ static void connect_to(struct hook_link *l, int64_t now_ms)
 	l->connected = l->gone = false;
 	l->step = HOOK_REPLY_MORE;
 	hook_reply_init(&l->reply);
-	l->pcb = altcp_new_ip_type(NULL, IP_GET_TYPE(&l->ip));
+	l->pcb = altcp_new_ip_type(NULL, IP_GET_TYPE(&l->lookup.ip));
 	if (!l->pcb) {
 		fail(l, "there is no room for a connection", now_ms);
 		return;
@@ -186,8 +159,8 @@ static void connect_to(struct hook_link *l, int64_t now_ms)
 	altcp_arg(l->pcb, l);
 	altcp_recv(l->pcb, on_data);
 	altcp_err(l->pcb, on_error);
-	if (altcp_connect(
-		l->pcb, &l->ip, (u16_t)l->target.port, on_connected) != ERR_OK)
+	if (altcp_connect(l->pcb, &l->lookup.ip, (u16_t)l->target.port,
+		on_connected) != ERR_OK)
 		fail(l, "no connection could be begun", now_ms);
 	else
 		go(l, CONNECTING, now_ms);
@@ -251,7 +224,6 @@ enum rc hook_link_open(const struct hook_target *target, struct hook_link **out)
 	if (!l)
 		return RC_NOMEM;
 	l->target = *target;
-	the_link = l;
 	*out = l;
 	return RC_OK;
 }
@@ -261,8 +233,7 @@ void hook_link_close(struct hook_link *l)
 	if (!l)
 		return;
 	drop(l, false);
-	if (the_link == l)
-		the_link = NULL;
+	lookup_end(&l->lookup);
 	free(l);
 }
 
@@ -284,9 +255,10 @@ void hook_link_tick(struct hook_link *l, bool has_address, int64_t now_ms)
 			ask(l, now_ms);
 		return;
 	case ASKING:
-		if (l->found)
+		if (l->lookup.state == LOOKUP_FOUND)
 			connect_to(l, now_ms);
-		else if (l->missed || now_ms - l->since_ms > ASK_MS)
+		else if (l->lookup.state == LOOKUP_MISSED ||
+			 now_ms - l->since_ms > ASK_MS)
 			fail(l, "nobody knows its name", now_ms);
 		return;
 	case CONNECTING:
