@@ -151,6 +151,7 @@ void box_start_part(struct box *b, struct box_part *part)
 		box_send_pin(b);
 		box_send_tls(b);
 		box_send_mqtt(b);
+		box_send_settings(b);
 		box_send_sntp(b);
 		box_send_hook(b);
 		b->web_behind = true;
@@ -277,6 +278,10 @@ static bool part_message(
 	if (part == &b->web && m->type == MSG_TIME) {
 		box_time_heard(b, STATUS_CLOCK_SNTP, m->u.time.at_ms,
 		    m->u.time.mono_ms, m->u.time.from);
+		return true;
+	}
+	if (part == &b->web && m->type == MSG_SETTINGS) {
+		box_set_settings(b, &m->u.settings);
 		return true;
 	}
 	if (part == &b->web && m->type == MSG_COMMAND)
@@ -472,6 +477,7 @@ static void timers(struct box *b)
 	for (unsigned i = 0; i < b->n_phones; i++)
 		box_phone_turn(b, &b->phones[i], now_ms);
 	box_scrub_turn(b, now_ms);
+	box_settings_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -486,6 +492,7 @@ static int time_left(const struct box *b, int led_ms)
 	int64_t best = b->tick_ms;
 
 	sooner(&best, b->web.start_ms);
+	sooner(&best, b->web_again_ms);
 	sooner(&best, box_scrub_next(b));
 	if (b->has_census)
 		sooner(&best, b->usbmux.start_ms);
@@ -607,20 +614,25 @@ static enum rc open_led(struct box *b)
 	return led_open(&opts, &b->led);
 }
 
+struct policy box_policy(const struct config *c)
+{
+	return (struct policy){ c->again_hours, c->ask_again,
+		c->ask_again_minutes, c->quiet_from, c->quiet_to };
+}
+
 static int box_open(struct box *b, const struct config *config)
 {
 	enum rc rc;
 
-	b->config = config;
+	b->own = *config;
+	b->config = &b->own;
 	b->signals = b->listen = b->ring_fd = b->web_ring_fd = -1;
 	if (log_ring_make(&b->ring, &b->ring_fd) ||
 	    log_ring_make(&b->web_ring, &b->web_ring_fd))
 		log_warn("a report will have no log lines");
 	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
-	b->policy = (struct policy){ config->again_hours, config->ask_again,
-		config->ask_again_minutes, config->quiet_from,
-		config->quiet_to };
+	b->policy = box_policy(config);
 	b->usbmux = (struct box_part){ .role = "usbmux", .child = CHILD_NONE };
 	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };

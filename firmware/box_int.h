@@ -57,7 +57,8 @@ struct box_part {
 };
 
 struct box {
-	const struct config *config;
+	const struct config *config; /* `own`: the page may change it */
+	struct config own;
 	struct policy policy;
 	struct ledger *ledger;
 	struct led *led;
@@ -65,6 +66,7 @@ struct box {
 	int signals, listen; /* -1: none */
 	struct log_ring *ring, *web_ring; /* NULL: none */
 	int ring_fd, web_ring_fd;
+	int64_t web_again_ms; /* it begins again then; 0: not */
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
@@ -134,6 +136,9 @@ void box_scrub_wish(struct box *b);
 void box_scrub_told(struct box *b, const struct msg_scrubbed *m);
 void box_scrub_ended(struct box *b);
 
+/* What it needs of the config. */
+struct policy box_policy(const struct config *c);
+
 /* --- box.c ------------------------------------------------------------------- */
 
 /* Starts a part now. */
@@ -156,6 +161,14 @@ void box_send_tls(struct box *b);
 
 /* Makes a new one before the old one ends. */
 void box_renew_tls(struct box *b);
+
+/* Hands it what may be set there. */
+void box_send_settings(struct box *b);
+
+/* What somebody set there: at once where that can be, else from the next
+ * decision on. */
+void box_set_settings(struct box *b, const struct settings_values *v);
+void box_settings_turn(struct box *b, int64_t now_ms);
 
 /* Hands it what an owner may save. */
 void box_send_report(struct box *b);

@@ -455,6 +455,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_TIME:
 	case MSG_REPORT:
 	case MSG_TLS:
+	case MSG_SETTINGS:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

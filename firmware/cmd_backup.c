@@ -275,6 +275,7 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_TIME:
 	case MSG_REPORT:
 	case MSG_TLS:
+	case MSG_SETTINGS:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

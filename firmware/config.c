@@ -351,19 +351,24 @@ static const struct key *find_key(const char *section, const char *name)
 	return NULL;
 }
 
-enum rc config_set(
-    struct config *c, const char *key, const char *value, FILE *err)
+/* "section.name" */
+static const struct key *find_full(const char *key)
 {
 	const char *dot = strchr(key, '.');
 	char section[32];
-	const struct key *k = NULL;
+
+	if (!dot)
+		return NULL;
+	snprintf(section, sizeof(section), "%.*s", (int)(dot - key), key);
+	return find_key(section, dot + 1);
+}
+
+enum rc config_set(
+    struct config *c, const char *key, const char *value, FILE *err)
+{
+	const struct key *k = find_full(key);
 	const char *why;
 
-	if (dot) {
-		snprintf(
-		    section, sizeof(section), "%.*s", (int)(dot - key), key);
-		k = find_key(section, dot + 1);
-	}
 	why = k ? set_value(c, k, value) : "no such key";
 	if (!why)
 		return RC_OK;
@@ -549,6 +554,22 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 	case KEY_UDIDS:
 		break;
 	}
+}
+
+void config_get(const struct config *c, const char *key, char *out, size_t cap)
+{
+	const struct key *k = find_full(key);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = k ? open_memstream(&text, &len) : NULL;
+
+	out[0] = '\0';
+	if (!f)
+		return;
+	print_value(c, k, f);
+	if (fclose(f) == 0 && len < cap)
+		memcpy(out, text, len + 1);
+	free(text);
 }
 
 void config_print(const struct config *c, FILE *out)

@@ -99,6 +99,10 @@ MUST_CHECK enum rc config_read_stream(
 MUST_CHECK enum rc config_set(
     struct config *c, const char *key, const char *value, FILE *err);
 
+/* One value as config_print() has it; key is "section.name". "" when there is no
+ * such key, or it does not fit. */
+void config_get(const struct config *c, const char *key, char *out, size_t cap);
+
 /* All keys with their values; parses back to itself. */
 void config_print(const struct config *c, FILE *out);
 

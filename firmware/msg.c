@@ -45,6 +45,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_EVENT_OVER] = sizeof(struct msg_event_over),
 	[MSG_REPORT] = sizeof(struct msg_report),
 	[MSG_TLS] = sizeof(struct msg_tls),
+	[MSG_SETTINGS] = sizeof(struct settings_values),
 	[MSG_STATUS] = sizeof(struct status),
 };
 
@@ -169,6 +170,14 @@ static bool progress_is_sound(const struct msg_progress *p)
 	return p->phase < MSG_PHASE_COUNT_ && p->pct_x100 <= 10000;
 }
 
+static bool settings_are_sound(const struct settings_values *v)
+{
+	for (unsigned i = 0; i < SETTINGS_MAX; i++)
+		if (!ENDS(v->value[i]))
+			return false;
+	return true;
+}
+
 bool msg_is_sound(const struct msg *m)
 {
 	switch (m->type) {
@@ -244,6 +253,8 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_TLS:
 		return m->u.tls.key_len <= TLSCERT_KEY_MAX &&
 		       m->u.tls.cert_len <= TLSCERT_CERT_MAX;
+	case MSG_SETTINGS:
+		return settings_are_sound(&m->u.settings);
 	case MSG_STATUS:
 		return status_is_sound(&m->u.status);
 	case MSG_NONE:

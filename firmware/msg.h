@@ -15,6 +15,7 @@
 #include "command.h"
 #include "hook.h"
 #include "rc.h"
+#include "settings.h"
 #include "status.h"
 #include "tlscert.h"
 #include "vault_keep.h"
@@ -51,6 +52,7 @@ enum msg_type {
 	MSG_EVENT,
 	MSG_REPORT,
 	MSG_TLS,
+	MSG_SETTINGS, /* and back, when somebody changed them */
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -250,6 +252,7 @@ struct msg {
 		struct msg_event_over event_over;
 		struct msg_report report;
 		struct msg_tls tls;
+		struct settings_values settings;
 		struct status status;
 	} u;
 };

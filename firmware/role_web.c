@@ -99,6 +99,8 @@ static enum rc take(int fd, struct web *w)
 		web_set_sntp(w, m.u.sntp.host);
 	else if (!rc && m.type == MSG_TLS)
 		set_tls(w, &m.u.tls);
+	else if (!rc && m.type == MSG_SETTINGS)
+		web_set_settings(w, &m.u.settings);
 	else if (!rc && m.type == MSG_REPORT)
 		web_add_report(w, m.u.report.text, m.u.report.offset,
 		    m.u.report.len, m.u.report.total);
@@ -131,10 +133,12 @@ static enum rc pass_time_on(int fd, struct web *w)
 
 static enum rc pass_commands_on(int fd, struct web *w)
 {
-	struct msg m = { .type = MSG_COMMAND };
+	struct msg m = { .type = MSG_COMMAND }, set = { .type = MSG_SETTINGS };
 	struct web_command c;
 	enum rc rc = RC_OK;
 
+	if (web_take_settings(w, &set.u.settings))
+		rc = msg_send(fd, &set);
 	while (!rc && web_take_command(w, &c)) {
 		m.u.command.kind = (uint8_t)c.kind;
 		memcpy(m.u.command.udid, c.udid, sizeof(c.udid));

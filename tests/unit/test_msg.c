@@ -66,6 +66,8 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SNTP)
 		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_SETTINGS)
+		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_TLS) {
 		m.u.tls.key_len = TLSCERT_KEY_MAX;
 		m.u.tls.cert_len = TLSCERT_CERT_MAX;
@@ -219,6 +221,7 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_PHONE, m.u.phone.clock_ms = -1);
 	REFUSED(MSG_PHONE, m.u.phone.clock_mono_ms = INT64_MAX);
 	REFUSED(MSG_STATUS, m.u.status.clock = STATUS_CLOCK_COUNT_);
+	REFUSED(MSG_SETTINGS, memset(m.u.settings.value[3], 'x', 64));
 	REFUSED(MSG_TLS, m.u.tls.key_len++);
 	REFUSED(MSG_TLS, m.u.tls.cert_len++);
 	REFUSED(MSG_REPORT, m.u.report.total++);
