@@ -72,6 +72,7 @@ struct box_phone *box_phone_get(struct box *b, const char *udid)
 	p->watch = CHILD_NONE;
 	p->policy.good_age_s = -1;
 	p->shown.battery_pct = -1;
+	p->shown.will_encrypt = -1;
 	p->shown.state = STATE_READY;
 	meter_reset(&p->meter, &p->shown);
 	return p;
@@ -423,6 +424,8 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_NONE:
 	case MSG_START:
 	case MSG_CANCEL:
+	case MSG_PASSWORD:
+	case MSG_PASSWORD_SET:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:

@@ -137,7 +137,7 @@ const struct status_night *ledger_last_of(
 {
 	for (uint32_t i = l->n; i > 0; i--)
 		if (!strcmp(l->nights[i - 1].udid, udid) &&
-		    !status_is_about_disk(l->nights[i - 1].state))
+		    !status_is_aside(l->nights[i - 1].state))
 			return &l->nights[i - 1];
 	return NULL;
 }
