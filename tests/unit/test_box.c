@@ -148,7 +148,7 @@ static void the_same_news_is_one_line(void **state)
 	assert_int_equal(ledger_add(l, &n), RC_OK);
 	assert_int_equal(ledger_newest(l, out, 10), 6);
 	l = reopen(l);
-	assert_int_equal(ledger_newest(l, out, 10), 4);
+	assert_int_equal(ledger_newest(l, out, 10), 6);
 	ledger_close(l);
 }
 

@@ -246,92 +246,6 @@ static void the_request_names_the_phone(void **state)
 	rig_free(r);
 }
 
-static enum rc serve_password(
-    struct rig *r, const char *old_word, const char *new_word)
-{
-	static const struct dlink_waits waits = { 1000, 1000, 1000 };
-
-	assert_int_equal(
-	    dlink_new(fake_stream_of(&r->s), NULL, U, &waits, NULL, &r->d),
-	    RC_OK);
-	assert_int_equal(dlink_ask_password(r->d, old_word, new_word), RC_OK);
-	return dlink_serve(r->d, &r->res);
-}
-
-static void a_password_goes_with_the_words_that_there_are(void **state)
-{
-	static const struct {
-		const char *old_word, *new_word;
-	} cases[] = { { "", "n\u00f6" }, { "alt", "neu" }, { "alt", "" },
-		{ NULL, "neu" } };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct rig *r = rig_new();
-		const char *old_word = cases[i].old_word;
-		const struct pl *dict;
-		struct pl *msg;
-
-		say_response(r, 0, NULL);
-		assert_int_equal(
-		    serve_password(r, old_word, cases[i].new_word), RC_OK);
-		assert_true(r->res.has_response);
-		msg = fake_written(&r->s, 0);
-		dict = pl_at(msg, 1);
-		assert_true(
-		    pl_is_str(pl_get(dict, "MessageName"), "ChangePassword"));
-		assert_true(pl_is_str(pl_get(dict, "TargetIdentifier"), U));
-		if (old_word && old_word[0])
-			assert_true(
-			    pl_is_str(pl_get(dict, "OldPassword"), old_word));
-		else
-			assert_null(pl_get(dict, "OldPassword"));
-		if (cases[i].new_word[0])
-			assert_true(pl_is_str(
-			    pl_get(dict, "NewPassword"), cases[i].new_word));
-		else
-			assert_null(pl_get(dict, "NewPassword"));
-		pl_free(msg);
-		rig_free(r);
-	}
-}
-
-/* A phone that is no phone may give our own words back. */
-static void a_password_is_never_taken_from_the_answer(void **state)
-{
-	struct rig *r = rig_new();
-
-	(void)state;
-	say_response(r, 207, "wrong: geheim");
-	assert_int_equal(serve_password(r, "geheim", "neu"), RC_OK);
-	assert_int_equal(r->res.mb_code, 207);
-	assert_string_equal(r->res.text, "");
-	rig_free(r);
-	r = rig_new();
-	fake_message(&r->s.in, command("DLMessageDisconnect"));
-	assert_int_equal(serve_password(r, "geheim", "neu"), RC_GONE);
-	assert_string_equal(r->res.text, "");
-	assert_false(r->res.has_response);
-	rig_free(r);
-}
-
-static void without_a_store_commands_are_refused(void **state)
-{
-	static const char *const names[] = { "DLMessageGetFreeDiskSpace",
-		"DLMessageCreateDirectory", "DLMessageRemoveItems" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct rig *r = rig_new();
-
-		fake_message(&r->s.in, command(names[i]));
-		say_response(r, 0, NULL);
-		assert_int_equal(serve_password(r, "", "neu"), RC_OK);
-		check_status(r, 1, -2);
-		rig_free(r);
-	}
-}
-
 /* ---- uploads ---- */
 
 /* Vector A.6: a whole file, an empty one, one that fails after 3 bytes. */
@@ -1166,9 +1080,6 @@ int main(void)
 		cmocka_unit_test(hello_does_not_mind_how_bytes_arrive),
 		cmocka_unit_test(hello_refused_is_an_error),
 		cmocka_unit_test(the_request_names_the_phone),
-		cmocka_unit_test(a_password_goes_with_the_words_that_there_are),
-		cmocka_unit_test(a_password_is_never_taken_from_the_answer),
-		cmocka_unit_test(without_a_store_commands_are_refused),
 		cmocka_unit_test(upload_of_vector_a6),
 		cmocka_unit_test(upload_of_large_and_odd_chunks),
 		cmocka_unit_test(a_failed_write_is_drained_and_reported),
