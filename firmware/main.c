@@ -40,7 +40,7 @@ static const struct cli_command commands[] = {
 { "password", cmd_password,
 	CLI_CONFIG | CLI_UDID | CLI_WAIT | CLI_OFF | CLI_LOG,
 	"switch encrypted backups on or off, or change their password",
-	"iOS puts Health, passwords and the keychain only into encrypted "
+	"iOS puts Health, saved passwords and more only into encrypted "
 	"backups. Asks for the words\non the terminal, or reads them from a "
 	"pipe, a line each: the password that the phone has\nnow, if it has "
 	"one, then the new one (not with --off). The phone may ask for its "

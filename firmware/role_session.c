@@ -332,7 +332,9 @@ static bool change_password(struct job *j, const struct session_opts *so,
 	j->out.phone_ms = j->got.phone_ms;
 	j->out.box_ms = j->got.box_ms;
 	if (j->got.rc)
-		set_text(&j->out, outcome_says(j->got.end));
+		set_text(&j->out, j->got.end == SESSION_END_PASSWORD
+				      ? "that is not the one it has now"
+				      : outcome_says(j->got.end));
 	return !j->got.rc;
 }
 

@@ -133,9 +133,9 @@ static const struct row rows[STATE_COUNT_] = {
 	"The next backup is a full one.",
 	"{why}", LED_READY, WORDS_GOOD, GLANCE_LAST_GOOD },
 [STATE_PASSWORD_UNCHANGED] = {
-	"The backup password of {phone} was not changed: {reason}",
+	"The backup password of {phone} was not changed: {why}",
 	"Backups go on as they were. You may ask for it again.",
-	"backup password not changed: {reason}", LED_READY, WORDS_ACT,
+	"backup password not changed: {why}", LED_READY, WORDS_ACT,
 	GLANCE_LAST_GOOD },
 [STATE_PASSWORD_UNSURE] = {
 	"Whether {phone} has taken the new backup password is not known",

@@ -98,8 +98,9 @@ static void put_forms(struct markup *m, const struct status_phone *p,
 	put_new(m, "change", i);
 	end(m, "main", "Change it");
 	markup_raw(m, "</details><details><summary>Switch it off</summary>"
-		      "<p class=\"dim\">Health, passwords and the keychain are "
-		      "then in no new backup.</p>");
+		      "<p class=\"dim\">Health, saved passwords, Wi-Fi "
+		      "networks and the call history are then in no new "
+		      "backup.</p>");
 	begin(m, p, csrf);
 	markup_raw(m, "<input type=\"hidden\" name=\"off\" value=\"yes\">");
 	put_input(m, "off", i, "old", "The backup password now", true, true);
@@ -136,8 +137,8 @@ void page_password(const struct status *st, const char *csrf, struct markup *m)
 	    "<section class=\"card password\" aria-label=\"About it\">"
 	    "<h1>The backup password</h1>"
 	    "<p class=\"sentence\">With one, the phone encrypts its backups "
-	    "itself, and puts Health, saved passwords and the keychain into "
-	    "them, too.</p>"
+	    "itself, and puts Health, saved passwords, Wi-Fi networks and the "
+	    "call history into them, too.</p>"
 	    "<p><b>Without it nobody can open these backups, you neither. "
 	    "Write it down.</b> The box hands it to the phone and keeps no "
 	    "copy.</p>"

@@ -269,7 +269,7 @@ def test_wrong_words_and_passcode(t):
         wait_until("the end of it", lambda n=len(
             details(t, "password_unchanged")): len(
                 details(t, "password_unchanged")) > n)
-    check("wrong" in box.status()["phones"][0]["headline"],
+    check("not the one" in box.status()["phones"][0]["headline"],
           box.status()["phones"][0]["headline"])
     equal(phone.status()["encrypted"], True, "WillEncrypt")
     equal(t.tree(t.latest(box.vault, phone)), before, "the backup of before")
