@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "box_int.h"
@@ -152,6 +151,8 @@ void box_start_part(struct box *b, struct box_part *part)
 		box_send_pin(b);
 		box_send_tls(b);
 		box_send_mqtt(b);
+		box_send_sntp(b);
+		box_send_hook(b);
 		b->web_behind = true;
 	}
 }
@@ -269,6 +270,15 @@ static bool part_message(
 			    m->u.serving.port);
 		return true;
 	}
+	if (part == &b->web && m->type == MSG_EVENT_OVER) {
+		box_hook_over(b, &m->u.event_over);
+		return true;
+	}
+	if (part == &b->web && m->type == MSG_TIME) {
+		box_time_heard(b, STATUS_CLOCK_SNTP, m->u.time.at_ms,
+		    m->u.time.mono_ms, m->u.time.from);
+		return true;
+	}
 	if (part == &b->web && m->type == MSG_COMMAND)
 		return box_command(b, &m->u.command);
 	return false;
@@ -375,7 +385,7 @@ static void settle_children(struct box *b)
 static void disk_changed(struct box *b, bool was_fit)
 {
 	bool is_fit = b->disk.state == DISK_FIT;
-	struct policy_now now = box_now();
+	struct policy_now now = box_now(b);
 
 	log_note("disk %s state=%d fs=%s free=%llu %s", b->config->vault,
 	    (int)b->disk.state, b->disk.fs,
@@ -434,6 +444,8 @@ static void tick(struct box *b, int64_t now_ms)
 	b->tick_ms = now_ms + TICK_MS;
 	wdog_kick(b->wdog);
 	box_look_at_disk(b);
+	box_time_tick(b);
+	box_hook_turn(b);
 	look_at_health(b);
 	box_renew_tls(b);
 	box_status_night(b);
@@ -616,9 +628,11 @@ static int box_open(struct box *b, const struct config *config)
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
-	b->status.started_at = time(NULL);
-	if (ledger_open(config->state, &b->ledger))
+	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
 		return EXIT_CONFIG;
+	b->status.started_at = wall_now();
+	if (box_hook_open(b))
+		return EXIT_FAULT;
 	if (config->web && pin_load(config->state, b->pin))
 		log_warn("nobody can sign in: there is no PIN");
 	rc = open_socket(b);
@@ -667,8 +681,10 @@ static void box_close(struct box *b)
 	child_end(&b->web.child, WEB_END_MS);
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
+	box_time_end(b);
 	led_close(b->led);
 	wdog_close(b->wdog);
+	outbox_close(b->outbox);
 	ledger_close(b->ledger);
 	if (b->listen >= 0) {
 		close(b->listen);

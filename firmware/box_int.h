@@ -10,10 +10,12 @@
 #include "ledger.h"
 #include "log_ring.h"
 #include "meter.h"
+#include "outbox.h"
 #include "outcome.h"
 #include "phone_fsm.h"
 #include "policy.h"
 #include "status.h"
+#include "timekeeper.h"
 #include "tlscert.h"
 #include "wdog.h"
 
@@ -83,6 +85,12 @@ struct box {
 	int64_t weak_power_ms;
 	uint32_t weak_power_times;
 	int64_t night; /* wall_night_number() of the last turn */
+	struct outbox *outbox; /* NULL: no webhook */
+	bool hook_sent; /* its first event is with the page's role */
+	struct timekeeper time;
+	int64_t time_at; /* since when its source is what it is */
+	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
+	bool time_unkept; /* the last try failed */
 	char fault[200];
 	char pin[32]; /* of the page; "" none */
 	struct tlscert cert; /* of the page; its cert_len is 0: none */
@@ -175,6 +183,38 @@ void box_send_mqtt(struct box *b);
 /* False: not one that there is. */
 bool box_command(struct box *b, const struct msg_command *c);
 
+/* --- box_hook.c: the ledger and the webhook ---------------------------------- */
+
+/* RC_NOMEM, RC_IO. */
+MUST_CHECK enum rc box_hook_open(struct box *b);
+
+/* Writes a night down, and has the webhook told. */
+void box_add_night(struct box *b, const struct status_night *night);
+
+/* To a page's role that has begun; then in each tick; what it says. */
+void box_send_hook(struct box *b);
+void box_hook_turn(struct box *b);
+void box_hook_over(struct box *b, const struct msg_event_over *m);
+
+/* --- box_time.c: the clock --------------------------------------------------- */
+
+/* RC_NOTFOUND, RC_CORRUPT, RC_IO: the file that stands for the clock. */
+MUST_CHECK enum rc box_time_begin(struct box *b);
+void box_time_tick(struct box *b);
+void box_time_end(struct box *b);
+
+/* SNTP or PHONE says that it was at_ms (Unix) at this moment of mono_ms(). */
+void box_time_heard(struct box *b, enum status_clock source, int64_t at_ms,
+    int64_t at_mono_ms, const char *from);
+
+/* The hour is not known yet, but may be soon. */
+bool box_time_is_awaited(const struct box *b);
+
+void box_time_status(const struct box *b, struct status *st);
+
+/* Tells the page's role whom to ask, if anybody. */
+void box_send_sntp(struct box *b);
+
 /* --- box_status.c ------------------------------------------------------------ */
 
 /* Fills b->status and shows it: LED, page. */
@@ -186,6 +226,6 @@ void box_status_send(struct box *b);
 /* Once a turn of the night: the phones that nobody brought. */
 void box_status_night(struct box *b);
 
-struct policy_now box_now(void);
+struct policy_now box_now(const struct box *b);
 
 #endif

@@ -18,8 +18,7 @@ static void write_down(struct box *b, const struct box_phone *p,
 	utf8_clean(n.phone, sizeof(n.phone),
 	    p->shown.name[0] ? p->shown.name : p->shown.model);
 	snprintf(n.detail, sizeof(n.detail), "%s", detail);
-	if (ledger_add(b->ledger, &n))
-		log_warn("this is shown until the next restart only");
+	box_add_night(b, &n);
 }
 
 /* Why no session began. */

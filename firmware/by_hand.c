@@ -218,6 +218,11 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_COMMAND:
 	case MSG_PIN:
 	case MSG_MQTT:
+	case MSG_SNTP:
+	case MSG_HOOK:
+	case MSG_EVENT:
+	case MSG_EVENT_OVER:
+	case MSG_TIME:
 	case MSG_REPORT:
 	case MSG_TLS:
 	case MSG_STATUS:

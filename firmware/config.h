@@ -35,6 +35,11 @@ struct config {
 	char state[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
 	enum log_level log;
 	char watchdog[CONFIG_TEXT]; /* "" none */
+	bool set_clock;
+	char time_server[64]; /* "" none but DHCP's */
+	char hook_url[CONFIG_TEXT]; /* "" none; hook_parse() takes it */
+	char hook_secret[64]; /* "" nothing is signed */
+	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */

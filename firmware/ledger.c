@@ -268,10 +268,26 @@ static enum rc shorten(struct ledger *l)
 	return rc;
 }
 
-enum rc ledger_add(struct ledger *l, const struct status_night *n)
+/* Whatever the clock does: the lines stand in the order of their times. */
+static void never_backwards(const struct ledger *l, struct status_night *n)
 {
+	int64_t newest = l->n ? l->nights[l->n - 1].at : 0;
+
+	if (n->at >= newest)
+		return;
+	log_warn("the clock stands %lld s before the newest night: that one's "
+		 "time is written",
+	    (long long)(newest - n->at));
+	n->at = newest;
+}
+
+enum rc ledger_add(struct ledger *l, const struct status_night *night)
+{
+	struct status_night line = *night;
+	const struct status_night *n = &line;
 	enum rc rc;
 
+	never_backwards(l, &line);
 	remember(l, n);
 	if (!l->path[0])
 		return RC_OK;

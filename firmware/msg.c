@@ -13,6 +13,7 @@
 
 #define LOG_MODULE "msg"
 #define MSG_MAGIC  0x4e53u /* "NS" */
+#define MS_MAX     (INT64_C(1) << 43) /* the year 2248 */
 
 struct msg_header {
 	uint16_t magic, type;
@@ -39,6 +40,11 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_COMMAND] = sizeof(struct msg_command),
 	[MSG_PIN] = sizeof(struct msg_pin),
 	[MSG_MQTT] = sizeof(struct msg_mqtt),
+	[MSG_TIME] = sizeof(struct msg_time),
+	[MSG_SNTP] = sizeof(struct msg_sntp),
+	[MSG_HOOK] = sizeof(struct msg_hook),
+	[MSG_EVENT] = sizeof(struct msg_event),
+	[MSG_EVENT_OVER] = sizeof(struct msg_event_over),
 	[MSG_REPORT] = sizeof(struct msg_report),
 	[MSG_TLS] = sizeof(struct msg_tls),
 	[MSG_STATUS] = sizeof(struct status),
@@ -86,7 +92,8 @@ static bool status_is_sound(const struct status *st)
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
 	    (unsigned)st->box_state >= STATE_COUNT_ ||
-	    (unsigned)st->led >= LED_PATTERN_COUNT_)
+	    (unsigned)st->led >= LED_PATTERN_COUNT_ ||
+	    (unsigned)st->clock >= STATUS_CLOCK_COUNT_)
 		return false;
 	for (uint32_t i = 0; i < st->n_phones; i++)
 		if (!phone_is_sound(&st->phones[i]))
@@ -196,7 +203,10 @@ bool msg_is_sound(const struct msg *m)
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&
 		       m->u.phone.battery_pct >= -1 &&
 		       m->u.phone.battery_pct <= 100 &&
-		       m->u.phone.encrypted <= 1;
+		       m->u.phone.encrypted <= 1 && m->u.phone.clock_ms >= 0 &&
+		       m->u.phone.clock_ms < MS_MAX &&
+		       m->u.phone.clock_mono_ms >= 0 &&
+		       m->u.phone.clock_mono_ms < MS_MAX;
 	case MSG_PHASE:
 		return m->u.step.phase < MSG_PHASE_COUNT_;
 	case MSG_REQUESTED:
@@ -222,6 +232,23 @@ bool msg_is_sound(const struct msg *m)
 		       ENDS(m->u.mqtt.password) && ENDS(m->u.mqtt.topic) &&
 		       ENDS(m->u.mqtt.discovery) && ENDS(m->u.mqtt.id) &&
 		       m->u.mqtt.port > 0 && m->u.mqtt.port <= 65535;
+	case MSG_TIME:
+		return ENDS(m->u.time.from) && m->u.time.at_ms > 0 &&
+		       m->u.time.at_ms < MS_MAX && m->u.time.mono_ms >= 0 &&
+		       m->u.time.mono_ms < MS_MAX;
+	case MSG_SNTP:
+		return ENDS(m->u.sntp.host);
+	case MSG_HOOK:
+		return ENDS(m->u.hook.target.host) &&
+		       ENDS(m->u.hook.target.path) &&
+		       m->u.hook.target.port > 0 &&
+		       m->u.hook.target.port <= 65535;
+	case MSG_EVENT:
+		return ENDS(m->u.event.event.id) &&
+		       ENDS(m->u.event.event.signature) &&
+		       m->u.event.event.len <= HOOK_BODY_MAX;
+	case MSG_EVENT_OVER:
+		return m->u.event_over.taken <= 1;
 	case MSG_REPORT:
 		return m->u.report.total <= WEB_REPORT_MAX &&
 		       m->u.report.len <= MSG_REPORT_TEXT &&

@@ -13,6 +13,7 @@
 
 #include "auth.h"
 #include "command.h"
+#include "hook.h"
 #include "password.h"
 #include "rc.h"
 #include "status.h"
@@ -43,9 +44,14 @@ enum msg_type {
 	/* web -> box */
 	MSG_SERVING,
 	MSG_COMMAND,
+	MSG_TIME,
+	MSG_EVENT_OVER,
 	/* box -> web */
 	MSG_PIN,
 	MSG_MQTT,
+	MSG_SNTP,
+	MSG_HOOK,
+	MSG_EVENT,
 	MSG_REPORT,
 	MSG_TLS,
 	/* box -> web, box -> `nightstand status` */
@@ -91,6 +97,7 @@ struct msg_phone {
 	char ios[32];
 	int32_t battery_pct; /* -1 unknown */
 	uint8_t encrypted;
+	int64_t clock_ms, clock_mono_ms; /* as in struct msg_time; 0: untold */
 };
 
 /* Where a session is: enum session_phase, then the two of our own. */
@@ -193,6 +200,30 @@ struct msg_mqtt {
 	char id[48];
 };
 
+/* What a time server said. mono_ms: when it was so, by mono.h's clock, which
+ * all processes share. */
+struct msg_time {
+	int64_t at_ms, mono_ms;
+	char from[48];
+};
+
+struct msg_hook {
+	struct hook_target target;
+};
+
+struct msg_event {
+	struct hook_event event;
+};
+
+struct msg_event_over {
+	uint64_t number;
+	uint8_t taken; /* else it was let go */
+};
+
+struct msg_sntp {
+	char host[64]; /* "" only one that DHCP names */
+};
+
 #define MSG_REPORT_TEXT 16384
 struct msg_report { /* a piece of one; text need not end */
 	uint32_t total, offset, len;
@@ -226,6 +257,11 @@ struct msg {
 		struct msg_command command;
 		struct msg_pin pin;
 		struct msg_mqtt mqtt;
+		struct msg_time time;
+		struct msg_sntp sntp;
+		struct msg_hook hook;
+		struct msg_event event;
+		struct msg_event_over event_over;
 		struct msg_report report;
 		struct msg_tls tls;
 		struct status status;

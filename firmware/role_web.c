@@ -91,12 +91,42 @@ static enum rc take(int fd, struct web *w)
 		web_set_pin(w, m.u.pin.salt, m.u.pin.hash);
 	else if (!rc && m.type == MSG_MQTT)
 		rc = set_mqtt(w, &m.u.mqtt);
+	else if (!rc && m.type == MSG_HOOK)
+		rc = web_set_hook(w, &m.u.hook.target);
+	else if (!rc && m.type == MSG_EVENT)
+		web_add_event(w, &m.u.event.event);
+	else if (!rc && m.type == MSG_SNTP)
+		web_set_sntp(w, m.u.sntp.host);
 	else if (!rc && m.type == MSG_TLS)
 		set_tls(w, &m.u.tls);
 	else if (!rc && m.type == MSG_REPORT)
 		web_add_report(w, m.u.report.text, m.u.report.offset,
 		    m.u.report.len, m.u.report.total);
 	return rc;
+}
+
+static enum rc pass_event_on(int fd, struct web *w)
+{
+	struct msg m = { .type = MSG_EVENT_OVER };
+	bool taken;
+
+	if (!web_take_over_event(w, &m.u.event_over.number, &taken))
+		return RC_OK;
+	m.u.event_over.taken = taken;
+	return msg_send(fd, &m);
+}
+
+static enum rc pass_time_on(int fd, struct web *w)
+{
+	struct msg m = { .type = MSG_TIME };
+	struct sntp_time_said said;
+
+	if (!web_take_time(w, &said))
+		return RC_OK;
+	m.u.time.at_ms = said.at_ms;
+	m.u.time.mono_ms = said.mono_ms;
+	memcpy(m.u.time.from, said.from, sizeof(said.from));
+	return msg_send(fd, &m);
 }
 
 static enum rc pass_commands_on(int fd, struct web *w)
@@ -139,6 +169,10 @@ int role_web(int fd, int argc, char **argv)
 			rc = take(fd, w);
 		if (!rc)
 			rc = pass_commands_on(fd, w);
+		if (!rc)
+			rc = pass_time_on(fd, w);
+		if (!rc)
+			rc = pass_event_on(fd, w);
 	}
 	web_close(w);
 	return rc != RC_GONE;

@@ -91,6 +91,18 @@ enum rc session_will_encrypt(struct session *s, bool *out)
 	return rc;
 }
 
+/* TimeIntervalSince1970 is a real; only a trusted host gets it. */
+static void read_clock(struct session *s)
+{
+	double at;
+
+	if (pl_real(pl_get(s->values, "TimeIntervalSince1970"), &at) != RC_OK ||
+	    !(at > 0 && at < 8e9)) /* the year 2223 */
+		return;
+	s->phone.clock_ms = (int64_t)(at * 1000);
+	s->phone.clock_mono_ms = mono_ms();
+}
+
 static void read_facts(struct session *s)
 {
 	struct session_phone *p = &s->phone;
@@ -99,6 +111,7 @@ static void read_facts(struct session *s)
 
 	if (device_lockdown_value(s->lockdown, NULL, NULL, &s->values))
 		log_warn("the phone tells nothing about itself");
+	read_clock(s);
 	pl_copy_str(pl_get(s->values, "DeviceName"), p->name, sizeof(p->name));
 	pl_copy_str(pl_get(s->values, "ProductType"), p->product_type,
 	    sizeof(p->product_type));

@@ -43,6 +43,8 @@ struct session_phone {
 	int battery_pct; /* -1 unknown */
 	bool will_encrypt;
 	bool is_paired; /* was paired before this session began */
+	int64_t clock_ms; /* its time, Unix ms, when it was so by mono_ms(); */
+	int64_t clock_mono_ms; /* 0: it does not tell */
 	uint64_t phone_free_bytes; /* 0 unknown */
 	uint64_t phone_total_bytes;
 };

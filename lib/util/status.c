@@ -101,6 +101,25 @@ enum status_state status_state_from_id(const char *id)
 	return (enum status_state)i;
 }
 
+const char *status_clock_id(enum status_clock c)
+{
+	static const char *const clocks[STATUS_CLOCK_COUNT_] = {
+		[STATUS_CLOCK_UNKNOWN] = "unknown",
+		[STATUS_CLOCK_KEPT] = "kept",
+		[STATUS_CLOCK_SYSTEM] = "system",
+		[STATUS_CLOCK_PHONE] = "phone",
+		[STATUS_CLOCK_SNTP] = "sntp",
+	};
+
+	return clocks[(unsigned)c < STATUS_CLOCK_COUNT_ ? c : 0];
+}
+
+bool status_clock_is_known(enum status_clock c)
+{
+	return c == STATUS_CLOCK_SYSTEM || c == STATUS_CLOCK_PHONE ||
+	       c == STATUS_CLOCK_SNTP;
+}
+
 bool status_is_about_disk(enum status_state s)
 {
 	return s == STATE_DAMAGED || s == STATE_SCRUBBED;

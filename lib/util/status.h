@@ -114,6 +114,16 @@ struct status_night {
 	char detail[128];
 };
 
+/* What the box knows the time from, the least first. */
+enum status_clock {
+	STATUS_CLOCK_UNKNOWN,
+	STATUS_CLOCK_KEPT, /* the last known moment: it is later now */
+	STATUS_CLOCK_SYSTEM, /* the machine's own clock */
+	STATUS_CLOCK_PHONE,
+	STATUS_CLOCK_SNTP,
+	STATUS_CLOCK_COUNT_
+};
+
 struct status_disk {
 	bool present;
 	char path[256];
@@ -135,6 +145,8 @@ struct status {
 	uint64_t serial; /* grows with each change */
 	int64_t now_at;
 	int64_t started_at;
+	enum status_clock clock; /* what now_at is worth */
+	int64_t clock_at; /* since when; 0 when it is not known */
 	char box[64]; /* its name: "nightstand" */
 	char version[32];
 	enum status_state box_state; /* of the box alone: STARTING, READY,
@@ -157,6 +169,11 @@ const char *status_state_id(enum status_state s); /* "wants_passcode" */
 
 /* STATE_COUNT_ when there is no such id. */
 enum status_state status_state_from_id(const char *id);
+
+const char *status_clock_id(enum status_clock c); /* "sntp" */
+
+/* False: ages and hours of the day mean nothing. */
+bool status_clock_is_known(enum status_clock c);
 
 /* A ledger line about what lies on the disk, not about a night's backup. */
 bool status_is_about_disk(enum status_state s);

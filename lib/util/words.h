@@ -54,6 +54,9 @@ void words_bytes(uint64_t bytes, char *out, size_t cap);
 void words_count(uint64_t n, char *out, size_t cap);
 /* "12 minutes", "40 seconds" */
 void words_duration(int64_t seconds, char *out, size_t cap);
+
+/* What the time is known from: "from a phone"; lasting. */
+const char *words_clock(enum status_clock clock);
 /* "today 23:41", "yesterday 23:38", "Tuesday 23:38", "3 May 2026" in the
  * owner's zone. */
 void words_when(int64_t now_at, int64_t at, char *out, size_t cap);

@@ -272,6 +272,18 @@ static void put_box(cJSON *o, const struct status *st)
 		cJSON_AddNullToObject(o, "phone");
 }
 
+static void put_clock(cJSON *o, const struct status *st)
+{
+	cJSON *clock = cJSON_AddObjectToObject(o, "clock");
+
+	put_text(clock, "source", status_clock_id(st->clock));
+	cJSON_AddBoolToObject(clock, "known", status_clock_is_known(st->clock));
+	if (st->clock_at)
+		put_number(clock, "since", (double)st->clock_at);
+	else
+		cJSON_AddNullToObject(clock, "since");
+}
+
 enum rc api_status(
     const struct status *st, char *buf, size_t cap, size_t *out_len)
 {
@@ -282,6 +294,7 @@ enum rc api_status(
 		return RC_NOMEM;
 	put_number(o, "serial", (double)st->serial);
 	put_number(o, "now", (double)st->now_at);
+	put_clock(o, st);
 	put_box(o, st);
 	put_disk(o, &st->disk);
 	list = cJSON_AddArrayToObject(o, "phones");

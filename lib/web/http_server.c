@@ -13,6 +13,7 @@
 
 #include "http_places.h"
 #include "mono.h"
+#include "tls_turns.h"
 
 /* An answer that stalls this long may be given up when all places are taken.
  */
@@ -22,10 +23,6 @@
  * answer. All that come in have room for 256, and a window is 35,000 bytes:
  * one client that sends and does not read could hold them all. */
 #define WAITING_MOST 8
-
-/* Handshakes: 20 a second, and 20 more at once after a silence. */
-#define SHAKE_EVERY_MS 50
-#define SHAKES_AT_ONCE 20
 
 /* When lwIP's places run out, a newcomer, who has the listener's priority,
  * pushes out who has less: what is closed already, never what is served. */
@@ -53,7 +50,7 @@ struct http_server {
 	const struct http_site *site;
 	struct altcp_pcb *listener, *tls_listener; /* NULL: none */
 	const struct tls_identity *identity;
-	int64_t shake_ms; /* handshakes are paid for up to here */
+	struct tls_turns turns;
 	bool by_address;
 	struct slot slots[HTTP_SERVER_CONNS];
 };
@@ -191,21 +188,26 @@ static void push(struct slot *s)
 	altcp_output(s->pcb);
 }
 
-/* A handshake costs more than many pages: so many a second, and the others
- * wait for their turn, each no longer than for a request. */
+/* The same for the same address; two may share one, and then their turns. */
+static uint64_t number_of(const ip_addr_t *ip)
+{
+	uint64_t n = 1;
+
+	if (IP_IS_V4(ip))
+		return ip4_addr_get_u32(ip_2_ip4(ip));
+	for (unsigned i = 0; i < 4; i++)
+		n = n * 0x9e3779b97f4a7c15u + ip_2_ip6(ip)->addr[i];
+	return n;
+}
+
 static bool may_shake(struct slot *s, int64_t now)
 {
 	struct http_server *server = s->server;
 
-	if (s->shakes)
-		return true;
-	if (server->shake_ms < now - SHAKES_AT_ONCE * SHAKE_EVERY_MS)
-		server->shake_ms = now - SHAKES_AT_ONCE * SHAKE_EVERY_MS;
-	if (server->shake_ms > now - SHAKE_EVERY_MS)
-		return false;
-	server->shake_ms += SHAKE_EVERY_MS;
-	s->shakes = true;
-	return true;
+	if (!s->shakes)
+		s->shakes = tls_turns_take(&server->turns, number_of(&s->from),
+		    server->by_address, now);
+	return s->shakes;
 }
 
 /* False: an answer is going out, and what came waits for its end. */
@@ -572,8 +574,8 @@ int http_server_sleep(const struct http_server *s, int64_t now_ms, int ms)
 			continue;
 		if (ms > 1000)
 			ms = 1000; /* deadlines are seconds */
-		if (waits_to_shake(&s->slots[i]) && ms > SHAKE_EVERY_MS)
-			ms = SHAKE_EVERY_MS;
+		if (waits_to_shake(&s->slots[i]) && ms > TLS_TURNS_MS)
+			ms = TLS_TURNS_MS;
 		ms = http_conn_sleep(&s->slots[i].conn, now_ms, ms);
 	}
 	return ms;

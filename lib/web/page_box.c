@@ -135,6 +135,9 @@ void page_put_machine(struct markup *m, const struct status *st)
 		markup_text(m, text);
 		page_row_end(m);
 	}
+	page_row_begin(m, "Time");
+	markup_text(m, words_clock(st->clock));
+	page_row_end(m);
 	if (h->has_temperature) {
 		page_row_begin(m, "Temperature");
 		markup_fmt(m, "%d °C%s", h->temperature_c,

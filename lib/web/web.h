@@ -9,9 +9,11 @@
 
 #include "auth.h"
 #include "command.h"
+#include "hook_link.h"
 #include "mqtt_link.h"
 #include "net.h"
 #include "rc.h"
+#include "sntp_link.h"
 #include "status.h"
 
 struct web;
@@ -46,6 +48,24 @@ bool web_take_command(struct web *w, struct web_command *out);
 
 /* From now on the broker is told, on a LAN. Copies. RC_NOMEM. */
 MUST_CHECK enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts);
+
+/* From now on the webhook is told what comes by web_add_event(), on a LAN.
+ * Copies. RC_NOMEM. */
+MUST_CHECK enum rc web_set_hook(
+    struct web *w, const struct hook_target *target);
+
+/* The one event to tell; copies. */
+void web_add_event(struct web *w, const struct hook_event *ev);
+
+/* The event that is over since: taken, or let go. False: none. */
+bool web_take_over_event(struct web *w, uint64_t *number, bool *taken);
+
+/* From now on a time server is asked, on a LAN: this one, or one that DHCP
+ * names. */
+void web_set_sntp(struct web *w, const char *host);
+
+/* What it said since; false: nothing. */
+bool web_take_time(struct web *w, struct sntp_time_said *out);
 
 /* A piece of the report that somebody asked for (WEB_REPORT), in order; with
  * the last one it can be had. Copies. */

@@ -24,6 +24,8 @@ static void fill(struct status *st)
 	memset(st, 0, sizeof(*st));
 	st->serial = 7;
 	st->now_at = 1700000000;
+	st->clock = STATUS_CLOCK_PHONE;
+	st->clock_at = 1699990060;
 	st->started_at = 1699990000;
 	strcpy(st->box, "nightstand");
 	strcpy(st->version, "0.1.0");
@@ -57,6 +59,8 @@ static void fill(struct status *st)
 
 static const char golden[] =
     "{\"serial\":7,\"now\":1700000000,"
+    "\"clock\":{\"source\":\"phone\",\"known\":true,"
+    "\"since\":1699990060},"
     "\"box\":{\"name\":\"nightstand\",\"version\":\"0.1.0\","
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"

@@ -117,6 +117,29 @@ static void nights_outlive_a_restart(void **state)
 	ledger_close(l);
 }
 
+static void its_times_never_go_back(void **state)
+{
+	struct status_night out[10];
+	struct status_night n = night(2000000, STATE_SAFE);
+	struct ledger *l = reopen(NULL);
+
+	(void)state;
+	assert_int_equal(ledger_add(l, &n), RC_OK);
+	/* The power was away, and the clock begins at its beginning. */
+	l = reopen(l);
+	n = night(100, STATE_UNPLUGGED);
+	assert_int_equal(ledger_add(l, &n), RC_OK);
+	n = night(2000001, STATE_SAFE);
+	assert_int_equal(ledger_add(l, &n), RC_OK);
+	l = reopen(l);
+	assert_int_equal(ledger_newest(l, out, 10), 3);
+	assert_int_equal(out[2].at, 2000000);
+	assert_int_equal(out[1].at, 2000000);
+	assert_int_equal(out[1].state, STATE_UNPLUGGED);
+	assert_int_equal(out[0].at, 2000001);
+	ledger_close(l);
+}
+
 static void the_same_news_is_one_line(void **state)
 {
 	struct status_night out[10];
@@ -308,6 +331,8 @@ int main(void)
 		cmocka_unit_test(hostile_lines_are_refused),
 		cmocka_unit_test_setup_teardown(
 		    nights_outlive_a_restart, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(
+		    its_times_never_go_back, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(
 		    the_same_news_is_one_line, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(
