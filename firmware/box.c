@@ -330,6 +330,8 @@ static void drain(struct box *b, const struct source *s)
 		rc = msg_recv(c->fd, &m);
 		if (!rc && !take(b, s, &m))
 			rc = RC_PROTO;
+		if (m.type == MSG_COMMAND)
+			explicit_bzero(&m.u.command, sizeof(m.u.command));
 	}
 	if (rc == RC_BUSY || c->fd < 0)
 		return;

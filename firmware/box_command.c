@@ -172,6 +172,8 @@ bool box_command(struct box *b, const struct msg_command *c)
 	log_note("asked for on the page what=%u udid=%s", c->kind, p->udid);
 	if (c->kind == WEB_BACKUP)
 		box_phone_post(b, p, PHONE_EV_ASKED);
+	else if (c->kind == WEB_PASSWORD)
+		box_password_asked(b, p, &c->password);
 	else if (c->kind == WEB_STOP)
 		stop(p);
 	else

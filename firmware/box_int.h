@@ -38,6 +38,9 @@ struct box_phone {
 	bool asked; /* the request reached the phone */
 	bool has_result;
 	bool stopped; /* its owner asked for that */
+	/* For the session that begins; lent by who asks for it. */
+	const struct password_change *password;
+	bool sets_password; /* its session is to, and has not yet */
 	struct msg_result result;
 	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */
@@ -121,6 +124,20 @@ void box_phone_ended(struct box *b, struct box_phone *p);
 void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
 
 void box_phone_kept(struct box *b, const struct msg_kept *kept);
+
+/* --- box_password.c: the backup password ----------------------------------------- */
+
+/* Begins a session that changes it and then backs up; when that can't be, a
+ * line of the ledger says why. */
+void box_password_asked(
+    struct box *b, struct box_phone *p, const struct password_change *w);
+/* Behind the START of a session. */
+MUST_CHECK enum rc box_password_send(struct box_phone *p);
+/* The phone has taken it. */
+void box_password_set(
+    struct box *b, struct box_phone *p, enum password_did did);
+/* Its session has ended before that. */
+void box_password_ended(struct box_phone *p, struct outcome *o);
 
 /* --- box_scrub.c: reading backups again -------------------------------------- */
 

@@ -73,6 +73,7 @@ struct box_phone *box_phone_get(struct box *b, const char *udid)
 	p->watch = CHILD_NONE;
 	p->policy.good_age_s = -1;
 	p->shown.battery_pct = -1;
+	p->shown.will_encrypt = -1;
 	p->shown.state = STATE_READY;
 	meter_reset(&p->meter, &p->shown);
 	return p;
@@ -156,11 +157,13 @@ static enum rc send_start(const struct box *b, struct box_phone *p)
 {
 	const struct config *c = b->config;
 	struct msg m = { .type = MSG_START };
+	enum rc rc;
 
 	m.u.start = (struct msg_start){
 		.job = MSG_JOB_BACKUP,
 		.full = p->next_full,
 		.fresh = p->next_fresh,
+		.password = p->password != NULL,
 		.log_level = (uint8_t)log_get_level(),
 		.trust_wait_s = c->trust_wait_s,
 		.unlock_wait_s = c->unlock_wait_s,
@@ -176,7 +179,8 @@ static enum rc send_start(const struct box *b, struct box_phone *p)
 	    m.u.start.vault_dir, sizeof(m.u.start.vault_dir), "%s", c->vault);
 	snprintf(
 	    m.u.start.state_dir, sizeof(m.u.start.state_dir), "%s", c->state);
-	return msg_send(p->session.fd, &m);
+	rc = msg_send(p->session.fd, &m);
+	return rc ? rc : box_password_send(p);
 }
 
 static void start_session(struct box *b, struct box_phone *p)
@@ -190,6 +194,7 @@ static void start_session(struct box *b, struct box_phone *p)
 	p->replugged = false;
 	p->asked = false;
 	p->killed = NULL;
+	p->sets_password = p->password != NULL;
 	meter_reset(&p->meter, &p->shown);
 	rc = child_start(&p->session, "session", NULL, b->ring_fd, false);
 	if (!rc)
@@ -261,6 +266,8 @@ static void show_state(struct box_phone *p)
 	};
 	enum status_state to = shown[p->state];
 
+	if (p->sets_password && (to == STATE_SEEN || to == STATE_PREPARING))
+		to = STATE_SETTING_PASSWORD;
 	if (p->state == PHONE_LEAVING && !p->attached)
 		to = STATE_UNPLUGGED;
 	else if (p->state == PHONE_WAITING)
@@ -433,6 +440,13 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 		/* Shown with the result, not while it is still checked. */
 		p->kept = m->u.kept;
 		return !strcmp(p->kept.udid, p->udid);
+	case MSG_PASSWORD_SET:
+		if (!p->sets_password)
+			return false;
+		box_password_set(
+		    b, p, (enum password_did)m->u.password_set.did);
+		show_state(p);
+		return true;
 	case MSG_RESULT:
 		p->result = m->u.result;
 		p->has_result = true;
@@ -440,6 +454,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_NONE:
 	case MSG_START:
 	case MSG_CANCEL:
+	case MSG_PASSWORD:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:
@@ -555,13 +570,18 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		o.state = STATE_STOPPED;
 		o.event = PHONE_EV_END_FAILED;
 	}
+	if (p->sets_password)
+		box_password_ended(p, &o);
 	p->stopped = false;
 	/* Pulled, whatever the session made of it. */
 	if (!p->attached && o.event == PHONE_EV_END_RETRY) {
 		o.state = STATE_UNPLUGGED;
 		o.event = PHONE_EV_END_GONE;
 	}
-	learn(b, p, &o);
+	/* The next backup is as due as it was before. */
+	if (!p->sets_password)
+		learn(b, p, &o);
+	p->sets_password = false;
 	if (p->kept.udid[0])
 		box_phone_kept(b, &p->kept);
 	meter_result(&p->shown, &p->result);

@@ -55,6 +55,8 @@ static const struct option_row rows[] = {
 		"let the rules have the pinned backups, too" },
 	{ CLI_FORCE, "force", NULL, NULL,
 		"also when the catalogue is whole: compare it with the disk" },
+	{ CLI_OFF, "off", NULL, NULL,
+		"switch encryption off: backups without a password" },
 	{ CLI_HELP, "help", NULL, NULL, "this" },
 };
 /* clang-format on */
@@ -105,6 +107,7 @@ static bool take_own(
 		c->copy |= row->bit == CLI_COPY;
 		c->json |= row->bit == CLI_JSON;
 		c->force |= row->bit == CLI_FORCE;
+		c->off |= row->bit == CLI_OFF;
 		c->dry_run |= row->bit == CLI_DRY_RUN;
 		c->quick |= row->bit == CLI_QUICK;
 		c->read_data |= row->bit == CLI_READ_DATA;

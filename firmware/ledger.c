@@ -109,8 +109,8 @@ static void remember(struct ledger *l, const struct status_night *n)
 	struct status_night *last = l->n ? &l->nights[l->n - 1] : NULL;
 
 	if (last && last->state == n->state && n->state != STATE_SAFE &&
-	    !strcmp(last->udid, n->udid) && n->at >= last->at &&
-	    n->at - last->at < SAME_NEWS_S) {
+	    n->state != STATE_PASSWORD_SET && !strcmp(last->udid, n->udid) &&
+	    n->at >= last->at && n->at - last->at < SAME_NEWS_S) {
 		*last = *n;
 		return;
 	}
@@ -137,7 +137,7 @@ const struct status_night *ledger_last_of(
 {
 	for (uint32_t i = l->n; i > 0; i--)
 		if (!strcmp(l->nights[i - 1].udid, udid) &&
-		    !status_is_about_disk(l->nights[i - 1].state))
+		    !status_is_aside(l->nights[i - 1].state))
 			return &l->nights[i - 1];
 	return NULL;
 }

@@ -24,6 +24,8 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_NONE] = 0,
 	[MSG_START] = sizeof(struct msg_start),
 	[MSG_CANCEL] = 0,
+	[MSG_PASSWORD] = sizeof(struct password_change),
+	[MSG_PASSWORD_SET] = sizeof(struct msg_password_set),
 	[MSG_ATTACHED] = sizeof(struct msg_device),
 	[MSG_DETACHED] = sizeof(struct msg_device),
 	[MSG_PHONE] = sizeof(struct msg_phone),
@@ -74,6 +76,7 @@ static bool phone_is_sound(const struct status_phone *p)
 	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
 	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
 	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
+	       p->will_encrypt >= -1 && p->will_encrypt <= 1 &&
 	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
 	       is_flag(&p->wants_full) && names_are_sound(p->damaged) &&
 	       p->n_sizes <= LIMIT_SIZES && (unsigned)p->state < STATE_COUNT_;
@@ -129,7 +132,8 @@ static bool start_is_sound(const struct msg_start *s)
 {
 	if (!ENDS(s->udid) || !ENDS(s->vault_dir) || !ENDS(s->state_dir))
 		return false;
-	if (s->full > 1 || s->fresh > 1 || s->log_level > LOG_LEVEL_DEBUG)
+	if (s->full > 1 || s->fresh > 1 || s->password > 1 ||
+	    s->log_level > LOG_LEVEL_DEBUG)
 		return false;
 	if (s->trust_wait_s < 0 || s->trust_wait_s > 86400 ||
 	    s->unlock_wait_s < 0 || s->unlock_wait_s > 86400 ||
@@ -146,14 +150,15 @@ static bool start_is_sound(const struct msg_start *s)
 		return false;
 	if (s->job == MSG_JOB_CENSUS)
 		return !s->udid[0] || UDID(s->udid);
-	return s->job == MSG_JOB_BACKUP && UDID(s->udid);
+	return (s->job == MSG_JOB_BACKUP || s->job == MSG_JOB_PASSWORD) &&
+	       UDID(s->udid);
 }
 
 static bool result_is_sound(const struct msg_result *r)
 {
 	return r->end < SESSION_END_COUNT_ && r->rc < RC_COUNT_ &&
 	       r->verified <= 1 && r->resumed <= 1 && r->dropped <= 1 &&
-	       r->catalog_broken <= 1 && ENDS(r->text);
+	       r->catalog_broken <= 1 && r->unsure <= 1 && ENDS(r->text);
 }
 
 static bool kept_is_sound(const struct msg_kept *k)
@@ -178,6 +183,15 @@ static bool settings_are_sound(const struct settings_values *v)
 	return true;
 }
 
+static bool command_is_sound(const struct msg_command *c)
+{
+	if (c->kind >= WEB_COMMAND_COUNT_ || !ENDS(c->udid) || !ENDS(c->pin))
+		return false;
+	if (c->kind == WEB_PASSWORD && !password_change_is_fit(&c->password))
+		return false;
+	return c->kind == WEB_SET_PIN || c->kind == WEB_REPORT || UDID(c->udid);
+}
+
 bool msg_is_sound(const struct msg *m)
 {
 	switch (m->type) {
@@ -186,6 +200,10 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_CANCEL:
 	case MSG_UNLOCKED:
 		return true;
+	case MSG_PASSWORD:
+		return password_change_is_fit(&m->u.password);
+	case MSG_PASSWORD_SET:
+		return m->u.password_set.did < PASSWORD_DID_COUNT_;
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 		return UDID(m->u.device.udid);
@@ -215,11 +233,7 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_SERVING:
 		return m->u.serving.port > 0 && m->u.serving.port <= 65535;
 	case MSG_COMMAND:
-		return m->u.command.kind < WEB_COMMAND_COUNT_ &&
-		       ENDS(m->u.command.udid) && ENDS(m->u.command.pin) &&
-		       (m->u.command.kind == WEB_SET_PIN ||
-			   m->u.command.kind == WEB_REPORT ||
-			   UDID(m->u.command.udid));
+		return command_is_sound(&m->u.command);
 	case MSG_PIN:
 		return true;
 	case MSG_MQTT:

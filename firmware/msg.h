@@ -14,6 +14,7 @@
 #include "auth.h"
 #include "command.h"
 #include "hook.h"
+#include "password.h"
 #include "rc.h"
 #include "settings.h"
 #include "status.h"
@@ -25,6 +26,7 @@ enum msg_type {
 	/* box -> session */
 	MSG_START,
 	MSG_CANCEL,
+	MSG_PASSWORD, /* of a session whose START said so */
 	/* usbmux -> box */
 	MSG_ATTACHED,
 	MSG_DETACHED,
@@ -34,6 +36,7 @@ enum msg_type {
 	MSG_REQUESTED,
 	MSG_PROGRESS,
 	MSG_KEPT,
+	MSG_PASSWORD_SET, /* the phone has taken it; the backup follows */
 	MSG_RESULT,
 	/* scrub -> box; KEPT, too */
 	MSG_SCRUBBED,
@@ -63,13 +66,16 @@ enum msg_job {
 	MSG_JOB_BACKUP,
 	/* Tell what the vault holds of each phone, then end. With a UDID, what
 	 * the guard has noticed of that phone is dismissed first. */
-	MSG_JOB_CENSUS
+	MSG_JOB_CENSUS,
+	/* The backup password only. */
+	MSG_JOB_PASSWORD
 };
 
 struct msg_start {
 	uint8_t job; /* enum msg_job */
 	uint8_t full; /* ask the phone for a full backup */
 	uint8_t fresh; /* drop a kept overlay first */
+	uint8_t password; /* backup: change the password before it */
 	uint8_t log_level;
 	int32_t trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
 	int32_t last_wait_s;
@@ -164,6 +170,7 @@ struct msg_result {
 	uint8_t resumed; /* an overlay had been kept */
 	uint8_t dropped; /* the overlay was dropped */
 	uint8_t catalog_broken; /* a person has to repair it */
+	uint8_t unsure; /* as in struct session_result */
 	int32_t mb_code;
 	uint64_t missing_bytes;
 	uint64_t files, bytes;
@@ -171,6 +178,10 @@ struct msg_result {
 	int64_t phone_ms, box_ms;
 	uint64_t size_warnings;
 	char text[256];
+};
+
+struct msg_password_set {
+	uint8_t did; /* enum password_did */
 };
 
 struct msg_serving {
@@ -181,6 +192,7 @@ struct msg_command {
 	uint8_t kind; /* enum web_command_kind */
 	char udid[48];
 	char pin[32];
+	struct password_change password;
 };
 
 struct msg_mqtt {
@@ -239,6 +251,8 @@ struct msg {
 		struct msg_requested requested;
 		struct msg_progress progress;
 		struct msg_kept kept;
+		struct password_change password;
+		struct msg_password_set password_set;
 		struct msg_result result;
 		struct msg_scrubbed scrubbed;
 		struct msg_serving serving;

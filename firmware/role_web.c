@@ -143,7 +143,10 @@ static enum rc pass_commands_on(int fd, struct web *w)
 		m.u.command.kind = (uint8_t)c.kind;
 		memcpy(m.u.command.udid, c.udid, sizeof(c.udid));
 		memcpy(m.u.command.pin, c.pin, sizeof(c.pin));
+		m.u.command.password = c.password;
 		rc = msg_send(fd, &m);
+		explicit_bzero(&m.u.command, sizeof(m.u.command));
+		explicit_bzero(&c, sizeof(c));
 	}
 	return rc;
 }

@@ -43,6 +43,11 @@ enum status_state {
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
 	STATE_DAMAGED, /* the newest backup is no longer whole on the disk */
 	STATE_SCRUBBED, /* in the ledger only: all was read again */
+	STATE_SETTING_PASSWORD, /* of the backups, on the phone */
+	STATE_PASSWORD_SET, /* in the ledger only: the detail says what */
+	STATE_PASSWORD_UNCHANGED,
+	STATE_PASSWORD_UNSURE, /* the phone's answer did not come */
+	STATE_NOT_ENCRYPTED, /* a hint, never a phone's state: words_hint() */
 	STATE_WEAK_POWER, /* of the box: its supply dipped */
 	STATE_BOX_FAULT,
 	STATE_COUNT_
@@ -63,7 +68,8 @@ struct status_phone {
 	enum status_state state;
 	int64_t state_at; /* since when */
 	bool attached;
-	bool encrypted;
+	bool encrypted; /* its newest backup, or the one that runs */
+	int8_t will_encrypt; /* the phone has a password now; -1 unknown */
 	int battery_pct; /* -1 unknown */
 	/* the running backup */
 	uint32_t pct_x100; /* 0..10000 */
@@ -171,6 +177,9 @@ bool status_clock_is_known(enum status_clock c);
 
 /* A ledger line about what lies on the disk, not about a night's backup. */
 bool status_is_about_disk(enum status_state s);
+
+/* A ledger line that is no night's backup: about the disk, or the password. */
+bool status_is_aside(enum status_state s);
 
 /* A backup is under way or about to be, in this state. */
 bool status_is_busy(enum status_state s);

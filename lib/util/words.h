@@ -36,6 +36,9 @@ void words_box(const struct status *st, struct words *out);
 /* One phone of st->phones. */
 void words_phone(const struct status *st, unsigned phone, struct words *out);
 
+/* Something small about this phone that is no trouble; false: nothing. */
+bool words_hint(const struct status *st, unsigned phone, struct words *out);
+
 /* One night of st->nights, a ledger line: "backed up: 1,204 new files, 2.1 GB,
  * 12 min". */
 void words_night(

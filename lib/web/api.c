@@ -148,6 +148,21 @@ static void put_damage(cJSON *o, const struct status_phone *p)
 		cJSON_AddItemToArray(names, cJSON_CreateString(p->damaged[i]));
 }
 
+static void put_hint(cJSON *o, const struct status *st, unsigned i)
+{
+	struct words w;
+	cJSON *hint;
+
+	if (!words_hint(st, i, &w)) {
+		cJSON_AddNullToObject(o, "hint");
+		return;
+	}
+	hint = cJSON_AddObjectToObject(o, "hint");
+	put_text(hint, "id", w.id);
+	put_text(hint, "headline", w.headline);
+	put_text(hint, "sentence", w.sentence);
+}
+
 static void put_phone(cJSON *list, const struct status *st, unsigned i)
 {
 	const struct status_phone *p = &st->phones[i];
@@ -166,6 +181,11 @@ static void put_phone(cJSON *list, const struct status *st, unsigned i)
 	put_number(o, "state_at", (double)p->state_at);
 	put_bool(o, "attached", p->attached);
 	put_bool(o, "encrypted", p->encrypted);
+	if (p->will_encrypt >= 0)
+		put_bool(o, "will_encrypt", p->will_encrypt);
+	else
+		cJSON_AddNullToObject(o, "will_encrypt");
+	put_hint(o, st, i);
 	if (p->battery_pct >= 0)
 		put_number(o, "battery_pct", p->battery_pct);
 	else

@@ -127,6 +127,8 @@ static void answer(struct http_conn *c, int64_t now_ms)
 	c->req.peer = c->peer;
 	c->req.secure = c->secure;
 	c->site->answer(c->site->ctx, &c->req, &a);
+	/* A PIN or a password may have been in it. */
+	explicit_bzero(c->req.body, c->req.body_len);
 	clear_out(c);
 	c->stream = c->req.head ? 0 : a.stream;
 	c->close_after = bad || !c->req.keep_alive || a.stream;

@@ -222,6 +222,7 @@ static bool give_plain(struct slot *s, int64_t now)
 		s->plain_at += used;
 		s->plain_len -= used;
 	}
+	explicit_bzero(s->plain, s->plain_at); /* forms with secrets */
 	s->plain_at = 0;
 	s->plain_len = tls_read(s->tls, s->plain, sizeof(s->plain));
 	return true;

@@ -449,6 +449,8 @@ static void put_phones(struct markup *m, const struct status *st,
 		page_put_chart(m, st, &st->phones[i]);
 		if (view == PAGE_OWNER)
 			page_put_actions(m, &st->phones[i], csrf);
+		if (view == PAGE_OWNER)
+			page_put_password(m, st, i);
 		markup_raw(m, "</section>");
 	}
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "markup.h"
+#include "password.h"
 #include "rc.h"
 #include "settings.h"
 #include "status.h"
@@ -63,6 +64,15 @@ void page_put_chart(
 /* The disk, and the box as a machine. */
 void page_put_disk(struct markup *m, const struct status *st);
 void page_put_machine(struct markup *m, const struct status *st);
+
+/* In its place: forms to switch on, change or switch off the backup password
+ * of each phone. */
+void page_password(const struct status *st, const char *csrf, struct markup *m);
+
+/* --- page_password.c, for page.c ------------------------------------------------ */
+
+/* What the phone's backups lack without encryption, and the way to it. */
+void page_put_password(struct markup *m, const struct status *st, unsigned i);
 
 /* --- page_forms.c, for the page's files ------------------------------------------------- */
 

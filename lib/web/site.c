@@ -219,6 +219,7 @@ static const struct route {
 	{ "/settings", NEED_SESSION, site_get_settings, site_post_settings },
 	{ "/api/settings", NEED_SESSION, site_get_settings,
 	    site_post_settings },
+	{ "/password", NEED_SESSION, site_get_password, NULL },
 	{ "/api/session", NEED_NOTHING, site_get_session, NULL },
 	{ "/api/login", NEED_NOTHING, NULL, site_post_login },
 	{ "/api/logout", NEED_SESSION, NULL, site_post_logout },
@@ -419,6 +420,7 @@ bool site_take_command(struct site *s, struct web_command *out)
 	s->n_commands--;
 	memmove(s->commands, s->commands + 1,
 	    s->n_commands * sizeof(s->commands[0]));
+	explicit_bzero(&s->commands[s->n_commands], sizeof(s->commands[0]));
 	return true;
 }
 

@@ -14,6 +14,7 @@
  *   /logout, /do  what a session may             POST
  *   /settings, /api/settings                     GET, POST
  *   /report       what goes to whoever helps     GET
+ *   /password     the form for a backup password GET
  *   /api/session  is it one, and its token       GET
  *   /api/login, /api/logout, /api/do             POST, answered in JSON
  */

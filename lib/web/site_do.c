@@ -242,6 +242,7 @@ static const char *read_command(
 		[WEB_DISMISS] = "dismiss",
 		[WEB_SET_PIN] = "pin",
 		[WEB_REPORT] = "report",
+		[WEB_PASSWORD] = "password",
 	};
 	char action[16];
 	unsigned kind = 0;
@@ -258,9 +259,10 @@ static const char *read_command(
 		return NULL;
 	if (kind != WEB_SET_PIN) {
 		form_get(req->body, "udid", c->udid, sizeof(c->udid));
-		return knows_phone(s, c->udid)
-			   ? NULL
-			   : "The box does not know that phone.";
+		if (!knows_phone(s, c->udid))
+			return "The box does not know that phone.";
+		return kind == WEB_PASSWORD ? site_read_password(s, req, c)
+					    : NULL;
 	}
 	form_get(req->body, "new", c->pin, sizeof(c->pin));
 	len = strlen(c->pin);
@@ -288,32 +290,39 @@ static bool knows_old_pin(
 	return false;
 }
 
+static void do_command(struct site *s, const struct http_request *req,
+    struct web_command *c, struct http_answer *a)
+{
+	const char *why = read_command(s, req, c);
+
+	if (why) {
+		site_refused(s, req, a, 400, why);
+		return;
+	}
+	if (c->kind == WEB_SET_PIN && !knows_old_pin(s, req, a))
+		return;
+	if (s->n_commands == COMMANDS_MAX) {
+		site_refused(s, req, a, 503, "Busy. Try again in a moment.");
+		return;
+	}
+	s->commands[s->n_commands++] = *c;
+	site_done(s, req, a);
+	if (c->kind == WEB_REPORT)
+		s->report_ms = 0;
+	if (c->kind == WEB_REPORT && !is_api(req))
+		a->headers = SEE_REPORT;
+}
+
 void site_post_do(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a)
 {
 	struct web_command c;
-	const char *why;
 
 	(void)view;
 	if (!site_has_token(s, req)) {
 		site_no_token(s, req, a);
 		return;
 	}
-	why = read_command(s, req, &c);
-	if (why) {
-		site_refused(s, req, a, 400, why);
-		return;
-	}
-	if (c.kind == WEB_SET_PIN && !knows_old_pin(s, req, a))
-		return;
-	if (s->n_commands == COMMANDS_MAX) {
-		site_refused(s, req, a, 503, "Busy. Try again in a moment.");
-		return;
-	}
-	s->commands[s->n_commands++] = c;
-	site_done(s, req, a);
-	if (c.kind == WEB_REPORT)
-		s->report_ms = 0;
-	if (c.kind == WEB_REPORT && !is_api(req))
-		a->headers = SEE_REPORT;
+	do_command(s, req, &c, a);
+	explicit_bzero(&c, sizeof(c));
 }

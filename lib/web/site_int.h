@@ -120,6 +120,14 @@ void site_post_settings(struct site *s, const struct http_request *req,
 void site_get_report(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a);
 
+/* --- site_password.c ----------------------------------------------------------- */
+
+void site_get_password(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+/* The fields of a form; NULL: they fit, else why not. */
+const char *site_read_password(const struct site *s,
+    const struct http_request *req, struct web_command *c);
+
 /* The session that a request names, or "". */
 bool site_session(
     struct site *s, const struct http_request *req, char token[AUTH_TOKEN + 1]);

@@ -98,6 +98,7 @@ static const char golden[] =
     "{\"ms\":150,\"from\":255,\"to\":255},"
     "{\"ms\":1050,\"from\":0,\"to\":0}]},"
     "\"state_at\":1699999990,\"attached\":true,\"encrypted\":false,"
+    "\"will_encrypt\":false,\"hint\":null,"
     "\"battery_pct\":null,"
     "\"progress\":{\"pct\":0,\"bytes_done\":0,\"bytes_per_s\":0,"
     "\"files_done\":0,\"seconds_left\":null},"

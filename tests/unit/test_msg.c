@@ -77,6 +77,10 @@ static struct msg sound(enum msg_type type)
 		m.u.report.offset = WEB_REPORT_MAX - MSG_REPORT_TEXT;
 		m.u.report.len = MSG_REPORT_TEXT;
 	}
+	if (type == MSG_PASSWORD || type == MSG_PASSWORD_SET)
+		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_PASSWORD)
+		strcpy(m.u.password.new_word, "a");
 	if (type == MSG_COMMAND) {
 		memset(&m.u, 0, sizeof(m.u));
 		snprintf(m.u.command.udid, sizeof(m.u.command.udid),
@@ -203,6 +207,15 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_RESULT, m.u.result.verified = 2);
 	REFUSED(
 	    MSG_RESULT, memset(m.u.result.text, 'x', sizeof(m.u.result.text)));
+	REFUSED(MSG_RESULT, m.u.result.unsure = 2);
+	REFUSED(MSG_START, m.u.start.password = 2);
+	REFUSED(MSG_PASSWORD, m.u.password.new_word[0] = '\0');
+	REFUSED(MSG_PASSWORD, m.u.password.new_word[0] = '\n');
+	REFUSED(MSG_PASSWORD, memset(m.u.password.old_word, 'x', PASSWORD_CAP));
+	REFUSED(MSG_PASSWORD_SET, m.u.password_set.did = PASSWORD_DID_COUNT_);
+	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_PASSWORD);
+	REFUSED(MSG_STATUS,
+	    (m.u.status.n_phones = 1, m.u.status.phones[0].will_encrypt = 2));
 	REFUSED(MSG_SERVING, m.u.serving.port = 0);
 	REFUSED(MSG_MQTT, m.u.mqtt.port = 0);
 	REFUSED(MSG_MQTT, memset(m.u.mqtt.password, 'x', 64));
