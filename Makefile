@@ -56,7 +56,7 @@ ifeq ($(BOARD),arm64)
 SYSROOT := $(IMAGE_WORK)/sysroot
 CROSS := --sysroot=$(SYSROOT) -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
 	-isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include \
-	-ffile-prefix-map=$(B)/= -ffile-prefix-map=$(CURDIR)/= -ffile-prefix-map=$(CURDIR)=.
+	-ffile-prefix-map=$(CURDIR)/= -ffile-prefix-map=$(B)/=
 CROSS_LD := --sysroot=$(SYSROOT) -B$(SYSROOT)/usr/lib/aarch64-linux-gnu \
 	-L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,--build-id=none
 endif
@@ -110,7 +110,7 @@ LIBS_util  := -lcrypto
 LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
 LIBS_vault = -lsqlite3 -lplist-2.0 -lxxhash -laio
 LIBS_web   = $(LIBS_slirp) -lcjson
-LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) -lseccomp -linih $(LIBS_util) -lpthread -lm
+LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) -lseccomp -linih -lblkid $(LIBS_util) -lpthread -lm
 LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))

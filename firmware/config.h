@@ -36,6 +36,9 @@ struct config {
 	enum log_level log;
 	char watchdog[CONFIG_TEXT]; /* "" none */
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
+	char notices[CONFIG_TEXT]; /* file of lines to be told; "" none */
+	bool disks; /* find and mount them at `vault` */
+	char boot_disk[32]; /* … but never this one; "" none */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
@@ -88,6 +91,13 @@ MUST_CHECK enum rc config_read(struct config *c, const char *path, FILE *err);
 
 /* The same from an open stream; `name` stands for the file's name. */
 MUST_CHECK enum rc config_read_stream(
+    struct config *c, FILE *in, const char *name, FILE *err);
+
+/*
+ * The same for what an owner writes: a key that the machine settles itself is
+ * a mistake, too. What is no mistake counts.
+ */
+MUST_CHECK enum rc config_read_settings(
     struct config *c, FILE *in, const char *name, FILE *err);
 
 /* Sets one value, from the command line: key is "section.name". */

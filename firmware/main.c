@@ -4,8 +4,10 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "init.h"
 #include "log.h"
 #include "log_ring.h"
 #include "outcome.h"
@@ -215,6 +217,8 @@ int main(int argc, char **argv)
 {
 	const struct cli_command *cmd;
 
+	if (argc > 0 && !strcmp(argv[0], "/init") && getpid() == 1)
+		return init_main();
 	if (argc > 1 && !strcmp(argv[1], ROLE_ARG))
 		return run_role(argc, argv);
 	if (argc < 2) {
