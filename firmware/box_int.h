@@ -10,6 +10,7 @@
 #include "ledger.h"
 #include "log_ring.h"
 #include "meter.h"
+#include "msg.h"
 #include "outcome.h"
 #include "phone_fsm.h"
 #include "policy.h"
@@ -65,7 +66,8 @@ struct box {
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
-	struct box_part usbmux, web, census, scrub;
+	struct box_part usbmux, web, census, scrub, disks;
+	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
 	bool scrub_killed;

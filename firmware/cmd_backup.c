@@ -260,6 +260,7 @@ static void on_message(struct backup *b, const struct msg *m)
 	case MSG_NONE:
 	case MSG_START:
 	case MSG_CANCEL:
+	case MSG_DISK:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:
