@@ -611,6 +611,27 @@ static enum rc open_led(struct box *b)
 	return led_open(&opts, &b->led);
 }
 
+/* Lines that the system left for an owner to read. */
+static void read_notices(struct box *b)
+{
+	FILE *f =
+	    b->config->notices[0] ? fopen(b->config->notices, "re") : NULL;
+	size_t len;
+
+	if (!f)
+		return;
+	len = fread(b->notice, 1, sizeof(b->notice) - 1, f);
+	fclose(f);
+	b->notice[len] = '\0';
+	while (len && b->notice[len - 1] == '\n')
+		b->notice[--len] = '\0';
+	for (char *c = b->notice; *c; c++)
+		if (*c == '\n')
+			*c = ';';
+	if (len)
+		snprintf(b->notice + len, sizeof(b->notice) - len, ".");
+}
+
 static int box_open(struct box *b, const struct config *config)
 {
 	enum rc rc;
@@ -622,6 +643,7 @@ static int box_open(struct box *b, const struct config *config)
 		log_warn("a report will have no log lines");
 	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
+	read_notices(b);
 	b->policy = (struct policy){ config->again_hours, config->ask_again,
 		config->ask_again_minutes, config->quiet_from,
 		config->quiet_to };

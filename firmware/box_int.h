@@ -82,6 +82,7 @@ struct box {
 	uint32_t weak_power_times;
 	int64_t night; /* wall_night_number() of the last turn */
 	char fault[200];
+	char notice[256]; /* of the system, at the start; "" none */
 	char pin[32]; /* of the page; "" none */
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
 	unsigned n_phones;

@@ -31,6 +31,7 @@
 #define CARD_MS     10000 /* a slow card has answered by then */
 #define WDOG_S      60
 #define PEACE_MS    (10 * 60 * 1000) /* then earlier crashes are forgotten */
+#define MEMORY_MS   20000
 #define END_MS      10000 /* for the box to end in good order */
 
 struct init {
@@ -41,6 +42,7 @@ struct init {
 	struct config config;
 	pid_t box; /* 0: does not run */
 	int64_t began_ms, start_ms;
+	int64_t memory_ms; /* when it is to be told; 0: it was */
 	unsigned crashes;
 	int end; /* what reboot() is asked for; 0: go on */
 };
@@ -282,6 +284,28 @@ static void reap(struct init *in)
 			box_ended(in, status);
 }
 
+/* How much of it a box takes that has settled. */
+static void tell_memory(struct init *in)
+{
+	unsigned long long total = 0, available = 0, kb;
+	char name[32];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	in->memory_ms = 0;
+	if (!f)
+		return;
+	while (fscanf(f, "%31[^:]: %llu kB\n", name, &kb) == 2) {
+		if (!strcmp(name, "MemTotal"))
+			total = kb;
+		else if (!strcmp(name, "MemAvailable"))
+			available = kb;
+		else if (!strcmp(name, "Buffers"))
+			break;
+	}
+	fclose(f);
+	log_note("memory total_kb=%llu available_kb=%llu", total, available);
+}
+
 /* --- the end --------------------------------------------------------------------------- */
 
 static void take_signals(struct init *in)
@@ -360,6 +384,8 @@ static void begin(struct init *in)
 	if (in->card.disk[0])
 		read_settings(in);
 	init_card_data(&in->card, in->config.state, in->notices);
+	if (in->card.disk[0])
+		init_card_pin(&in->card, in->config.state, in->notices);
 	write_config(in);
 	tell_notices(in);
 	start_box(in);
@@ -367,9 +393,13 @@ static void begin(struct init *in)
 
 static int time_left(const struct init *in)
 {
-	int64_t left = in->start_ms - mono_ms();
+	int64_t at = in->start_ms;
+	int64_t left;
 
-	if (!in->start_ms)
+	if (in->memory_ms && (!at || in->memory_ms < at))
+		at = in->memory_ms;
+	left = at - mono_ms();
+	if (!at)
 		return -1;
 	return left > 0 ? (int)left : 0;
 }
@@ -379,6 +409,7 @@ int init_main(void)
 	static struct init in = { .uevents = -1, .signals = -1 };
 
 	begin(&in);
+	in.memory_ms = mono_ms() + MEMORY_MS;
 	while (!in.end) {
 		struct pollfd fds[] = {
 			{ .fd = in.signals, .events = POLLIN },
@@ -391,6 +422,8 @@ int init_main(void)
 		take_signals(&in);
 		if (in.start_ms && mono_ms() >= in.start_ms)
 			start_box(&in);
+		if (in.memory_ms && mono_ms() >= in.memory_ms)
+			tell_memory(&in);
 	}
 	end_machine(&in);
 	return 1;

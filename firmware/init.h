@@ -29,6 +29,14 @@ bool init_card_find(struct init_card *out);
  * `notices`. */
 FILE *init_card_settings(const struct init_card *card, FILE *notices);
 
+/*
+ * PIN.txt on the card says the page's PIN to whoever holds the card. Deleted
+ * there, or not there yet: a new one is made in `dir`. Writes only what is not
+ * there yet.
+ */
+void init_card_pin(
+    const struct init_card *card, const char *dir, FILE *notices);
+
 /* Checks and mounts the box's own partition at `dir`, and makes it first
  * where the image has left its mark. What goes wrong is told on `notices`;
  * `dir` then lies in memory. */

@@ -11,6 +11,7 @@
 #include "board.h"
 #include "log.h"
 #include "mounter.h"
+#include "pin.h"
 
 #define LOG_MODULE   "init"
 #define CARD_DIR     "/card"
@@ -89,7 +90,7 @@ static FILE *copy_settings(FILE *notices)
 FILE *init_card_settings(const struct init_card *card, FILE *notices)
 {
 	FILE *out;
-	enum rc rc = mounter_mount_fat(card->fat, CARD_DIR);
+	enum rc rc = mounter_mount_fat(card->fat, CARD_DIR, false);
 
 	if (rc) {
 		fprintf(notices, "The card can't be read: %s\n", rc_words(rc));
@@ -98,6 +99,44 @@ FILE *init_card_settings(const struct init_card *card, FILE *notices)
 	out = copy_settings(notices);
 	mounter_leave(CARD_DIR);
 	return out;
+}
+
+/* --- PIN.txt ----------------------------------------------------------------------- */
+
+/* What is to stand on the card; "" when it does already. */
+static void look_for_pin(const char *dir, char pin[PIN_MAX])
+{
+	char on_card[PIN_MAX], here[PIN_MAX];
+	enum rc rc = pin_read(CARD_DIR, on_card);
+
+	if (rc && access(CARD_DIR "/" PIN_FILE, F_OK) != 0)
+		pin_forget(dir);
+	if (pin_load(dir, here))
+		here[0] = '\0';
+	if (!rc && !strcmp(on_card, here))
+		here[0] = '\0';
+	memcpy(pin, here, PIN_MAX);
+}
+
+void init_card_pin(const struct init_card *card, const char *dir, FILE *notices)
+{
+	char pin[PIN_MAX] = "";
+	enum rc rc = mounter_mount_fat(card->fat, CARD_DIR, false);
+
+	if (!rc) {
+		look_for_pin(dir, pin);
+		mounter_leave(CARD_DIR);
+	}
+	if (rc || !pin[0])
+		return;
+	rc = mounter_mount_fat(card->fat, CARD_DIR, true);
+	if (!rc) {
+		rc = pin_store(CARD_DIR, pin);
+		mounter_leave(CARD_DIR);
+	}
+	if (rc)
+		fprintf(notices, "The PIN can't be written to the card: %s\n",
+		    rc_words(rc));
 }
 
 /* --- the box's own partition ------------------------------------------------------- */
@@ -115,6 +154,20 @@ static bool has_mark(const char *path)
 	return n == (ssize_t)sizeof(mark) - 1 && !strcmp(text, mark);
 }
 
+/* The box's own one, or one that the image has marked, or one that nothing is
+ * known of any more: the card holds no other. */
+static bool is_data(const char *path, bool *is_new)
+{
+	struct blockdev_content content;
+
+	*is_new = has_mark(path);
+	if (*is_new)
+		return true;
+	if (blockdev_look(path, &content))
+		return false;
+	return !content.type[0] || !strcmp(content.label, board.data_label);
+}
+
 static bool find_data(
     const struct init_card *card, char *path, size_t cap, bool *is_new)
 {
@@ -123,31 +176,35 @@ static bool find_data(
 
 	for (unsigned i = 0; (!rc || rc == RC_LIMIT) && i < list.n; i++) {
 		const struct blockdev *d = &list.devs[i];
-		struct blockdev_content content;
 
-		if (!d->is_part || strcmp(d->disk, card->disk) != 0 ||
-		    !dev_path(path, cap, d->name) || !strcmp(path, card->fat))
-			continue;
-		*is_new = has_mark(path);
-		if (*is_new)
-			return true;
-		if (blockdev_look(path, &content) == RC_OK &&
-		    !strcmp(content.label, board.data_label))
+		if (d->is_part && !strcmp(d->disk, card->disk) &&
+		    dev_path(path, cap, d->name) && strcmp(path, card->fat) &&
+		    is_data(path, is_new))
 			return true;
 	}
 	return false;
 }
 
-static enum rc prepare(const char *path, bool is_new)
+static enum rc prepare(const char *path, bool is_new, FILE *notices)
 {
-	enum rc rc = RC_OK;
+	enum rc rc;
 
 	if (is_new) {
 		log_note(
 		    "first start: making the data partition path=%s", path);
 		rc = mounter_make(path, board.data_label);
+		if (rc)
+			return rc;
 	}
-	return rc ? rc : mounter_check(path);
+	rc = mounter_check(path);
+	if (rc != RC_CORRUPT)
+		return rc;
+	rc = mounter_mend(path);
+	if (!rc)
+		fprintf(notices,
+		    "The card's data partition was damaged and is mended; the "
+		    "card may be wearing out\n");
+	return rc;
 }
 
 void init_card_data(
@@ -158,7 +215,7 @@ void init_card_data(
 	enum rc rc = RC_NOTFOUND;
 
 	if (card->disk[0] && find_data(card, path, sizeof(path), &is_new)) {
-		rc = prepare(path, is_new);
+		rc = prepare(path, is_new, notices);
 		if (!rc)
 			rc = mounter_mount(path, dir);
 	}

@@ -23,15 +23,29 @@ bool mounter_knows(const char *type)
 	return !strcmp(type, "ext4");
 }
 
-enum rc mounter_check(const char *path)
+static enum rc e2fsck(const char *const *argv)
 {
-	const char *const argv[] = { "/usr/sbin/e2fsck", "-p", path, NULL };
 	int status;
 	enum rc rc = tool_run(argv, CHECK_S, &status);
 
 	if (rc)
 		return rc;
 	return status & ~(E2FSCK_MENDED | E2FSCK_REBOOT) ? RC_CORRUPT : RC_OK;
+}
+
+enum rc mounter_check(const char *path)
+{
+	const char *const argv[] = { "/usr/sbin/e2fsck", "-p", path, NULL };
+
+	return e2fsck(argv);
+}
+
+enum rc mounter_mend(const char *path)
+{
+	const char *const argv[] = { "/usr/sbin/e2fsck", "-f", "-y", path,
+		NULL };
+
+	return e2fsck(argv);
 }
 
 enum rc mounter_make(const char *path, const char *label)
@@ -64,9 +78,10 @@ enum rc mounter_mount(const char *path, const char *dir)
 	    path, dir, "ext4", SAFE | MS_NOATIME, "errors=remount-ro");
 }
 
-enum rc mounter_mount_fat(const char *path, const char *dir)
+enum rc mounter_mount_fat(const char *path, const char *dir, bool writable)
 {
-	return mount_at(path, dir, "vfat", SAFE | MS_RDONLY, NULL);
+	return mount_at(path, dir, "vfat",
+	    SAFE | (writable ? MS_SYNCHRONOUS : MS_RDONLY), NULL);
 }
 
 void mounter_leave(const char *dir)

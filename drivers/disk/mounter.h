@@ -15,6 +15,10 @@ bool mounter_knows(const char *type);
  */
 MUST_CHECK enum rc mounter_check(const char *path);
 
+/* Mends all that can be mended, whatever files that costs: for the box's own
+ * partition only. RC_CORRUPT: it is beyond that. */
+MUST_CHECK enum rc mounter_mend(const char *path);
+
 /* Makes a new ext4. Everything that was there is gone. */
 MUST_CHECK enum rc mounter_make(const char *path, const char *label);
 
@@ -24,8 +28,9 @@ MUST_CHECK enum rc mounter_make(const char *path, const char *label);
  */
 MUST_CHECK enum rc mounter_mount(const char *path, const char *dir);
 
-/* Mounts a FAT read-only. */
-MUST_CHECK enum rc mounter_mount_fat(const char *path, const char *dir);
+/* Mounts a FAT; when it may be written, what is written is on it at once. */
+MUST_CHECK enum rc mounter_mount_fat(
+    const char *path, const char *dir, bool writable);
 
 /* Away with it, also when its disk is gone or files on it are open; then
  * `dir` is removed. */

@@ -44,6 +44,7 @@ enum status_state {
 	STATE_DAMAGED, /* the newest backup is no longer whole on the disk */
 	STATE_SCRUBBED, /* in the ledger only: all was read again */
 	STATE_WEAK_POWER, /* of the box: its supply dipped */
+	STATE_NOTICE, /* of the box: its card or its settings, `detail` says */
 	STATE_BOX_FAULT,
 	STATE_COUNT_
 };

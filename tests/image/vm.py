@@ -75,11 +75,12 @@ class Card:
         subprocess.run(["mcopy", "-o", "-i", f"{self.path}@@1M", "-", f"::{name}"],
                        input=data, check=True, env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
 
-    def damage_data(self):
-        """The first MiB of the box's own partition becomes noise."""
+    def damage_data(self, at, size):
+        """A part of the box's own partition becomes noise."""
         with open(self.path, "r+b") as f:
-            f.seek((1 + 60) << 20)
-            f.write(os.urandom(1 << 20))
+            f.seek(((1 + 60) << 20) + at)
+            while size > 0:
+                size -= f.write(os.urandom(min(size, 1 << 20)))
 
 
 class Vm:
@@ -118,6 +119,9 @@ class Vm:
         if self.card:
             args += ["-drive", f"if=none,id=card,format=raw,file={self.card.path}",
                      "-device", "virtio-blk-pci,drive=card"]
+        for number, path in enumerate(self.disks):
+            args += ["-drive", f"if=none,id=start{number},format=raw,file={path}", "-device",
+                     f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
         self.began = time.time()
         with open(self.dir / "qemu.log", "ab") as log:
             self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -266,6 +270,12 @@ class Vm:
                 raise Failed(f"state {st['state']}, not {state}; {json.dumps(st)[:600]}\n"
                              + self.serial[-3000:])
             self.read_serial(0.5)
+
+    def sleep(self, seconds):
+        """Lets the machine go on; its console is read meanwhile."""
+        end = time.time() + seconds
+        while time.time() < end:
+            self.read_serial(0.1)
 
     def led_edges(self):
         """(host time, "green"/"red", on) of each change of a pin."""

@@ -277,9 +277,11 @@ def board_files(args, folders):
     for folder in ('arm64', args.board):
         for path in sorted(glob.glob(os.path.join(TOP, 'board', folder, 'card', '*'))):
             name = os.path.basename(path)
-            data = read(path).replace(b'\r\n', b'\n').replace(b'\n', b'\r\n')
-            write(os.path.join(staged, name), data if name.endswith('.TXT') else read(path))
+            data = read(path)
+            if name in ('SETTINGS.txt', 'README.txt'):  # for a PC's editor
+                data = data.replace(b'\n', b'\r\n')
             files[name] = os.path.join(staged, name)
+            write(files[name], data)
     return files
 
 
