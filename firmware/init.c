@@ -135,11 +135,30 @@ static void load_modules(struct init *in)
 	log_note("kernel modules loaded=%u", n);
 }
 
+/* A word of the kernel's command line. */
+static bool was_told(const char *word)
+{
+	char line[2048];
+	FILE *f = fopen("/proc/cmdline", "re");
+	bool found = false;
+
+	if (!f)
+		return false;
+	if (fgets(line, sizeof(line), f))
+		for (char *save, *w = strtok_r(line, " \n", &save); w;
+		     w = strtok_r(NULL, " \n", &save))
+			found = found || !strcmp(w, word);
+	fclose(f);
+	return found;
+}
+
 /* From here on the machine restarts itself unless the box takes over. */
 static void arm_watchdog(struct init *in)
 {
 	struct wdog *w;
 
+	if (was_told("nightstand.watchdog=off"))
+		return;
 	if (!facts_watchdog(
 		"/sys", in->config.watchdog, sizeof(in->config.watchdog))) {
 		log_note("this machine has no watchdog");
@@ -365,9 +384,22 @@ static void open_signals(struct init *in)
 	reboot(RB_DISABLE_CAD);
 }
 
+/* A machine without a console: what is opened next must not become where the
+ * log goes. */
+static void fill_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void begin(struct init *in)
 {
-	/* /proc is not there yet for anybody to look into. */
+	fill_standard_files();
 	umask(022);
 	setenv("PATH", "/usr/sbin:/usr/bin", 1);
 	setenv("HOME", "/", 1);

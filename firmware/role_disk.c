@@ -203,7 +203,7 @@ static void tell_refusal(
 		tell_of(out, DISK_READONLY, &c->dev, &c->content,
 		    "Its file system is damaged, and what can be mended "
 		    "without a choice was not enough. Check it on a computer "
-		    "(e2fsck); until then nothing is written to it.");
+		    "(e2fsck); until then no backup goes to it.");
 	else
 		tell_of(out, DISK_FAILING, &c->dev, &c->content,
 		    "It could not be checked and mounted.");

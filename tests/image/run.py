@@ -28,8 +28,8 @@ class Rig:
         self.dir = pathlib.Path(folder)
         self.vms = []
 
-    def card(self, settings=None):
-        return vm.Card(self.dir / "card.img", settings)
+    def card(self, settings=None, **options):
+        return vm.Card(self.dir / "card.img", settings, **options)
 
     def disk(self, name, make=None, mib=256):
         """A disk's bytes: empty, or what the command `make` puts on it."""

@@ -63,9 +63,9 @@ def free_port():
 class Card:
     """The SD card: a copy of the image's, as large as a small real one."""
 
-    def __init__(self, path, settings=None):
+    def __init__(self, path, settings=None, board="qemu-arm64"):
         self.path = pathlib.Path(path)
-        shutil.copyfile(image_dir() / "card.img", self.path)
+        shutil.copyfile(image_dir().parent / board / "card.img", self.path)
         os.truncate(self.path, CARD_BYTES)
         if settings is not None:
             self.put("SETTINGS.txt", settings)
@@ -122,6 +122,9 @@ class Vm:
         for number, path in enumerate(self.disks):
             args += ["-drive", f"if=none,id=start{number},format=raw,file={path}", "-device",
                      f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
+        return self._begin(args)
+
+    def _begin(self, args):
         self.began = time.time()
         with open(self.dir / "qemu.log", "ab") as log:
             self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -130,6 +133,30 @@ class Vm:
         self._qmp_read(lambda m: "QMP" in m)
         self.do("qmp_capabilities")
         return self
+
+    def start_pi(self):
+        """The Pi's own card in QEMU's Pi 3B: its device tree, its SD controller,
+        its command line. The loader is QEMU; one USB device at most."""
+        image = image_dir().parent / "rpi-arm64"
+        tree = self.dir / "pi.dtb"
+        files = image / "card"
+        subprocess.run(["fdtoverlay", "-i", str(files / "bcm2837-rpi-3-b.dtb"), "-o", str(tree),
+                        str(files / "nightstand-leds.dtbo")], check=True)
+        # QEMU's Pi restarts at once when its watchdog is merely started.
+        line = (files / "cmdline.txt").read_text().strip() + " nightstand.watchdog=off"
+        args = ["qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg,thread=single",
+                "-m", "1024", "-kernel", str(image / "kernel8.img"),
+                "-initrd", str(image / "initrd.img"), "-dtb", str(tree), "-append", line,
+                "-drive", f"if=sd,format=raw,file={self.card.path}", "-serial", "null",
+                "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
+                "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
+                "-display", "none", "-no-reboot", "-monitor", "none"]
+        return self._begin(args)
+
+    def pi_pins(self):
+        """The levels of the Pi's first 32 pins."""
+        text = self.do("human-monitor-command", **{"command-line": "xp /1wx 0x3f200034"})
+        return int(text.split()[-1], 16)
 
     def _connect(self, name):
         end = time.time() + 20 * SLOW

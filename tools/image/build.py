@@ -282,6 +282,43 @@ def board_files(args, folders):
                 data = data.replace(b'\n', b'\r\n')
             files[name] = os.path.join(staged, name)
             write(files[name], data)
+    if args.board == 'rpi-arm64':
+        files.update(pi_files(args, folders, staged))
+    return files
+
+
+# What the loader looks for: name on the card -> name in its package. A Pi 5
+# has its loader on the board, and two names for its newer chip.
+PI_LOADER = ('bootcode.bin', 'start.elf', 'fixup.dat', 'start4.elf', 'fixup4.dat')
+PI_TREES = ('bcm2711-rpi-4-b', 'bcm2711-rpi-400', 'bcm2711-rpi-cm4-io', 'bcm2712-rpi-5-b',
+            'bcm2712-d-rpi-5-b', 'bcm2837-rpi-3-a-plus', 'bcm2837-rpi-3-b',
+            'bcm2837-rpi-3-b-plus', 'bcm2837-rpi-cm3-io3', 'bcm2837-rpi-zero-2-w')
+
+
+def pi_files(args, folders, staged):
+    kernel = kernel_folder(args.work)
+    trees = os.path.join(kernel, 'dtb/broadcom')
+    if not os.path.isdir(trees):  # trixie's own kernel has them elsewhere
+        trees = os.path.join(args.work, 'kernel/usr/lib',
+                             'linux-image-' + os.path.basename(kernel), 'broadcom')
+    wanted = {n: os.path.join(folders['boot'], 'usr/lib/raspi-firmware', n) for n in PI_LOADER}
+    for name in PI_TREES:
+        path = os.path.join(trees, name + '.dtb')
+        if os.path.exists(path):
+            wanted[name + '.dtb'] = path
+        elif not name.startswith('bcm2712'):
+            raise BadImage('the kernel has no device tree %s' % name)
+    if 'bcm2712-d-rpi-5-b.dtb' in wanted:
+        wanted['bcm2712d0-rpi-5-b.dtb'] = wanted['bcm2712-d-rpi-5-b.dtb']
+    files = {}
+    for name, path in wanted.items():
+        files[name] = os.path.join(staged, name)
+        write(files[name], read(path))
+    overlay = os.path.join(staged, 'nightstand-leds.dtbo')
+    source = os.path.join(TOP, 'board/rpi-arm64/nightstand-leds.dts')
+    subprocess.run(['dtc', '-q', '-@', '-I', 'dts', '-O', 'dtb', '-o', overlay, source], check=True)
+    write(overlay, read(overlay))
+    files['overlays/nightstand-leds.dtbo'] = overlay
     return files
 
 
@@ -292,6 +329,9 @@ def report(args, out, tree, n_modules, n_libs):
     print('  kernel %.1f MiB, initramfs %.1f MiB (%.1f unpacked: program, %d libraries, %d modules)'
           % (os.path.getsize(out('kernel8.img')) / 2**20,
              os.path.getsize(out('initrd.img')) / 2**20, tree / 2**20, n_libs, n_modules))
+    if args.board == 'rpi-arm64':
+        print('  to a card: find its name with `lsblk -d -o NAME,SIZE,MODEL,TRAN`, then as root\n'
+              '      dd if=%s of=/dev/NAME bs=4M conv=fsync status=progress' % out('card.img'))
     if size > LIMIT:
         raise BadImage('the image is too large')
 
