@@ -200,6 +200,13 @@ image: deps-image ## BOARD=rpi-arm64 or qemu-arm64: the whole firmware (UPDATE=1
 	@tools/image/build.py image --cache $(IMAGE_CACHE) --work $(IMAGE_WORK) --board $(IMAGE) \
 		--program $(B)/nightstand --version $(VERSION) --out $(IMAGE_OUT) --level $(LEVEL)
 
+.PHONY: check-image
+check-image: ## the image in a virtual machine: starts, disks, settings, power cuts (K=TEXT, CUTS=50)
+	@$(MAKE) --no-print-directory image BOARD=qemu-arm64
+	@$(MAKE) --no-print-directory image BOARD=rpi-arm64
+	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
+		tests/image/run.py $(if $(K),-k $(K)) $(if $(KEEP),--keep) $(if $(RESULTS),--results $(abspath $(RESULTS)))
+
 .PHONY: units check check-all check-units check-e2e check-tree
 units: $(UNIT) $(POWER) $(FUZZ)
 

@@ -33,6 +33,9 @@ def test_mistakes_are_told_by_line(rig):
     assert st["led"]["id"] == "fault", st["led"]
 
 
+test_mistakes_are_told_by_line.quick = True
+
+
 def test_garbage_for_settings(rig):
     """Bytes of any kind: told, and the box starts."""
     disk = rig.disk("backups", ["mkfs.ext4", "-q"])

@@ -67,6 +67,10 @@ def test_ready_with_disk(rig):
             f"{total - free:.0f} MiB of {total:.0f} taken")
 
 
+test_no_disk_three_red_blinks.quick = True
+test_ready_with_disk.quick = True
+
+
 def calm(m):
     """When the green LED came on for the short blink of `ready`: after five
     dark seconds, or followed by them."""
@@ -83,6 +87,16 @@ def test_figures_of_memory(rig):
     m.wait_state("no_disk")
     m.wait_line(r"memory total_kb=\d+")
     assert "Out of memory" not in m.serial
+
+
+def test_hung_kernel_is_restarted(rig):
+    """The processor runs in a circle with interrupts off: the watchdog bites."""
+    m = rig.vm(rig.card()).start()
+    m.wait_state("no_disk")
+    m.hang()
+    began = time.time()
+    m.wait_event("WATCHDOG", 100)
+    return f"bit after {time.time() - began:.0f} s"
 
 
 def test_data_partition_broken(rig):

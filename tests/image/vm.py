@@ -54,10 +54,44 @@ def device_tree(folder, memory):
     return out
 
 
+def by_hand():
+    """vm.py --run: the console here, the page on 127.0.0.1:8080."""
+    import sys
+    import tempfile
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="nightstand-vm-"))
+    machine = Vm(folder, Card(folder / "card.img"))
+    machine.port = int(os.environ.get("PORT", "8080"))
+    machine.start()
+    print(f"page http://127.0.0.1:{machine.port}/, card and log in {folder}; Ctrl-C cuts the power")
+    try:
+        while machine.proc.poll() is None:
+            at = len(machine.serial)
+            machine.read_serial(0.5)
+            sys.stdout.write(machine.serial[at:])
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        machine.cut()
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def ask(s, command):
+    """One exchange of the debugger's protocol; None: only its answer."""
+    if command is not None:
+        data = command.encode()
+        s.sendall(b"$" + data + b"#%02x" % (sum(data) & 0xff))
+    s.settimeout(10)
+    text = b""
+    while True:
+        text += s.recv(4096)
+        found = re.search(rb"\$([^#]*)#..", text)
+        if found:
+            s.sendall(b"+")
+            return found.group(1)
 
 
 class Card:
@@ -113,6 +147,7 @@ class Vm:
                 "-device", "i6300esb", "-action", "watchdog=none",
                 "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
+                "-gdb", f"unix:{self.dir}/gdb,server=on,wait=off",
                 "-display", "none", "-no-reboot", "-nodefaults",
                 "-trace", "pl061_set_output", "-D", str(self.dir / "leds.log"),
                 "-msg", "timestamp=on"]
@@ -257,6 +292,20 @@ class Vm:
                 return message
         return self._qmp_read(lambda m: m.get("event") == name, timeout)
 
+    def hang(self):
+        """The kernel runs in a circle with interrupts off, by way of QEMU's
+        stub for debuggers."""
+        with self._connect("gdb") as s:
+            s.sendall(b"\x03")
+            ask(s, None)
+            pc = int.from_bytes(bytes.fromhex(ask(s, "p20").decode()), "little")
+            cpsr = int.from_bytes(bytes.fromhex(ask(s, "p21").decode()), "little")
+            here = bytes.fromhex("00000014").hex()  # b .
+            assert ask(s, f"M{pc:x},4:{here}") == b"OK"
+            masked = (cpsr | 0x3c0).to_bytes(4, "little").hex()
+            assert ask(s, f"P21={masked}") == b"OK"
+            ask(s, "D")
+
     def plug_disk(self, path, name="d", readonly=False):
         # A disk that was pulled while it was in use keeps its node for ever.
         self.plugs += 1
@@ -317,3 +366,7 @@ class Vm:
                 last[pin] = on
                 edges.append((float(found.group(1)), PINS[pin], on))
         return edges
+
+
+if __name__ == "__main__":
+    by_hand()
