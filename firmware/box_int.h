@@ -10,6 +10,7 @@
 #include "ledger.h"
 #include "log_ring.h"
 #include "meter.h"
+#include "msg.h"
 #include "outbox.h"
 #include "outcome.h"
 #include "phone_fsm.h"
@@ -73,7 +74,8 @@ struct box {
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
-	struct box_part usbmux, web, census, scrub;
+	struct box_part usbmux, web, census, scrub, disks;
+	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
 	bool scrub_killed;
@@ -94,6 +96,7 @@ struct box {
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
 	char fault[200];
+	char notice[256]; /* of the system, at the start; "" none */
 	char pin[32]; /* of the page; "" none */
 	struct tlscert cert; /* of the page; its cert_len is 0: none */
 	char dismiss[48]; /* the phone whose warning is to go; "" none */

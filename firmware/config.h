@@ -41,6 +41,9 @@ struct config {
 	char hook_secret[64]; /* "" nothing is signed */
 	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
+	char notices[CONFIG_TEXT]; /* file of lines to be told; "" none */
+	bool disks; /* find and mount them at `vault` */
+	char boot_disk[32]; /* … but never this one; "" none */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
@@ -93,6 +96,13 @@ MUST_CHECK enum rc config_read(struct config *c, const char *path, FILE *err);
 
 /* The same from an open stream; `name` stands for the file's name. */
 MUST_CHECK enum rc config_read_stream(
+    struct config *c, FILE *in, const char *name, FILE *err);
+
+/*
+ * The same for what an owner writes: a key that the machine settles itself is
+ * a mistake, too. What is no mistake counts.
+ */
+MUST_CHECK enum rc config_read_settings(
     struct config *c, FILE *in, const char *name, FILE *err);
 
 /* Sets one value, from the command line: key is "section.name". */

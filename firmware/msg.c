@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "log.h"
 #include "relpath.h"
 #include "session.h"
@@ -28,6 +29,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_PASSWORD_SET] = sizeof(struct msg_password_set),
 	[MSG_ATTACHED] = sizeof(struct msg_device),
 	[MSG_DETACHED] = sizeof(struct msg_device),
+	[MSG_DISK] = sizeof(struct msg_disk),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
 	[MSG_REQUESTED] = sizeof(struct msg_requested),
@@ -207,6 +209,9 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 		return UDID(m->u.device.udid);
+	case MSG_DISK:
+		return m->u.disk.state <= DISK_FAILING && ENDS(m->u.disk.fs) &&
+		       ENDS(m->u.disk.model) && ENDS(m->u.disk.why);
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&

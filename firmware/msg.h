@@ -30,6 +30,8 @@ enum msg_type {
 	/* usbmux -> box */
 	MSG_ATTACHED,
 	MSG_DETACHED,
+	/* disk -> box */
+	MSG_DISK,
 	/* session -> box */
 	MSG_PHONE,
 	MSG_PHASE,
@@ -90,6 +92,13 @@ struct msg_start {
 
 struct msg_device { /* ATTACHED, DETACHED */
 	char udid[48];
+};
+
+struct msg_disk {
+	uint8_t state; /* enum disk_state */
+	char fs[16];
+	char model[48];
+	char why[200]; /* as in struct disk */
 };
 
 struct msg_phone {
@@ -246,6 +255,7 @@ struct msg {
 	union {
 		struct msg_start start;
 		struct msg_device device;
+		struct msg_disk disk;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;

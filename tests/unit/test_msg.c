@@ -45,7 +45,7 @@ static struct msg sound(enum msg_type type)
 		    "00008120-0010BD9489E70017");
 	}
 	if (type == MSG_PHASE || type == MSG_PROGRESS || type == MSG_RESULT ||
-	    type == MSG_REQUESTED || type == MSG_STATUS)
+	    type == MSG_REQUESTED || type == MSG_STATUS || type == MSG_DISK)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SERVING)
 		m.u.serving.port = 8080;
@@ -188,6 +188,8 @@ static void fields_are_checked(void **state)
 	(void)state;
 	REFUSED(MSG_ATTACHED, m.u.device.udid[3] = '/');
 	REFUSED(MSG_DETACHED, memset(m.u.device.udid, 'a', 48));
+	REFUSED(MSG_DISK, m.u.disk.state = DISK_FAILING + 1);
+	REFUSED(MSG_DISK, memset(m.u.disk.why, 'x', sizeof(m.u.disk.why)));
 	REFUSED(MSG_PHONE, memset(m.u.phone.name, 'x', sizeof(m.u.phone.name)));
 	REFUSED(MSG_PHONE, m.u.phone.battery_pct = 101);
 	REFUSED(MSG_PHONE, m.u.phone.encrypted = 2);
