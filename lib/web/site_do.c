@@ -77,7 +77,7 @@ void site_refused(struct site *s, const struct http_request *req,
 
 /* --- the PIN ----------------------------------------------------------------- */
 
-static void show_login(
+void site_show_login(
     struct site *s, int status, const char *said, struct http_answer *a)
 {
 	struct markup m;
@@ -97,7 +97,7 @@ void site_get_login(struct site *s, const struct http_request *req,
 		a->headers = SEE_HOME;
 		return;
 	}
-	show_login(s, 200, "", a);
+	site_show_login(s, 200, "", a);
 }
 
 void site_get_session(struct site *s, const struct http_request *req,
@@ -141,7 +141,7 @@ static void not_let_in(struct site *s, const struct http_request *req,
 	if (is_api(req))
 		site_refused(s, req, a, status, said);
 	else
-		show_login(s, status, said, a);
+		site_show_login(s, status, said, a);
 	if (wait_s) {
 		snprintf(s->headers, sizeof(s->headers),
 		    "%sRetry-After: %d\r\n", a->headers, wait_s);
