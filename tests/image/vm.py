@@ -298,12 +298,14 @@ class Vm:
         with self._connect("gdb") as s:
             s.sendall(b"\x03")
             ask(s, None)
-            pc = int.from_bytes(bytes.fromhex(ask(s, "p20").decode()), "little")
-            cpsr = int.from_bytes(bytes.fromhex(ask(s, "p21").decode()), "little")
-            here = bytes.fromhex("00000014").hex()  # b .
-            assert ask(s, f"M{pc:x},4:{here}") == b"OK"
-            masked = (cpsr | 0x3c0).to_bytes(4, "little").hex()
-            assert ask(s, f"P21={masked}") == b"OK"
+            regs = bytearray.fromhex(ask(s, "g").decode())  # x0..x30, sp, pc, cpsr
+            pc = int.from_bytes(regs[256:264], "little")
+            cpsr = int.from_bytes(regs[264:268], "little") | 0x3c0
+            regs[264:268] = cpsr.to_bytes(4, "little")
+            for command in (f"M{pc:x},4:00000014", "G" + regs.hex()):  # b .
+                answer = ask(s, command)
+                if answer != b"OK":
+                    raise Failed(f"the debugger's stub says {answer} to {command[:20]}")
             ask(s, "D")
 
     def plug_disk(self, path, name="d", readonly=False):
