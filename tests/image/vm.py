@@ -118,12 +118,14 @@ class Card:
 
 
 class Vm:
-    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=()):
+    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
+                 cable=False):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
         self.cmdline = cmdline
         self.disks = list(disks)
+        self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.port = free_port()
         self.serial = ""
         self.proc = self.qmp = self.line = None
@@ -134,7 +136,7 @@ class Vm:
     # --- begin and end
 
     def start(self):
-        for name in ("serial", "qmp", "leds.log"):
+        for name in ("serial", "qmp", "gdb", "cable", "leds.log"):
             (self.dir / name).unlink(missing_ok=True)
         tree = device_tree(self.dir, self.memory)
         image = image_dir()
@@ -142,7 +144,9 @@ class Vm:
                 "-m", str(self.memory), "-kernel", str(image / "kernel8.img"),
                 "-initrd", str(image / "initrd.img"), "-dtb", str(tree),
                 "-append", self.cmdline, "-device", "qemu-xhci,id=xhci",
-                "-netdev", f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80",
+                "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"
+                if self.cable else
+                f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80",
                 "-device", "virtio-net-pci,netdev=n,romfile=",
                 "-device", "i6300esb", "-action", "watchdog=none",
                 "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
