@@ -2,6 +2,7 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BOARD_LEDS 4
@@ -20,6 +21,7 @@ struct board {
 	const char *listen;
 	int port;
 	const char *watchdog; /* "" = none */
+	bool sets_clock; /* it has none that goes on without power */
 
 	/* The rest is for the image, whose first process is ours. */
 	struct {

@@ -15,7 +15,7 @@
 
 /* One backup of one phone, or the census of a vault. */
 int role_session(int fd);
-/* Tells when a phone is unlocked. */
+/* Tells a phone's time, and when it is unlocked. */
 int role_watch(int fd);
 /* Follows who is on the cable. */
 int role_usbmux(int fd);

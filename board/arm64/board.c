@@ -14,6 +14,7 @@ const struct board board = {
 	.listen = "127.0.0.1",
 	.port = 80,
 	.watchdog = "",
+	.sets_clock = true,
 	.leds = {
 		/* on pins, by the overlay nightstand-leds */
 		{ "status:green", "status:red" },
