@@ -19,6 +19,42 @@ def test_same_bytes_in_another_folder(rig):
         assert one == other, f"{name} differs"
 
 
+def test_card_is_written_only_when_asked(rig):
+    """A loop device plays the card; /sys is a folder that calls it USB."""
+    if os.geteuid() != 0:
+        raise vm.Skip("loop devices need root")
+    image, path = vm.image_dir() / "card.img", rig.disk("card", mib=600)
+    loop = subprocess.run(["losetup", "-f", "--show", str(path)], check=True, text=True,
+                          capture_output=True).stdout.strip()
+    name = os.path.basename(loop)
+
+    def write(where, answer):
+        """The writer's exit status; the device lies at `where` in /sys."""
+        sys = rig.dir / where
+        real = sys / "devices" / where / "block" / name
+        real.mkdir(parents=True, exist_ok=True)
+        (real / "size").write_text(f"{(600 << 20) // 512}\n")
+        (sys / "class/block").mkdir(parents=True, exist_ok=True)
+        link = sys / "class/block" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(real)
+        return subprocess.run([str(vm.TOP / "tools/image/write-card.sh"), str(image), loop],
+                              input=answer, text=True, capture_output=True,
+                              env=dict(os.environ, SYS=str(sys))).returncode
+
+    try:
+        size = image.stat().st_size
+        assert write("pci0", name) != 0, "a disk that is built in was taken"
+        assert write("usb1", "yes") != 0, "another answer did"
+        with open(path, "rb") as f:
+            assert not any(f.read(size)), "something was written unasked"
+        assert write("usb1", name) == 0
+        with open(path, "rb") as f:
+            assert f.read(size) == image.read_bytes()
+    finally:
+        subprocess.run(["losetup", "-d", loop], check=True)
+
+
 def test_card_says_what_is_in_it(rig):
     """Each library and module has a package in the list, each a licence; the
     image is small enough."""

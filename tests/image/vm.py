@@ -30,6 +30,10 @@ class Failed(Exception):
     pass
 
 
+class Skip(Exception):
+    """Not tried, and why."""
+
+
 def image_dir():
     default = TOP / "build/image/qemu-arm64"
     return pathlib.Path(os.environ.get("NIGHTSTAND_IMAGE", default))
