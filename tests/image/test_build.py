@@ -39,7 +39,7 @@ def test_card_is_written_only_when_asked(rig):
         link.unlink(missing_ok=True)
         link.symlink_to(real)
         return subprocess.run([str(vm.TOP / "tools/image/write-card.sh"), str(image), loop],
-                              input=answer, text=True, capture_output=True,
+                              input=answer + "\n", text=True, capture_output=True,
                               env=dict(os.environ, SYS=str(sys))).returncode
 
     try:
