@@ -56,8 +56,10 @@ static void put_prepare(
 	markup_raw(m, "</summary><p class=\"said\">Everything that is on it "
 		      "will be gone.</p>");
 	page_form_begin(m, "/do", csrf);
+	markup_raw(m, "<input type=\"hidden\" name=\"disk\" value=\"");
+	markup_text(m, st->disk.offer);
 	markup_raw(m,
-	    "<label for=\"wipe\">The PIN, to be sure</label>"
+	    "\"><label for=\"wipe\">The PIN, to be sure</label>"
 	    "<input id=\"wipe\" name=\"pin\" type=\"password\" "
 	    "inputmode=\"numeric\" autocomplete=\"off\" required>"
 	    "<p class=\"do\"><button name=\"action\" value=\"prepare\">"
