@@ -60,7 +60,8 @@ struct mux_ops {
 	/* The phone has agreed on a version: connections may be made. */
 	void (*ready)(void *ctx, int version);
 	/* Answers mux_connect(): RC_OK, RC_REFUSED by the phone, RC_TIMEOUT,
-	 * RC_GONE. On an error the connection is no more. */
+	 * RC_GONE. On an error the connection is no more; on RC_OK this one
+	 * may call mux_close(). */
 	void (*opened)(void *ctx, void *who, enum rc rc);
 	/* Bytes from the phone, lent for the call. Tells how many were taken;
 	 * MUX_NOBODY: the client is gone, close it (`closed` follows). */
