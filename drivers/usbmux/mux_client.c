@@ -331,8 +331,10 @@ static void take_message(struct mux_client *c, const uint8_t *msg, size_t len)
 		result(c, r.tag, MUX_REPLY_BAD_VERSION);
 	} else if (!rc && c->state == MUX_CLIENT_LISTENS) {
 		result(c, r.tag, MUX_REPLY_BAD_COMMAND);
-		if (c->state != MUX_CLIENT_DEAD)
+		if (c->out_len)
 			c->state = MUX_CLIENT_ENDS;
+		else
+			die(c);
 	} else if (!rc) {
 		do_request(c, &r);
 	}
