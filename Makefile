@@ -82,7 +82,8 @@ LIBS_util  := -lcrypto
 LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
 LIBS_vault = -lsqlite3 -lplist-2.0 -lxxhash -laio
 LIBS_web   = -lslirp -lcjson
-LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) -lseccomp -linih $(LIBS_util) -lpthread -lm
+LIBS_drv   = -lusb-1.0 -lplist-2.0
+LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) $(LIBS_drv) -lseccomp -linih $(LIBS_util) -lpthread -lm
 LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))

@@ -41,7 +41,7 @@ door 'plist/' '^(lib/phone/(pl|device)[^/]*|lib/vault/plistread\.c|drivers/usbmu
 door 'libimobiledevice/' '^(lib/phone/(device|pairing)[^/]*|tests/)'
 door 'cJSON' '^(lib/web/|lib/util/json|firmware/|tools/vaultdump/|tests/)'
 door 'libslirp' '^drivers/nic/'
-door 'libusb\.h' '^drivers/usbmux/usb_port\.c$'
+door 'libusb-1\.0' '^drivers/usbmux/usb_port\.c$'
 door 'ini\.h' '^firmware/config'
 
 # lib/ never includes what stands left of it; phonesim shares no protocol code.
