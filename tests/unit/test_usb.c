@@ -209,7 +209,7 @@ static void sysfs_tells_who_is_there(void **state)
 {
 	const struct usb_place at = { 1, 7 }, nobody = { 1, 8 };
 	struct usb_device_facts f;
-	char cmd[256];
+	char cmd[400];
 	unsigned n = 0;
 
 	(void)state;
