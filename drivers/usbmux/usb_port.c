@@ -28,12 +28,15 @@
 #define READS   8u /* under way at once */
 /* Not longer: what a phone sends in whole multiples of it might end without a
  * short packet (README). */
-#define READ_LEN 16384
-#define WRITES   (MUX_TX_BIG + MUX_TX_SMALL)
-#define POLL_FDS 4u /* libusb has two or three a context */
-#define TRIES    5u /* of opening, from one plug to the next */
-#define SET_MODE 0x52
-#define MODE_NCM 3 /* as netmuxd: multiplexer and network side by side */
+#define READ_LEN  16384
+#define WRITES    (MUX_TX_BIG + MUX_TX_SMALL)
+#define POLL_FDS  4u /* libusb has two or three a context */
+#define TRIES     5u /* then seldom */
+#define RESETS    2u
+#define SELDOM_MS 60000
+#define PEACE_MS  60000 /* what has worked for so long begins anew */
+#define SET_MODE  0x52
+#define MODE_NCM  3 /* as netmuxd: multiplexer and network side by side */
 
 enum usb_state {
 	USB_FREE,
