@@ -84,7 +84,7 @@ LIBS_vault = -lsqlite3 -lplist-2.0 -lxxhash -laio
 LIBS_web   = -lslirp -lcjson
 LIBS_drv   = -lusb-1.0 -lplist-2.0
 LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) $(LIBS_drv) -lseccomp -linih $(LIBS_util) -lpthread -lm
-LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
+LIBS_sim   = -lusbredirparser -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
