@@ -139,12 +139,14 @@ void box_start_part(struct box *b, struct box_part *part)
 		port, c->address, c->gateway, c->box_name,
 		config_open_name(c->open), NULL };
 	bool is_web = part == &b->web;
+	const char *const *mux =
+	    part == &b->usbmux && b->mux.own ? b->mux.args : NULL;
 
 	snprintf(port, sizeof(port), "%d", b->config->port);
 	part->start_ms = 0;
 	part->begins++;
 	/* What parses bytes of the LAN sees no other part's lines. */
-	if (child_start(&part->child, part->role, is_web ? args : NULL,
+	if (child_start(&part->child, part->role, is_web ? args : mux,
 		is_web ? b->web_ring_fd : b->ring_fd, false))
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
@@ -624,6 +626,8 @@ static int box_open(struct box *b, const struct config *config)
 	}
 	if (rc || open_signals(b))
 		return EXIT_FAULT;
+	if (muxplan_make(config, &b->mux))
+		return EXIT_CONFIG;
 	if (open_led(b))
 		return EXIT_CONFIG;
 	/* A box without its watchdog is better than none. */
@@ -662,6 +666,7 @@ static void box_close(struct box *b)
 	child_end(&b->web.child, WEB_END_MS);
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
+	muxplan_close(&b->mux);
 	led_close(b->led);
 	wdog_close(b->wdog);
 	ledger_close(b->ledger);

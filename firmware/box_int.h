@@ -10,6 +10,7 @@
 #include "ledger.h"
 #include "log_ring.h"
 #include "meter.h"
+#include "muxplan.h"
 #include "outcome.h"
 #include "phone_fsm.h"
 #include "policy.h"
@@ -65,6 +66,7 @@ struct box {
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
+	struct muxplan mux;
 	struct box_part usbmux, web, census, scrub;
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "meter.h"
 #include "mono.h"
+#include "muxplan.h"
 #include "outcome.h"
 #include "terminal.h"
 #include "usbmux.h"
@@ -37,6 +38,8 @@ struct backup {
 	struct meter meter;
 	struct terminal term;
 	struct child child;
+	struct muxplan mux;
+	struct child driver; /* of our own, if it is that */
 	int signals; /* signalfd */
 	struct msg_result result;
 	bool has_result;
@@ -132,11 +135,35 @@ static void on_device(void *ctx, const struct usbmux_event *ev)
 		log_warn("a device was not told of: %s", strerror(errno));
 }
 
-static bool is_wanted(const struct backup *b, const struct usbmux_event *ev)
+static bool is_wanted(const struct backup *b, const char *udid)
 {
-	if (!ev->attached || !config_may_backup(&b->cli->config, ev->udid))
+	if (!config_may_backup(&b->cli->config, udid))
 		return false;
-	return !b->cli->udid[0] || !strcmp(b->cli->udid, ev->udid);
+	return !b->cli->udid[0] || !strcmp(b->cli->udid, udid);
+}
+
+/* What the driver or usbmuxd's follower has told. */
+static bool read_device(struct backup *b, int fd)
+{
+	static struct msg m;
+	struct usbmux_event ev;
+
+	if (!b->mux.own) {
+		if (read(fd, &ev, sizeof(ev)) != (ssize_t)sizeof(ev) ||
+		    !ev.attached)
+			return false;
+		m.type = MSG_ATTACHED;
+		snprintf(
+		    m.u.device.udid, sizeof(m.u.device.udid), "%s", ev.udid);
+	} else if (msg_recv(fd, &m)) {
+		log_error("the driver for phones has ended");
+		b->interrupted = true;
+		return false;
+	}
+	if (m.type != MSG_ATTACHED || !is_wanted(b, m.u.device.udid))
+		return false;
+	snprintf(b->phone->udid, sizeof(b->phone->udid), "%s", m.u.device.udid);
+	return true;
 }
 
 /* Waits at most ms for a wanted phone; false: not yet. */
@@ -144,7 +171,6 @@ static bool wait_device(struct backup *b, int fd, int ms)
 {
 	struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
 		{ .fd = b->signals, .events = POLLIN } };
-	struct usbmux_event ev;
 
 	if (poll(fds, 2, ms) <= 0)
 		return false;
@@ -152,11 +178,7 @@ static bool wait_device(struct backup *b, int fd, int ms)
 		b->interrupted = true;
 		return false;
 	}
-	if (read(fd, &ev, sizeof(ev)) != (ssize_t)sizeof(ev) ||
-	    !is_wanted(b, &ev))
-		return false;
-	snprintf(b->phone->udid, sizeof(b->phone->udid), "%s", ev.udid);
-	return true;
+	return read_device(b, fd);
 }
 
 static void say_waiting(struct backup *b, bool has_mux)
@@ -177,6 +199,7 @@ static bool find_phone(struct backup *b)
 			    ? INT64_MAX
 			    : mono_ms() + b->cli->wait_s * 1000LL;
 	struct usbmux *mux = NULL;
+	bool own = b->mux.own;
 	bool found = false;
 	bool said = false;
 	int pipes[2];
@@ -184,11 +207,11 @@ static bool find_phone(struct backup *b)
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return false;
 	for (int ms = 300; !found && !b->interrupted; ms = 1000) {
-		if (!mux && usbmux_open(on_device, &pipes[1], &mux))
+		if (!own && !mux && usbmux_open(on_device, &pipes[1], &mux))
 			mux = NULL;
-		found = wait_device(b, pipes[0], ms);
+		found = wait_device(b, own ? b->driver.fd : pipes[0], ms);
 		if (!found && !said && !b->interrupted)
-			say_waiting(b, mux != NULL);
+			say_waiting(b, own || mux != NULL);
 		said = true;
 		if (mono_ms() >= until)
 			break;
@@ -395,6 +418,34 @@ static bool take_signals(struct backup *b)
 	return b->signals >= 0;
 }
 
+static int start_driver(struct backup *b)
+{
+	if (muxplan_make(&b->cli->config, &b->mux))
+		return EXIT_CONFIG;
+	if (b->mux.own &&
+	    child_start(&b->driver, "usbmux", b->mux.args, -1, true))
+		return EXIT_FAULT;
+	return 0;
+}
+
+static int backup_phone(struct backup *b)
+{
+	if (!find_phone(b)) {
+		if (b->interrupted)
+			return EXIT_INTERRUPTED;
+		fprintf(stderr, "nightstand: No iPhone came. Plug one in, and "
+				"unlock it.\n");
+		return EXIT_NO_PHONE;
+	}
+	b->began_ms = mono_ms();
+	if (start_session(b)) {
+		child_close(&b->child);
+		return EXIT_FAULT;
+	}
+	follow(b);
+	return conclude(b);
+}
+
 int cmd_backup(const struct cli *cli)
 {
 	static struct backup b;
@@ -405,6 +456,7 @@ int cmd_backup(const struct cli *cli)
 	b.st.n_phones = 1;
 	b.phone->battery_pct = -1;
 	b.child = CHILD_NONE;
+	b.driver = CHILD_NONE;
 	terminal_init(&b.term, stdout);
 	meter_reset(&b.meter, b.phone);
 	/* What is told live needs no log beside it. */
@@ -414,20 +466,11 @@ int cmd_backup(const struct cli *cli)
 		return code;
 	if (!take_signals(&b))
 		return EXIT_FAULT;
-	if (!find_phone(&b)) {
-		if (b.interrupted)
-			return EXIT_INTERRUPTED;
-		fprintf(stderr, "nightstand: No iPhone came. Plug one in, and "
-				"unlock it.\n");
-		return EXIT_NO_PHONE;
-	}
-	b.began_ms = mono_ms();
-	if (start_session(&b)) {
-		child_close(&b.child);
-		return EXIT_FAULT;
-	}
-	follow(&b);
-	code = conclude(&b);
+	code = start_driver(&b);
+	if (!code)
+		code = backup_phone(&b);
+	child_close(&b.driver);
+	muxplan_close(&b.mux);
 	close(b.signals);
 	return code;
 }

@@ -180,7 +180,7 @@ static int run_role(int argc, char **argv)
 	if (!strcmp(name, "watch"))
 		return role_watch(ROLE_FD);
 	if (!strcmp(name, "usbmux"))
-		return role_usbmux(ROLE_FD);
+		return role_usbmux(ROLE_FD, argc - 3, argv + 3);
 	if (!strcmp(name, "scrub"))
 		return role_scrub(ROLE_FD);
 	if (!strcmp(name, "web"))
