@@ -129,6 +129,9 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
 
+# The one test of two sides that share nothing: it holds the simulator's, too.
+$(B)/tests/unit/test_mux_model.o: INC = -Itools/phonesim $(INC_drv)
+
 # The power-cut proof: one program of several files.
 POWER := $(B)/tests/power/power_cut
 $(B)/tests/power/%.o: INC = -Itests/unit $(INC_tests)
