@@ -554,7 +554,14 @@ static void sequence_numbers_wrap(void **state)
 	put(c, 1u << 20, &n);
 	put(c, 1u << 20, &n);
 	assert_false(mux_may_write(c));
-	t.ack = 0xffffff01 + 131072u;
+	/* The next byte is past the end, what is acknowledged is not yet. */
+	t.seq = 0xfffffff1;
+	t.ack = 0xffffff01 + 100u;
+	assert_int_equal(say(&t, "", 0), RC_OK);
+	put(c, 1u << 20, &n);
+	assert_int_equal(n, 100);
+	assert_false(mux_may_write(c));
+	t.ack = 0xffffff01 + 131072u + 100;
 	assert_int_equal(
 	    say(&t, "0123456789abcdef0123456789abcdef", 32), RC_OK);
 	assert_true(mux_may_write(c));
