@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jail.h"
 #include "log.h"
 #include "msg.h"
 #include "role.h"
@@ -62,6 +63,24 @@ static int follow(int fd)
 	return 0;
 }
 
+/* What a phone says is parsed here: of the machine's files only its USB and the
+ * pair records are left. */
+static void lock_in(const struct usbmux_own_opts *opts)
+{
+	const struct jail_path paths[] = {
+		{ .path = opts->records, .may_write = true, .may_make = true },
+		{ .path = opts->dev, .may_write = true },
+		{ .path = opts->sys },
+	};
+	const struct jail_opts jail = { .user = "nightstand-usb",
+		.paths = paths,
+		.n_paths = 3,
+		.has_devices = true };
+	struct jail got;
+
+	jail_enter_with(&jail, &got);
+}
+
 /* own SOCKET RECORDS CABLE SYS LEVEL */
 static int drive(int fd, char **argv)
 {
@@ -81,6 +100,7 @@ static int drive(int fd, char **argv)
 		log_error("no driver for phones: %s", rc_words(rc));
 		return 1;
 	}
+	lock_in(&opts);
 	while (!rc)
 		rc = usbmux_own_turn(o, fd);
 	usbmux_own_close(o);

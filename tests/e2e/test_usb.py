@@ -11,10 +11,11 @@ import socket
 import struct
 import time
 
+import harness
 import mbformat
 from harness import Process, check, equal, wait_until
 from test_box import Box, free_port
-from test_jail import role_pid
+from test_jail import facts, role_pid
 
 
 class Cable:
@@ -175,6 +176,20 @@ def test_a_driver_that_dies_is_started_again(t):
     no_errors(cable)
 
 
+def test_the_driver_has_few_rights(t):
+    cable = Cable(t)
+    box = cable_box(t, cable, disk=False)
+    wait_listed(t, box, [cable.sim.phone().udid])
+    f = facts(role_pid(box, "usbmux"))
+    equal(f["NoNewPrivs"].strip(), "1", "NoNewPrivs")
+    if os.geteuid() == 0:
+        check("0" not in f["Uid"].split(), f"Uid: {f['Uid']}")
+        equal(int(f["CapEff"], 16), 1 << 1, "CapEff: CAP_DAC_OVERRIDE alone")
+        equal(int(f["CapPrm"], 16), 1 << 1, "CapPrm")
+    if not harness.SAN:
+        equal(f["Seccomp"].strip(), "2", "Seccomp")
+
+
 def descriptors(pid):
     return len(list((pid / "fd").iterdir()))
 
@@ -211,7 +226,7 @@ def test_many_plugs_leave_nothing_behind(t):
                lambda: descriptors(pid) <= before, 5)
     grown = resident_kib(pid) - memory
     print(f"    1000 plugs: {grown} KiB more than after 100")
-    check(os.environ.get("NIGHTSTAND_SAN") == "1" or grown < 1024,
+    check(harness.SAN or grown < 1024,
           f"it grew by {grown} KiB")
     no_errors(cable)
 
