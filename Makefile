@@ -156,8 +156,8 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench
-deps-build deps-demo deps-check deps-fuzz deps-bench:
+.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-usb
+deps-build deps-demo deps-check deps-fuzz deps-bench deps-usb:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -195,6 +195,15 @@ fuzz-programs: $(FUZZ)
 
 check-fuzz: fuzz ## … each for T=600 seconds, two side by side
 	@T=$(T) tests/fuzz/run.sh $(if $(O),$(O),build)/$(BOARD)-san-clang-fuzz/tests/fuzz
+
+.PHONY: check-usb
+check-usb: deps-check deps-usb ## the driver on a real USB stack, in a virtual machine (USB='--plugs 1000')
+	@$(MAKE) --no-print-directory -j2 all $(B)/src/kernel
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/usb/check_usb.py $(USB)
+
+$(B)/src/kernel: tools/deps/fetch-source.sh
+	@tools/deps/fetch-source.sh kernel $@ $(CACHE)
+	@touch $@
 
 check-all: check ## … and 100,000 power cuts and each failing call (half an hour)
 	NIGHTSTAND_SCALE=300000 $(B)/tests/unit/test_scale

@@ -415,6 +415,8 @@ static void version_packet(struct usb_mux *m, const uint8_t *body, size_t len)
 		host_error(m, "an odd VERSION");
 		return;
 	}
+	if (phone_knob(m->ph, "usb_silent", 0))
+		return; /* locked for an hour, say */
 	/* A new host on the same cable begins anew. */
 	for (int i = 0; i < USB_MUX_CONNS; i++)
 		if (m->conns[i].in_use)
@@ -428,6 +430,7 @@ static void version_packet(struct usb_mux *m, const uint8_t *body, size_t len)
 	m->has_setup = false;
 	m->tx = 0;
 	packet_send(m, p, VERSION);
+	phone_event(m->ph, "usb multiplexer version %d", v2 ? 2 : 1);
 }
 
 /* Numbers of version 2, in the order in which they must come. */
