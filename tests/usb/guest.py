@@ -42,7 +42,7 @@ mount -t tmpfs none /run
 for m in {modules}; do insmod /mod/$m; done
 ifconfig lo up
 exec </dev/{shell} >/dev/{shell} 2>&1
-stty -echo -onlcr
+stty 115200 -echo -onlcr
 echo "guest: ready $(cut -d' ' -f1 /proc/uptime)" >/dev/console
 exec sh -s
 """
