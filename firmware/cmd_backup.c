@@ -44,6 +44,7 @@ struct backup {
 	struct msg_result result;
 	bool has_result;
 	bool interrupted;
+	bool driver_ended;
 	int64_t began_ms, kill_ms;
 };
 
@@ -157,7 +158,7 @@ static bool read_device(struct backup *b, int fd)
 		    m.u.device.udid, sizeof(m.u.device.udid), "%s", ev.udid);
 	} else if (msg_recv(fd, &m)) {
 		log_error("the driver for phones has ended");
-		b->interrupted = true;
+		b->driver_ended = true;
 		return false;
 	}
 	if (m.type != MSG_ATTACHED || !is_wanted(b, m.u.device.udid))
@@ -206,11 +207,12 @@ static bool find_phone(struct backup *b)
 
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return false;
-	for (int ms = 300; !found && !b->interrupted; ms = 1000) {
+	for (int ms = 300; !found && !b->interrupted && !b->driver_ended;
+	     ms = 1000) {
 		if (!own && !mux && usbmux_open(on_device, &pipes[1], &mux))
 			mux = NULL;
 		found = wait_device(b, own ? b->driver.fd : pipes[0], ms);
-		if (!found && !said && !b->interrupted)
+		if (!found && !said && !b->interrupted && !b->driver_ended)
 			say_waiting(b, own || mux != NULL);
 		said = true;
 		if (mono_ms() >= until)
@@ -433,6 +435,12 @@ static int backup_phone(struct backup *b)
 	if (!find_phone(b)) {
 		if (b->interrupted)
 			return EXIT_INTERRUPTED;
+		if (b->driver_ended) {
+			fprintf(stderr,
+			    "nightstand: iPhones on USB can't be spoken to "
+			    "(above is why): say sudo, or install usbmuxd.\n");
+			return EXIT_FAULT;
+		}
 		fprintf(stderr, "nightstand: No iPhone came. Plug one in, and "
 				"unlock it.\n");
 		return EXIT_NO_PHONE;

@@ -26,8 +26,8 @@ static const struct cli_command commands[] = {
 	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_NO_WEB | CLI_PORT | CLI_LOG |
 	CLI_LED | CLI_PRINT_CONFIG,
 	"be the box: wait for phones, back them up, show the light and the page",
-	"Phones come over the usbmuxd socket; USBMUXD_SOCKET_ADDRESS names "
-	"another one.\nEnds on SIGTERM or Ctrl-C; a running backup goes on "
+	"Speaks to phones on USB itself (root), or through usbmuxd where that "
+	"is installed;\nUSBMUXD_SOCKET_ADDRESS names another socket. Ends on SIGTERM or Ctrl-C; a running backup goes on "
 	"next time." },
 { "backup", cmd_backup,
 	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_UDID | CLI_FULL | CLI_WAIT |

@@ -368,6 +368,7 @@ static enum rc make_transfers(struct usb_dev *d)
 		d->writes[i] = libusb_alloc_transfer(0);
 		if (!d->writes[i])
 			return RC_NOMEM;
+		d->writes[i]->dev_handle = d->handle; /* may be cancelled */
 	}
 	return RC_OK;
 }
@@ -442,6 +443,10 @@ static void start_opening(struct usb_dev *d)
 	const struct usb_mux_config *c;
 	enum rc rc = usb_hotplug_facts(d->u->sys, &d->at, &d->facts);
 
+	if (rc == RC_GONE) {
+		d->state = USB_FREE; /* the kernel's word was lost */
+		return;
+	}
 	if (rc || !d->facts.udid[0]) {
 		try_again(d);
 		return;
