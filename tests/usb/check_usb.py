@@ -46,12 +46,14 @@ class Bench:
                            [NIGHTSTAND, *map(shutil.which, PEERS)])
         self.guest.run("mkdir -p /disk/state /disk/v /disk/nothing")
         self.sims = []
+        self.n_sims = 0
 
     def phone(self, i=0, **options):
         """A phone at that port of the guest, unplugged, which trusts."""
         defaults = {"files": 60, "bytes": "2M", "plugged": "no",
                     "trusted": "yes", "seed": 10 + len(self.sims)}
-        sim = Sim(self.rig, f"sim{len(self.sims)}", [{**defaults, **options}],
+        self.n_sims += 1
+        sim = Sim(self.rig, f"sim{self.n_sims}", [{**defaults, **options}],
                   ["--usbredir", self.guest.phone_socket(i), "--verbose"])
         self.sims.append(sim)
         phone = sim.phone()
@@ -72,7 +74,9 @@ class Bench:
         wait_until("the driver", lambda: self.driver(), 20)
 
     def driver(self):
-        return self.run("pgrep -f 'role usbmux' || true").split()
+        found = self.run("grep -l 'usbmu[x].sock' /proc/[0-9]*/cmdline",
+                         ok=False)
+        return re.findall(r"/proc/(\d+)/cmdline", found)
 
     def end_box(self):
         self.run("kill $(cat /tmp/box.pid) 2>/dev/null; sleep 1; true")
