@@ -81,7 +81,7 @@ BLAKE3_OBJ = $(patsubst %,$(B)/src/blake3/%.o,blake3 blake3_dispatch blake3_port
 LIBS_util  := -lcrypto
 LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
 LIBS_vault = -lsqlite3 -lplist-2.0 -lxxhash -laio
-LIBS_web   = -lslirp -lcjson
+LIBS_web   = -lslirp -lcjson -lssl
 LIBS_drv   = -lusb-1.0 -lplist-2.0
 LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) $(LIBS_drv) -lseccomp -linih $(LIBS_util) -lpthread -lm
 LIBS_sim   = -lusbredirparser -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
@@ -114,6 +114,9 @@ $(B)/lib/phone/%.o: INC = $(INC_phone)
 $(B)/lib/vault/%.o: INC = $(INC_vault)
 $(B)/lib/web/%.o: INC = $(INC_web)
 $(B)/drivers/%.o: INC = $(INC_drv)
+# No clock of a box can be right that stands before this (see wall.h).
+BUILT := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
+$(B)/drivers/clock/%.o: CFLAGS_ALL += $(if $(BUILT),-DNIGHTSTAND_BUILT=$(BUILT)LL)
 $(B)/firmware/%.o: INC = $(INC_fw)
 $(B)/board/%.o: INC = $(INC_fw)
 $(B)/tools/phonesim/%.o: INC = $(INC_sim)
@@ -156,8 +159,8 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-usb
-deps-build deps-demo deps-check deps-fuzz deps-bench deps-usb:
+.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser deps-usb
+deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser deps-usb:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -171,12 +174,20 @@ units: $(UNIT) $(POWER) $(FUZZ)
 
 check: deps-check ## everything that proves it: units, peers, faults (SAN=1: sanitizers)
 	@$(MAKE) --no-print-directory -j2 all units
-	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) \
+	@NIGHTSTAND_BUILD=$(abspath $(B)) NIGHTSTAND_SAN=$(SAN) NIGHTSTAND_CACHE=$(abspath $(CACHE)) \
 		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER) $(FUZZ)
 
 .PHONY: check-lan
 check-lan: ## the box alone on a network port, in network namespaces (root)
 	@$(MAKE) --no-print-directory check K=lan.
+
+.PHONY: check-browser screenshots
+check-browser: deps-browser ## the page in Chromium, by hand, eye and axe-core
+	@$(MAKE) --no-print-directory check K=browser.
+
+screenshots: deps-browser ## … and what it looks like, into build/host/screenshots
+	@NIGHTSTAND_PICTURES=$(abspath $(B))/screenshots $(MAKE) --no-print-directory check K=browser.nothing_is_cut
+	@echo "the pictures are in $(B)/screenshots"
 
 .PHONY: check-nights
 N ?= 30
@@ -271,7 +282,8 @@ LWIP_SRC := core/altcp core/altcp_alloc core/altcp_tcp core/def core/inet_chksum
 	core/tcp core/tcp_in core/tcp_out core/timeouts core/udp core/dns netif/ethernet \
 	$(addprefix core/ipv4/,acd autoip dhcp etharp icmp igmp ip4 ip4_addr) \
 	$(addprefix core/ipv6/,ethip6 icmp6 inet6 ip6 ip6_addr mld6 nd6) \
-	$(addprefix apps/mdns/,mdns mdns_domain mdns_out) apps/mqtt/mqtt
+	$(addprefix apps/mdns/,mdns mdns_domain mdns_out) apps/mqtt/mqtt \
+	apps/sntp/sntp
 # Other people's code: our warnings say nothing about it. Its checksums and
 # headers read through casts that are fine on the CPUs that we build for.
 THIRD = $(CSTD) $(OPT) $(HARD) -w -ffunction-sections -fdata-sections -MMD -MP \

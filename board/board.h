@@ -2,6 +2,7 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct board {
@@ -18,6 +19,7 @@ struct board {
 	const char *listen;
 	int port;
 	const char *watchdog; /* "" = none */
+	bool sets_clock; /* it has none that goes on without power */
 };
 
 extern const struct board board;

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "box_int.h"
@@ -133,16 +132,17 @@ static void answer(struct box *b)
 
 void box_start_part(struct box *b, struct box_part *part)
 {
-	char port[16];
+	char port[16], tls_port[16];
 	const struct config *c = b->config;
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
 		port, c->address, c->gateway, c->box_name,
-		config_open_name(c->open), NULL };
+		config_open_name(c->open), tls_port, NULL };
 	bool is_web = part == &b->web;
 	const char *const *mux =
 	    part == &b->usbmux && b->mux.own ? b->mux.args : NULL;
 
-	snprintf(port, sizeof(port), "%d", b->config->port);
+	snprintf(port, sizeof(port), "%d", c->port);
+	snprintf(tls_port, sizeof(tls_port), "%d", c->tls_port);
 	part->start_ms = 0;
 	part->begins++;
 	/* What parses bytes of the LAN sees no other part's lines. */
@@ -151,7 +151,11 @@ void box_start_part(struct box *b, struct box_part *part)
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
 		box_send_pin(b);
+		box_send_tls(b);
 		box_send_mqtt(b);
+		box_send_settings(b);
+		box_send_sntp(b);
+		box_send_hook(b);
 		b->web_behind = true;
 	}
 }
@@ -269,6 +273,19 @@ static bool part_message(
 			    m->u.serving.port);
 		return true;
 	}
+	if (part == &b->web && m->type == MSG_EVENT_OVER) {
+		box_hook_over(b, &m->u.event_over);
+		return true;
+	}
+	if (part == &b->web && m->type == MSG_TIME) {
+		box_time_heard(b, STATUS_CLOCK_SNTP, m->u.time.at_ms,
+		    m->u.time.mono_ms, m->u.time.from);
+		return true;
+	}
+	if (part == &b->web && m->type == MSG_SETTINGS) {
+		box_set_settings(b, &m->u.settings);
+		return true;
+	}
 	if (part == &b->web && m->type == MSG_COMMAND)
 		return box_command(b, &m->u.command);
 	return false;
@@ -315,6 +332,8 @@ static void drain(struct box *b, const struct source *s)
 		rc = msg_recv(c->fd, &m);
 		if (!rc && !take(b, s, &m))
 			rc = RC_PROTO;
+		if (m.type == MSG_COMMAND)
+			explicit_bzero(&m.u.command, sizeof(m.u.command));
 	}
 	if (rc == RC_BUSY || c->fd < 0)
 		return;
@@ -373,7 +392,7 @@ static void settle_children(struct box *b)
 static void disk_changed(struct box *b, bool was_fit)
 {
 	bool is_fit = b->disk.state == DISK_FIT;
-	struct policy_now now = box_now();
+	struct policy_now now = box_now(b);
 
 	log_note("disk %s state=%d fs=%s free=%llu %s", b->config->vault,
 	    (int)b->disk.state, b->disk.fs,
@@ -432,7 +451,10 @@ static void tick(struct box *b, int64_t now_ms)
 	b->tick_ms = now_ms + TICK_MS;
 	wdog_kick(b->wdog);
 	box_look_at_disk(b);
+	box_time_tick(b);
+	box_hook_turn(b);
 	look_at_health(b);
+	box_renew_tls(b);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
 	    now_ms - b->usbmux.crash_ms > PEACE_MS)
@@ -459,6 +481,7 @@ static void timers(struct box *b)
 	for (unsigned i = 0; i < b->n_phones; i++)
 		box_phone_turn(b, &b->phones[i], now_ms);
 	box_scrub_turn(b, now_ms);
+	box_settings_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -473,6 +496,7 @@ static int time_left(const struct box *b, int led_ms)
 	int64_t best = b->tick_ms;
 
 	sooner(&best, b->web.start_ms);
+	sooner(&best, b->web_again_ms);
 	sooner(&best, box_scrub_next(b));
 	if (b->has_census)
 		sooner(&best, b->usbmux.start_ms);
@@ -594,28 +618,35 @@ static enum rc open_led(struct box *b)
 	return led_open(&opts, &b->led);
 }
 
+struct policy box_policy(const struct config *c)
+{
+	return (struct policy){ c->again_hours, c->ask_again,
+		c->ask_again_minutes, c->quiet_from, c->quiet_to };
+}
+
 static int box_open(struct box *b, const struct config *config)
 {
 	enum rc rc;
 
-	b->config = config;
+	b->own = *config;
+	b->config = &b->own;
 	b->signals = b->listen = b->ring_fd = b->web_ring_fd = -1;
 	if (log_ring_make(&b->ring, &b->ring_fd) ||
 	    log_ring_make(&b->web_ring, &b->web_ring_fd))
 		log_warn("a report will have no log lines");
 	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
-	b->policy = (struct policy){ config->again_hours, config->ask_again,
-		config->ask_again_minutes, config->quiet_from,
-		config->quiet_to };
+	b->policy = box_policy(config);
 	b->usbmux = (struct box_part){ .role = "usbmux", .child = CHILD_NONE };
 	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
-	b->status.started_at = time(NULL);
-	if (ledger_open(config->state, &b->ledger))
+	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
 		return EXIT_CONFIG;
+	b->status.started_at = wall_now();
+	if (box_hook_open(b))
+		return EXIT_FAULT;
 	if (config->web && pin_load(config->state, b->pin))
 		log_warn("nobody can sign in: there is no PIN");
 	rc = open_socket(b);
@@ -667,8 +698,10 @@ static void box_close(struct box *b)
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
 	muxplan_close(&b->mux);
+	box_time_end(b);
 	led_close(b->led);
 	wdog_close(b->wdog);
+	outbox_close(b->outbox);
 	ledger_close(b->ledger);
 	if (b->listen >= 0) {
 		close(b->listen);

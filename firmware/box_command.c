@@ -9,6 +9,7 @@
 #include "net.h"
 #include "pin.h"
 #include "report.h"
+#include "wall.h"
 
 #define LOG_MODULE "box"
 
@@ -26,6 +27,42 @@ void box_send_pin(struct box *b)
 	auth_hash_pin(m.u.pin.salt, b->pin, m.u.pin.hash);
 	if (msg_send(b->web.child.fd, &m))
 		log_warn("the page did not get the PIN");
+}
+
+/* There is HTTPS, and somebody to reach it. */
+static bool has_tls(const struct config *c)
+{
+	return c->web && (c->nic != CONFIG_NIC_SLIRP || c->tls_port);
+}
+
+void box_send_tls(struct box *b)
+{
+	static struct msg m = { .type = MSG_TLS };
+	struct tlscert *t = &b->cert;
+	char name[48];
+
+	if (!has_tls(b->config) || b->web.child.fd < 0)
+		return;
+	net_label(b->config->box_name, name);
+	if (!t->cert_len && tlscert_load(b->config->state, name, wall_now(), t))
+		log_error("there is no certificate for HTTPS");
+	if (!t->cert_len)
+		return;
+	m.u.tls.key_len = t->key_len;
+	m.u.tls.cert_len = t->cert_len;
+	memcpy(m.u.tls.key, t->key, sizeof(t->key));
+	memcpy(m.u.tls.cert, t->cert, sizeof(t->cert));
+	if (msg_send(b->web.child.fd, &m))
+		log_warn("the page's part did not get its certificate");
+	explicit_bzero(&m.u, sizeof(m.u));
+}
+
+void box_renew_tls(struct box *b)
+{
+	if (!b->cert.cert_len || tlscert_is_fresh(&b->cert, wall_now()))
+		return;
+	b->cert.cert_len = 0;
+	box_send_tls(b);
 }
 
 void box_send_mqtt(struct box *b)
@@ -135,6 +172,8 @@ bool box_command(struct box *b, const struct msg_command *c)
 	log_note("asked for on the page what=%u udid=%s", c->kind, p->udid);
 	if (c->kind == WEB_BACKUP)
 		box_phone_post(b, p, PHONE_EV_ASKED);
+	else if (c->kind == WEB_PASSWORD)
+		box_password_asked(b, p, &c->password);
 	else if (c->kind == WEB_STOP)
 		stop(p);
 	else

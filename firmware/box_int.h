@@ -11,10 +11,13 @@
 #include "log_ring.h"
 #include "meter.h"
 #include "muxplan.h"
+#include "outbox.h"
 #include "outcome.h"
 #include "phone_fsm.h"
 #include "policy.h"
 #include "status.h"
+#include "timekeeper.h"
+#include "tlscert.h"
 #include "wdog.h"
 
 /* A box that was just switched on has better things to do. */
@@ -36,6 +39,9 @@ struct box_phone {
 	bool asked; /* the request reached the phone */
 	bool has_result;
 	bool stopped; /* its owner asked for that */
+	/* For the session that begins; lent by who asks for it. */
+	const struct password_change *password;
+	bool sets_password; /* its session is to, and has not yet */
 	struct msg_result result;
 	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */
@@ -55,7 +61,8 @@ struct box_part {
 };
 
 struct box {
-	const struct config *config;
+	const struct config *config; /* `own`: the page may change it */
+	struct config own;
 	struct policy policy;
 	struct ledger *ledger;
 	struct led *led;
@@ -63,6 +70,7 @@ struct box {
 	int signals, listen; /* -1: none */
 	struct log_ring *ring, *web_ring; /* NULL: none */
 	int ring_fd, web_ring_fd;
+	int64_t web_again_ms; /* it begins again then; 0: not */
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
@@ -81,8 +89,15 @@ struct box {
 	int64_t weak_power_ms;
 	uint32_t weak_power_times;
 	int64_t night; /* wall_night_number() of the last turn */
+	struct outbox *outbox; /* NULL: no webhook */
+	bool hook_sent; /* its first event is with the page's role */
+	struct timekeeper time;
+	int64_t time_at; /* since when its source is what it is */
+	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
+	bool time_unkept; /* the last try failed */
 	char fault[200];
 	char pin[32]; /* of the page; "" none */
+	struct tlscert cert; /* of the page; its cert_len is 0: none */
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
 	unsigned n_phones;
 	struct box_phone phones[LIMIT_PHONES];
@@ -112,6 +127,20 @@ void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
 
 void box_phone_kept(struct box *b, const struct msg_kept *kept);
 
+/* --- box_password.c: the backup password ----------------------------------------- */
+
+/* Begins a session that changes it and then backs up; when that can't be, a
+ * line of the ledger says why. */
+void box_password_asked(
+    struct box *b, struct box_phone *p, const struct password_change *w);
+/* Behind the START of a session. */
+MUST_CHECK enum rc box_password_send(struct box_phone *p);
+/* The phone has taken it. */
+void box_password_set(
+    struct box *b, struct box_phone *p, enum password_did did);
+/* Its session has ended before that. */
+void box_password_ended(struct box_phone *p, struct outcome *o);
+
 /* --- box_scrub.c: reading backups again -------------------------------------- */
 
 /* Starts one when it is due and nothing else needs the disk. */
@@ -125,6 +154,9 @@ void box_scrub_wish(struct box *b);
 /* Its messages, and its end. */
 void box_scrub_told(struct box *b, const struct msg_scrubbed *m);
 void box_scrub_ended(struct box *b);
+
+/* What it needs of the config. */
+struct policy box_policy(const struct config *c);
 
 /* --- box.c ------------------------------------------------------------------- */
 
@@ -143,6 +175,20 @@ void box_dismiss(struct box *b, const char *udid);
 /* Hands a salted hash of it to the page's role. */
 void box_send_pin(struct box *b);
 
+/* Hands it the key and certificate for HTTPS, and makes them first. */
+void box_send_tls(struct box *b);
+
+/* Makes a new one before the old one ends. */
+void box_renew_tls(struct box *b);
+
+/* Hands it what may be set there. */
+void box_send_settings(struct box *b);
+
+/* What somebody set there: at once where that can be, else from the next
+ * decision on. */
+void box_set_settings(struct box *b, const struct settings_values *v);
+void box_settings_turn(struct box *b, int64_t now_ms);
+
 /* Hands it what an owner may save. */
 void box_send_report(struct box *b);
 
@@ -151,6 +197,38 @@ void box_send_mqtt(struct box *b);
 
 /* False: not one that there is. */
 bool box_command(struct box *b, const struct msg_command *c);
+
+/* --- box_hook.c: the ledger and the webhook ---------------------------------- */
+
+/* RC_NOMEM, RC_IO. */
+MUST_CHECK enum rc box_hook_open(struct box *b);
+
+/* Writes a night down, and has the webhook told. */
+void box_add_night(struct box *b, const struct status_night *night);
+
+/* To a page's role that has begun; then in each tick; what it says. */
+void box_send_hook(struct box *b);
+void box_hook_turn(struct box *b);
+void box_hook_over(struct box *b, const struct msg_event_over *m);
+
+/* --- box_time.c: the clock --------------------------------------------------- */
+
+/* RC_NOTFOUND, RC_CORRUPT, RC_IO: the file that stands for the clock. */
+MUST_CHECK enum rc box_time_begin(struct box *b);
+void box_time_tick(struct box *b);
+void box_time_end(struct box *b);
+
+/* SNTP or PHONE says that it was at_ms (Unix) at this moment of mono_ms(). */
+void box_time_heard(struct box *b, enum status_clock source, int64_t at_ms,
+    int64_t at_mono_ms, const char *from);
+
+/* The hour is not known yet, but may be soon. */
+bool box_time_is_awaited(const struct box *b);
+
+void box_time_status(const struct box *b, struct status *st);
+
+/* Tells the page's role whom to ask, if anybody. */
+void box_send_sntp(struct box *b);
 
 /* --- box_status.c ------------------------------------------------------------ */
 
@@ -163,6 +241,6 @@ void box_status_send(struct box *b);
 /* Once a turn of the night: the phones that nobody brought. */
 void box_status_night(struct box *b);
 
-struct policy_now box_now(void);
+struct policy_now box_now(const struct box *b);
 
 #endif

@@ -24,13 +24,14 @@ static const char *short_name(const struct box_phone *p)
 	return n > 4 ? p->udid + n - 4 : p->udid;
 }
 
-struct policy_now box_now(void)
+struct policy_now box_now(const struct box *b)
 {
 	int64_t at = wall_now();
 
 	return (struct policy_now){
 		.ms = mono_ms(),
-		.clock_is_set = wall_is_set(at),
+		.clock_is_set = timekeeper_is_known(&b->time),
+		.clock_is_awaited = box_time_is_awaited(b),
 		.minute = wall_minute_of_day(at),
 		.night = wall_night_number(at),
 	};
@@ -72,6 +73,7 @@ struct box_phone *box_phone_get(struct box *b, const char *udid)
 	p->watch = CHILD_NONE;
 	p->policy.good_age_s = -1;
 	p->shown.battery_pct = -1;
+	p->shown.will_encrypt = -1;
 	p->shown.state = STATE_READY;
 	meter_reset(&p->meter, &p->shown);
 	return p;
@@ -82,7 +84,7 @@ struct box_phone *box_phone_get(struct box *b, const char *udid)
 static struct phone_facts facts_of(
     const struct box *b, const struct box_phone *p)
 {
-	struct policy_now now = box_now();
+	struct policy_now now = box_now(b);
 	bool can = b->disk.state == DISK_FIT && p->attached &&
 		   config_may_backup(b->config, p->udid) && !b->stop;
 
@@ -104,7 +106,7 @@ static struct phone_facts facts_of(
 static int64_t time_of(const struct box *b, const struct box_phone *p)
 {
 	const struct config *c = b->config;
-	struct policy_now now = box_now();
+	struct policy_now now = box_now(b);
 
 	switch (p->state) {
 	case PHONE_GONE:
@@ -155,11 +157,13 @@ static enum rc send_start(const struct box *b, struct box_phone *p)
 {
 	const struct config *c = b->config;
 	struct msg m = { .type = MSG_START };
+	enum rc rc;
 
 	m.u.start = (struct msg_start){
 		.job = MSG_JOB_BACKUP,
 		.full = p->next_full,
 		.fresh = p->next_fresh,
+		.password = p->password != NULL,
 		.log_level = (uint8_t)log_get_level(),
 		.trust_wait_s = c->trust_wait_s,
 		.unlock_wait_s = c->unlock_wait_s,
@@ -175,7 +179,8 @@ static enum rc send_start(const struct box *b, struct box_phone *p)
 	    m.u.start.vault_dir, sizeof(m.u.start.vault_dir), "%s", c->vault);
 	snprintf(
 	    m.u.start.state_dir, sizeof(m.u.start.state_dir), "%s", c->state);
-	return msg_send(p->session.fd, &m);
+	rc = msg_send(p->session.fd, &m);
+	return rc ? rc : box_password_send(p);
 }
 
 static void start_session(struct box *b, struct box_phone *p)
@@ -189,6 +194,7 @@ static void start_session(struct box *b, struct box_phone *p)
 	p->replugged = false;
 	p->asked = false;
 	p->killed = NULL;
+	p->sets_password = p->password != NULL;
 	meter_reset(&p->meter, &p->shown);
 	rc = child_start(&p->session, "session", NULL, b->ring_fd, false);
 	if (!rc)
@@ -224,6 +230,11 @@ static void start_watch(const struct box *b, struct box_phone *p)
 
 bool box_phone_watched(struct box *b, struct box_phone *p, const struct msg *m)
 {
+	if (m->type == MSG_TIME) {
+		box_time_heard(b, STATUS_CLOCK_PHONE, m->u.time.at_ms,
+		    m->u.time.mono_ms, short_name(p));
+		return true;
+	}
 	if (m->type != MSG_UNLOCKED)
 		return false;
 	box_phone_post(b, p, PHONE_EV_UNLOCKED);
@@ -255,6 +266,8 @@ static void show_state(struct box_phone *p)
 	};
 	enum status_state to = shown[p->state];
 
+	if (p->sets_password && (to == STATE_SEEN || to == STATE_PREPARING))
+		to = STATE_SETTING_PASSWORD;
 	if (p->state == PHONE_LEAVING && !p->attached)
 		to = STATE_UNPLUGGED;
 	else if (p->state == PHONE_WAITING)
@@ -265,6 +278,13 @@ static void show_state(struct box_phone *p)
 		p->shown.state = to;
 		p->shown.state_at = wall_now();
 	}
+}
+
+/* It waits for an unlock; or for the hour, which a phone tells, too. */
+static bool wants_watch(const struct box *b, const struct box_phone *p)
+{
+	return p->state == PHONE_MISSED ||
+	       (p->state == PHONE_WAITING && box_time_is_awaited(b));
 }
 
 void box_phone_post(struct box *b, struct box_phone *p, enum phone_event ev)
@@ -288,9 +308,9 @@ void box_phone_post(struct box *b, struct box_phone *p, enum phone_event ev)
 		    phone_fsm_event_name(ev));
 	}
 	/* Before a session may speak with the phone itself. */
-	if (p->state != PHONE_MISSED)
+	if (!wants_watch(b, p))
 		child_close(&p->watch);
-	else if (from != PHONE_MISSED)
+	else if (p->state != from)
 		start_watch(b, p);
 	if (row->act == PHONE_ACT_START)
 		start_session(b, p);
@@ -306,7 +326,7 @@ void box_phone_post(struct box *b, struct box_phone *p, enum phone_event ev)
 void box_phone_attached(struct box *b, const char *udid)
 {
 	struct box_phone *p = box_phone_get(b, udid);
-	struct policy_now now = box_now();
+	struct policy_now now = box_now(b);
 
 	if (!p)
 		return;
@@ -392,6 +412,10 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	switch (m->type) {
 	case MSG_PHONE:
 		meter_phone(&p->shown, &m->u.phone);
+		if (m->u.phone.clock_ms)
+			box_time_heard(b, STATUS_CLOCK_PHONE,
+			    m->u.phone.clock_ms, m->u.phone.clock_mono_ms,
+			    short_name(p));
 		return true;
 	case MSG_PHASE:
 		meter_phase(
@@ -416,6 +440,13 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 		/* Shown with the result, not while it is still checked. */
 		p->kept = m->u.kept;
 		return !strcmp(p->kept.udid, p->udid);
+	case MSG_PASSWORD_SET:
+		if (!p->sets_password)
+			return false;
+		box_password_set(
+		    b, p, (enum password_did)m->u.password_set.did);
+		show_state(p);
+		return true;
 	case MSG_RESULT:
 		p->result = m->u.result;
 		p->has_result = true;
@@ -423,6 +454,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_NONE:
 	case MSG_START:
 	case MSG_CANCEL:
+	case MSG_PASSWORD:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:
@@ -431,7 +463,14 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_COMMAND:
 	case MSG_PIN:
 	case MSG_MQTT:
+	case MSG_SNTP:
+	case MSG_HOOK:
+	case MSG_EVENT:
+	case MSG_EVENT_OVER:
+	case MSG_TIME:
 	case MSG_REPORT:
+	case MSG_TLS:
+	case MSG_SETTINGS:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;
@@ -464,10 +503,11 @@ static struct status_night night_of(const struct box_phone *p)
 }
 
 /* What the policy remembers of the outcome. */
-static void learn(struct box_phone *p, const struct outcome *o)
+static void learn(
+    const struct box *b, struct box_phone *p, const struct outcome *o)
 {
 	struct policy_phone *ph = &p->policy;
-	struct policy_now now = box_now();
+	struct policy_now now = box_now(b);
 
 	ph->tried_ms = now.ms;
 	if (o->event == PHONE_EV_END_SAFE) {
@@ -530,13 +570,18 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		o.state = STATE_STOPPED;
 		o.event = PHONE_EV_END_FAILED;
 	}
+	if (p->sets_password)
+		box_password_ended(p, &o);
 	p->stopped = false;
 	/* Pulled, whatever the session made of it. */
 	if (!p->attached && o.event == PHONE_EV_END_RETRY) {
 		o.state = STATE_UNPLUGGED;
 		o.event = PHONE_EV_END_GONE;
 	}
-	learn(p, &o);
+	/* The next backup is as due as it was before. */
+	if (!p->sets_password)
+		learn(b, p, &o);
+	p->sets_password = false;
 	if (p->kept.udid[0])
 		box_phone_kept(b, &p->kept);
 	meter_result(&p->shown, &p->result);
@@ -553,8 +598,8 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		box_scrub_wish(b);
 	box_phone_post(b, p, o.event);
 	/* What is tried again by itself is not yet the night's end. */
-	if (p->state != PHONE_RETRY && ledger_add(b->ledger, &night))
-		log_warn("the night is shown until the next restart only");
+	if (p->state != PHONE_RETRY)
+		box_add_night(b, &night);
 }
 
 void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms)

@@ -116,6 +116,5 @@ void box_scrub_told(struct box *b, const struct msg_scrubbed *m)
 		snprintf(n.detail, sizeof(n.detail),
 		    "(%llu repaired from another copy)",
 		    (unsigned long long)m->healed);
-	if (ledger_add(b->ledger, &n))
-		log_warn("a line is shown until the next restart only");
+	box_add_night(b, &n);
 }

@@ -46,7 +46,7 @@ static uint32_t days_overdue(
 {
 	int64_t days;
 
-	if (p->last_good_at <= 0 || !wall_is_set(now_at))
+	if (p->last_good_at <= 0 || !timekeeper_is_known(&b->time))
 		return 0;
 	days = (now_at - p->last_good_at) / DAY_S;
 	return days >= b->config->overdue_days ? (uint32_t)days : 0;
@@ -119,6 +119,7 @@ static void fill(struct box *b)
 	struct status *st = &b->status;
 
 	st->now_at = wall_now();
+	box_time_status(b, st);
 	snprintf(st->box, sizeof(st->box), "%s", b->config->box_name);
 	snprintf(st->version, sizeof(st->version), "%s", NIGHTSTAND_VERSION);
 	st->box_state = box_state(b);
@@ -126,6 +127,9 @@ static void fill(struct box *b)
 	    b->fault[0] ? b->fault : b->disk.why);
 	fill_disk(b, &st->disk);
 	fill_health(b, &st->health);
+	if (b->cert.cert_len)
+		memcpy(st->certificate, b->cert.fingerprint,
+		    sizeof(st->certificate));
 	st->n_phones = b->n_phones;
 	for (unsigned i = 0; i < b->n_phones; i++)
 		fill_phone(b, &b->phones[i], &st->phones[i]);
@@ -211,7 +215,7 @@ void box_status_night(struct box *b)
 	int64_t now_at = wall_now();
 	int64_t night = wall_night_number(now_at);
 
-	if (!wall_is_set(now_at) || night == b->night)
+	if (!timekeeper_is_known(&b->time) || night == b->night)
 		return;
 	/* The first look only learns which night it is. */
 	for (unsigned i = 0; b->night && i < b->n_phones; i++) {
@@ -225,8 +229,7 @@ void box_status_night(struct box *b)
 			continue;
 		snprintf(n.udid, sizeof(n.udid), "%s", p->udid);
 		snprintf(n.phone, sizeof(n.phone), "%s", p->shown.name);
-		if (ledger_add(b->ledger, &n))
-			log_warn("a night is shown until the restart only");
+		box_add_night(b, &n);
 	}
 	b->night = night;
 }

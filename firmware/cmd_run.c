@@ -64,6 +64,7 @@ static int from_vault(const struct cli *cli, struct status *st)
 
 	disk_probe(c->vault, &d);
 	st->now_at = (int64_t)time(NULL);
+	st->clock = STATUS_CLOCK_SYSTEM;
 	st->box_state = STATE_READY;
 	snprintf(st->box, sizeof(st->box), "%s", c->box_name);
 	snprintf(st->version, sizeof(st->version), "%s", NIGHTSTAND_VERSION);
@@ -144,6 +145,12 @@ static void print_text(const struct status *st)
 		printf("  Disk %s (%s): %s free of %s.\n", st->disk.path,
 		    st->disk.fs, a, b);
 	}
+	if (!status_clock_is_known(st->clock))
+		printf("  What time it is, is not known: a phone that is "
+		       "plugged in tells it, or a time server.\n");
+	if (st->certificate[0])
+		printf("  Certificate of the page, SHA-256: %s\n",
+		    st->certificate);
 	for (uint32_t i = 0; i < st->n_nights; i++) {
 		char line[256];
 

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "board.h"
+#include "hook.h"
 #include "relpath.h"
 
 enum key_type {
@@ -17,6 +18,7 @@ enum key_type {
 	KEY_SIZE, /* bytes, with K, M, G behind it: powers of 1024 */
 	KEY_TIME, /* HH:MM */
 	KEY_CHOICE, /* one of `choices`; its place is the value */
+	KEY_URL, /* of a webhook, or empty */
 	KEY_UDIDS /* may be given several times */
 };
 
@@ -58,6 +60,9 @@ static const struct key keys[] = {
 	"how much is told on stderr" },
 { "box", "watchdog", TEXT(watchdog), "", 0, 0, NULL,
 	"the machine's watchdog, as /dev/watchdog; empty: none" },
+{ "box", "set_clock", KEY_FLAG, AT(set_clock), 0, "no", 0, 0, NULL,
+	"set the machine's clock by SNTP or by a phone's: for a box that has "
+	"no battery" },
 { "box", "sys", TEXT(sys), "/sys", 1, 0, NULL,
 	"where the kernel tells temperature and power supply" },
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
@@ -124,6 +129,14 @@ static const struct key keys[] = {
 	"slirp: address of the page" },
 { "web", "port", KEY_INT, AT(port), 0, "8080", 1, 65535, NULL,
 	"slirp: port of the page; else it is 80" },
+{ "time", "server", TEXT(time_server), "", 0, 0, NULL,
+	"set_clock: name or address of an SNTP server, where DHCP names none "
+	"(option 42); empty: no other is asked (not with network = slirp)" },
+{ "time", "file", TEXT(clock_file), "", 0, 0, NULL,
+	"for trials: a file that is set in place of the machine's clock; it "
+	"holds how many ms it is ahead" },
+{ "web", "tls_port", KEY_INT, AT(tls_port), 0, "0", 0, 65535, NULL,
+	"slirp: port of the page over HTTPS; 0: none; else it is 443" },
 { "mqtt", "broker", TEXT(mqtt_broker), "", 0, 0, NULL,
 	"name or address of an MQTT broker that is told how things stand (not "
 	"with network = slirp); empty: none" },
@@ -136,6 +149,12 @@ static const struct key keys[] = {
 	"what all topics begin with" },
 { "mqtt", "discovery", TEXT(mqtt_discovery), "homeassistant", 0, 0, NULL,
 	"where Home Assistant looks for devices; empty: it is not told" },
+{ "webhook", "url", KEY_URL, AT(hook_url), CONFIG_TEXT, "", 0, 0, NULL,
+	"http://host:port/path that each line of the ledger is posted to, as "
+	"JSON (not with network = slirp); empty: none" },
+{ "webhook", "secret", TEXT(hook_secret), "", 0, 0, NULL,
+	"signs each post: HMAC-SHA256 over its body, in the header "
+	"X-Nightstand-Signature; empty: none is signed" },
 { "led", "backend", KEY_CHOICE, AT(led), 0, "none", 0, 0, led_names,
 	"what shows the LED patterns" },
 { "led", "dir", TEXT(led_dir), "/sys/class/leds", 0, 0, NULL,
@@ -208,6 +227,15 @@ static const char *set_text(
 	memset(field_of(c, k), 0, k->cap);
 	memcpy(field_of(c, k), value, len);
 	return NULL;
+}
+
+static const char *set_url(
+    struct config *c, const struct key *k, const char *value)
+{
+	struct hook_target target;
+	const char *why = value[0] ? hook_parse(value, &target) : NULL;
+
+	return why ? why : set_text(c, k, value);
 }
 
 static const char *set_flag(
@@ -307,6 +335,8 @@ static const char *set_value(
 	switch (k->type) {
 	case KEY_TEXT:
 		return set_text(c, k, value);
+	case KEY_URL:
+		return set_url(c, k, value);
 	case KEY_FLAG:
 		return set_flag(c, k, value);
 	case KEY_INT:
@@ -332,19 +362,24 @@ static const struct key *find_key(const char *section, const char *name)
 	return NULL;
 }
 
-enum rc config_set(
-    struct config *c, const char *key, const char *value, FILE *err)
+/* "section.name" */
+static const struct key *find_full(const char *key)
 {
 	const char *dot = strchr(key, '.');
 	char section[32];
-	const struct key *k = NULL;
+
+	if (!dot)
+		return NULL;
+	snprintf(section, sizeof(section), "%.*s", (int)(dot - key), key);
+	return find_key(section, dot + 1);
+}
+
+enum rc config_set(
+    struct config *c, const char *key, const char *value, FILE *err)
+{
+	const struct key *k = find_full(key);
 	const char *why;
 
-	if (dot) {
-		snprintf(
-		    section, sizeof(section), "%.*s", (int)(dot - key), key);
-		k = find_key(section, dot + 1);
-	}
 	why = k ? set_value(c, k, value) : "no such key";
 	if (!why)
 		return RC_OK;
@@ -379,6 +414,8 @@ void config_defaults(struct config *c)
 	set_value(c, find_key("led", "dir"), board.led_dir);
 	set_value(c, find_key("led", "ok"), board.led_ok);
 	set_value(c, find_key("led", "alert"), board.led_alert);
+	set_value(
+	    c, find_key("box", "set_clock"), board.sets_clock ? "yes" : "no");
 	c->port = board.port;
 }
 
@@ -505,6 +542,7 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 
 	switch (k->type) {
 	case KEY_TEXT:
+	case KEY_URL:
 		fprintf(out, "%s", (const char *)field);
 		break;
 	case KEY_FLAG:
@@ -527,6 +565,22 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 	case KEY_UDIDS:
 		break;
 	}
+}
+
+void config_get(const struct config *c, const char *key, char *out, size_t cap)
+{
+	const struct key *k = find_full(key);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = k ? open_memstream(&text, &len) : NULL;
+
+	out[0] = '\0';
+	if (!f)
+		return;
+	print_value(c, k, f);
+	if (fclose(f) == 0 && len < cap)
+		memcpy(out, text, len + 1);
+	free(text);
 }
 
 void config_print(const struct config *c, FILE *out)
@@ -572,6 +626,9 @@ static void print_range(const struct key *k, FILE *out)
 		break;
 	case KEY_UDIDS:
 		fprintf(out, "UDID, up to %d lines", LIMIT_PHONES);
+		break;
+	case KEY_URL:
+		fprintf(out, "http://…");
 		break;
 	case KEY_TEXT:
 		fprintf(out, "text");

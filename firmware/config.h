@@ -41,6 +41,11 @@ struct config {
 	char state[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
 	enum log_level log;
 	char watchdog[CONFIG_TEXT]; /* "" none */
+	bool set_clock;
+	char time_server[64]; /* "" none but DHCP's */
+	char hook_url[CONFIG_TEXT]; /* "" none; hook_parse() takes it */
+	char hook_secret[64]; /* "" nothing is signed */
+	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
@@ -64,7 +69,7 @@ struct config {
 	int mqtt_port;
 	char mqtt_topic[32], mqtt_discovery[32];
 	char listen[64]; /* of slirp */
-	int port;
+	int port, tls_port;
 
 	enum led_backend led;
 	char led_dir[CONFIG_TEXT];
@@ -103,6 +108,10 @@ MUST_CHECK enum rc config_read_stream(
 /* Sets one value, from the command line: key is "section.name". */
 MUST_CHECK enum rc config_set(
     struct config *c, const char *key, const char *value, FILE *err);
+
+/* One value as config_print() has it; key is "section.name". "" when there is no
+ * such key, or it does not fit. */
+void config_get(const struct config *c, const char *key, char *out, size_t cap);
 
 /* All keys with their values; parses back to itself. */
 void config_print(const struct config *c, FILE *out);

@@ -109,8 +109,8 @@ static void remember(struct ledger *l, const struct status_night *n)
 	struct status_night *last = l->n ? &l->nights[l->n - 1] : NULL;
 
 	if (last && last->state == n->state && n->state != STATE_SAFE &&
-	    !strcmp(last->udid, n->udid) && n->at >= last->at &&
-	    n->at - last->at < SAME_NEWS_S) {
+	    n->state != STATE_PASSWORD_SET && !strcmp(last->udid, n->udid) &&
+	    n->at >= last->at && n->at - last->at < SAME_NEWS_S) {
 		*last = *n;
 		return;
 	}
@@ -137,7 +137,7 @@ const struct status_night *ledger_last_of(
 {
 	for (uint32_t i = l->n; i > 0; i--)
 		if (!strcmp(l->nights[i - 1].udid, udid) &&
-		    !status_is_about_disk(l->nights[i - 1].state))
+		    !status_is_aside(l->nights[i - 1].state))
 			return &l->nights[i - 1];
 	return NULL;
 }
@@ -268,10 +268,26 @@ static enum rc shorten(struct ledger *l)
 	return rc;
 }
 
-enum rc ledger_add(struct ledger *l, const struct status_night *n)
+/* Whatever the clock does: the lines stand in the order of their times. */
+static void never_backwards(const struct ledger *l, struct status_night *n)
 {
+	int64_t newest = l->n ? l->nights[l->n - 1].at : 0;
+
+	if (n->at >= newest)
+		return;
+	log_warn("the clock stands %lld s before the newest night: that one's "
+		 "time is written",
+	    (long long)(newest - n->at));
+	n->at = newest;
+}
+
+enum rc ledger_add(struct ledger *l, const struct status_night *night)
+{
+	struct status_night line = *night;
+	const struct status_night *n = &line;
 	enum rc rc;
 
+	never_backwards(l, &line);
 	remember(l, n);
 	if (!l->path[0])
 		return RC_OK;

@@ -23,10 +23,12 @@ void ledger_close(struct ledger *l); /* NULL is fine */
 /*
  * Adds a night. One that says the same of the same phone as the newest line,
  * a few hours later, takes that line's place in what is shown (three missed
- * passcodes in one evening are one news).
+ * passcodes in one evening are one news). Its time is never before the newest
+ * line's, wherever the clock stands.
  * RC_IO, RC_NOSPC: shown until the restart, but not written.
  */
-MUST_CHECK enum rc ledger_add(struct ledger *l, const struct status_night *n);
+MUST_CHECK enum rc ledger_add(
+    struct ledger *l, const struct status_night *night);
 
 /* The newest nights, newest first; returns how many. */
 uint32_t ledger_newest(

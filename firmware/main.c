@@ -37,6 +37,18 @@ static const struct cli_command commands[] = {
 	"Ends with 0 only when the backup is complete, read back from the "
 	"disk and committed;\n`nightstand help exit` lists the other "
 	"statuses. Ctrl-C cancels; nothing is lost by it." },
+{ "password", cmd_password,
+	CLI_CONFIG | CLI_UDID | CLI_WAIT | CLI_OFF | CLI_LOG,
+	"switch encrypted backups on or off, or change their password",
+	"iOS puts Health, saved passwords and more only into encrypted "
+	"backups. Asks for the words\non the terminal, or reads them from a "
+	"pipe, a line each: the password that the phone has\nnow, if it has "
+	"one, then the new one (not with --off). The phone may ask for its "
+	"passcode.\nThe next backup is a full one; older ones keep the "
+	"password that they were made with.\nNothing stores a password: "
+	"whoever loses it can open none of those backups.\nExit statuses: 0 "
+	"done, 20 the old password is wrong, 11 the passcode was not entered, "
+	"15 unplugged." },
 { "status", cmd_status, CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_JSON,
 	"what the box says, or what the vault holds when no box runs", NULL },
 { "list", cmd_list, CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_JSON,

@@ -98,6 +98,7 @@ void meter_phone(struct status_phone *p, const struct msg_phone *in)
 	take_model(p, in->product_type);
 	p->battery_pct = in->battery_pct;
 	p->encrypted = in->encrypted;
+	p->will_encrypt = in->encrypted != 0;
 }
 
 void meter_kept(struct status_phone *p, const struct msg_kept *in)

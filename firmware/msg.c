@@ -13,6 +13,7 @@
 
 #define LOG_MODULE "msg"
 #define MSG_MAGIC  0x4e53u /* "NS" */
+#define MS_MAX     (INT64_C(1) << 43) /* the year 2248 */
 
 struct msg_header {
 	uint16_t magic, type;
@@ -23,6 +24,8 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_NONE] = 0,
 	[MSG_START] = sizeof(struct msg_start),
 	[MSG_CANCEL] = 0,
+	[MSG_PASSWORD] = sizeof(struct password_change),
+	[MSG_PASSWORD_SET] = sizeof(struct msg_password_set),
 	[MSG_ATTACHED] = sizeof(struct msg_device),
 	[MSG_DETACHED] = sizeof(struct msg_device),
 	[MSG_PHONE] = sizeof(struct msg_phone),
@@ -37,7 +40,14 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_COMMAND] = sizeof(struct msg_command),
 	[MSG_PIN] = sizeof(struct msg_pin),
 	[MSG_MQTT] = sizeof(struct msg_mqtt),
+	[MSG_TIME] = sizeof(struct msg_time),
+	[MSG_SNTP] = sizeof(struct msg_sntp),
+	[MSG_HOOK] = sizeof(struct msg_hook),
+	[MSG_EVENT] = sizeof(struct msg_event),
+	[MSG_EVENT_OVER] = sizeof(struct msg_event_over),
 	[MSG_REPORT] = sizeof(struct msg_report),
+	[MSG_TLS] = sizeof(struct msg_tls),
+	[MSG_SETTINGS] = sizeof(struct settings_values),
 	[MSG_STATUS] = sizeof(struct status),
 };
 
@@ -66,6 +76,7 @@ static bool phone_is_sound(const struct status_phone *p)
 	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
 	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
 	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
+	       p->will_encrypt >= -1 && p->will_encrypt <= 1 &&
 	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
 	       is_flag(&p->wants_full) && names_are_sound(p->damaged) &&
 	       p->n_sizes <= LIMIT_SIZES && (unsigned)p->state < STATE_COUNT_;
@@ -76,13 +87,14 @@ static bool status_is_sound(const struct status *st)
 	if (st->n_phones > LIMIT_PHONES || st->n_nights > LIMIT_NIGHTS)
 		return false;
 	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
-	    !ENDS(st->disk.path) || !ENDS(st->disk.fs) ||
-	    !is_flag(&st->disk.present) ||
+	    !ENDS(st->certificate) || !ENDS(st->disk.path) ||
+	    !ENDS(st->disk.fs) || !is_flag(&st->disk.present) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
 	    (unsigned)st->box_state >= STATE_COUNT_ ||
-	    (unsigned)st->led >= LED_PATTERN_COUNT_)
+	    (unsigned)st->led >= LED_PATTERN_COUNT_ ||
+	    (unsigned)st->clock >= STATUS_CLOCK_COUNT_)
 		return false;
 	for (uint32_t i = 0; i < st->n_phones; i++)
 		if (!phone_is_sound(&st->phones[i]))
@@ -120,7 +132,8 @@ static bool start_is_sound(const struct msg_start *s)
 {
 	if (!ENDS(s->udid) || !ENDS(s->vault_dir) || !ENDS(s->state_dir))
 		return false;
-	if (s->full > 1 || s->fresh > 1 || s->log_level > LOG_LEVEL_DEBUG)
+	if (s->full > 1 || s->fresh > 1 || s->password > 1 ||
+	    s->log_level > LOG_LEVEL_DEBUG)
 		return false;
 	if (s->trust_wait_s < 0 || s->trust_wait_s > 86400 ||
 	    s->unlock_wait_s < 0 || s->unlock_wait_s > 86400 ||
@@ -137,14 +150,15 @@ static bool start_is_sound(const struct msg_start *s)
 		return false;
 	if (s->job == MSG_JOB_CENSUS)
 		return !s->udid[0] || UDID(s->udid);
-	return s->job == MSG_JOB_BACKUP && UDID(s->udid);
+	return (s->job == MSG_JOB_BACKUP || s->job == MSG_JOB_PASSWORD) &&
+	       UDID(s->udid);
 }
 
 static bool result_is_sound(const struct msg_result *r)
 {
 	return r->end < SESSION_END_COUNT_ && r->rc < RC_COUNT_ &&
 	       r->verified <= 1 && r->resumed <= 1 && r->dropped <= 1 &&
-	       r->catalog_broken <= 1 && ENDS(r->text);
+	       r->catalog_broken <= 1 && r->unsure <= 1 && ENDS(r->text);
 }
 
 static bool kept_is_sound(const struct msg_kept *k)
@@ -161,6 +175,23 @@ static bool progress_is_sound(const struct msg_progress *p)
 	return p->phase < MSG_PHASE_COUNT_ && p->pct_x100 <= 10000;
 }
 
+static bool settings_are_sound(const struct settings_values *v)
+{
+	for (unsigned i = 0; i < SETTINGS_MAX; i++)
+		if (!ENDS(v->value[i]))
+			return false;
+	return true;
+}
+
+static bool command_is_sound(const struct msg_command *c)
+{
+	if (c->kind >= WEB_COMMAND_COUNT_ || !ENDS(c->udid) || !ENDS(c->pin))
+		return false;
+	if (c->kind == WEB_PASSWORD && !password_change_is_fit(&c->password))
+		return false;
+	return c->kind == WEB_SET_PIN || c->kind == WEB_REPORT || UDID(c->udid);
+}
+
 bool msg_is_sound(const struct msg *m)
 {
 	switch (m->type) {
@@ -169,6 +200,10 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_CANCEL:
 	case MSG_UNLOCKED:
 		return true;
+	case MSG_PASSWORD:
+		return password_change_is_fit(&m->u.password);
+	case MSG_PASSWORD_SET:
+		return m->u.password_set.did < PASSWORD_DID_COUNT_;
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 		return UDID(m->u.device.udid);
@@ -177,7 +212,10 @@ bool msg_is_sound(const struct msg *m)
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&
 		       m->u.phone.battery_pct >= -1 &&
 		       m->u.phone.battery_pct <= 100 &&
-		       m->u.phone.encrypted <= 1;
+		       m->u.phone.encrypted <= 1 && m->u.phone.clock_ms >= 0 &&
+		       m->u.phone.clock_ms < MS_MAX &&
+		       m->u.phone.clock_mono_ms >= 0 &&
+		       m->u.phone.clock_mono_ms < MS_MAX;
 	case MSG_PHASE:
 		return m->u.step.phase < MSG_PHASE_COUNT_;
 	case MSG_REQUESTED:
@@ -195,11 +233,7 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_SERVING:
 		return m->u.serving.port > 0 && m->u.serving.port <= 65535;
 	case MSG_COMMAND:
-		return m->u.command.kind < WEB_COMMAND_COUNT_ &&
-		       ENDS(m->u.command.udid) && ENDS(m->u.command.pin) &&
-		       (m->u.command.kind == WEB_SET_PIN ||
-			   m->u.command.kind == WEB_REPORT ||
-			   UDID(m->u.command.udid));
+		return command_is_sound(&m->u.command);
 	case MSG_PIN:
 		return true;
 	case MSG_MQTT:
@@ -207,12 +241,34 @@ bool msg_is_sound(const struct msg *m)
 		       ENDS(m->u.mqtt.password) && ENDS(m->u.mqtt.topic) &&
 		       ENDS(m->u.mqtt.discovery) && ENDS(m->u.mqtt.id) &&
 		       m->u.mqtt.port > 0 && m->u.mqtt.port <= 65535;
+	case MSG_TIME:
+		return ENDS(m->u.time.from) && m->u.time.at_ms > 0 &&
+		       m->u.time.at_ms < MS_MAX && m->u.time.mono_ms >= 0 &&
+		       m->u.time.mono_ms < MS_MAX;
+	case MSG_SNTP:
+		return ENDS(m->u.sntp.host);
+	case MSG_HOOK:
+		return ENDS(m->u.hook.target.host) &&
+		       ENDS(m->u.hook.target.path) &&
+		       m->u.hook.target.port > 0 &&
+		       m->u.hook.target.port <= 65535;
+	case MSG_EVENT:
+		return ENDS(m->u.event.event.id) &&
+		       ENDS(m->u.event.event.signature) &&
+		       m->u.event.event.len <= HOOK_BODY_MAX;
+	case MSG_EVENT_OVER:
+		return m->u.event_over.taken <= 1;
 	case MSG_REPORT:
 		return m->u.report.total <= WEB_REPORT_MAX &&
 		       m->u.report.len <= MSG_REPORT_TEXT &&
 		       m->u.report.offset <= m->u.report.total &&
 		       m->u.report.len <=
 			   m->u.report.total - m->u.report.offset;
+	case MSG_TLS:
+		return m->u.tls.key_len <= TLSCERT_KEY_MAX &&
+		       m->u.tls.cert_len <= TLSCERT_CERT_MAX;
+	case MSG_SETTINGS:
+		return settings_are_sound(&m->u.settings);
 	case MSG_STATUS:
 		return status_is_sound(&m->u.status);
 	case MSG_NONE:

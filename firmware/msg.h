@@ -13,8 +13,12 @@
 
 #include "auth.h"
 #include "command.h"
+#include "hook.h"
+#include "password.h"
 #include "rc.h"
+#include "settings.h"
 #include "status.h"
+#include "tlscert.h"
 #include "vault_keep.h"
 
 enum msg_type {
@@ -22,6 +26,7 @@ enum msg_type {
 	/* box -> session */
 	MSG_START,
 	MSG_CANCEL,
+	MSG_PASSWORD, /* of a session whose START said so */
 	/* usbmux -> box */
 	MSG_ATTACHED,
 	MSG_DETACHED,
@@ -31,6 +36,7 @@ enum msg_type {
 	MSG_REQUESTED,
 	MSG_PROGRESS,
 	MSG_KEPT,
+	MSG_PASSWORD_SET, /* the phone has taken it; the backup follows */
 	MSG_RESULT,
 	/* scrub -> box; KEPT, too */
 	MSG_SCRUBBED,
@@ -39,10 +45,17 @@ enum msg_type {
 	/* web -> box */
 	MSG_SERVING,
 	MSG_COMMAND,
+	MSG_TIME,
+	MSG_EVENT_OVER,
 	/* box -> web */
 	MSG_PIN,
 	MSG_MQTT,
+	MSG_SNTP,
+	MSG_HOOK,
+	MSG_EVENT,
 	MSG_REPORT,
+	MSG_TLS,
+	MSG_SETTINGS, /* and back, when somebody changed them */
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -53,13 +66,16 @@ enum msg_job {
 	MSG_JOB_BACKUP,
 	/* Tell what the vault holds of each phone, then end. With a UDID, what
 	 * the guard has noticed of that phone is dismissed first. */
-	MSG_JOB_CENSUS
+	MSG_JOB_CENSUS,
+	/* The backup password only. */
+	MSG_JOB_PASSWORD
 };
 
 struct msg_start {
 	uint8_t job; /* enum msg_job */
 	uint8_t full; /* ask the phone for a full backup */
 	uint8_t fresh; /* drop a kept overlay first */
+	uint8_t password; /* backup: change the password before it */
 	uint8_t log_level;
 	int32_t trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
 	int32_t last_wait_s;
@@ -83,6 +99,7 @@ struct msg_phone {
 	char ios[32];
 	int32_t battery_pct; /* -1 unknown */
 	uint8_t encrypted;
+	int64_t clock_ms, clock_mono_ms; /* as in struct msg_time; 0: untold */
 };
 
 /* Where a session is: enum session_phase, then the two of our own. */
@@ -153,6 +170,7 @@ struct msg_result {
 	uint8_t resumed; /* an overlay had been kept */
 	uint8_t dropped; /* the overlay was dropped */
 	uint8_t catalog_broken; /* a person has to repair it */
+	uint8_t unsure; /* as in struct session_result */
 	int32_t mb_code;
 	uint64_t missing_bytes;
 	uint64_t files, bytes;
@@ -160,6 +178,10 @@ struct msg_result {
 	int64_t phone_ms, box_ms;
 	uint64_t size_warnings;
 	char text[256];
+};
+
+struct msg_password_set {
+	uint8_t did; /* enum password_did */
 };
 
 struct msg_serving {
@@ -170,6 +192,7 @@ struct msg_command {
 	uint8_t kind; /* enum web_command_kind */
 	char udid[48];
 	char pin[32];
+	struct password_change password;
 };
 
 struct msg_mqtt {
@@ -179,10 +202,39 @@ struct msg_mqtt {
 	char id[48];
 };
 
+/* What a time server said. mono_ms: when it was so, by mono.h's clock, which
+ * all processes share. */
+struct msg_time {
+	int64_t at_ms, mono_ms;
+	char from[48];
+};
+
+struct msg_hook {
+	struct hook_target target;
+};
+
+struct msg_event {
+	struct hook_event event;
+};
+
+struct msg_event_over {
+	uint64_t number;
+	uint8_t taken; /* else it was let go */
+};
+
+struct msg_sntp {
+	char host[64]; /* "" only one that DHCP names */
+};
+
 #define MSG_REPORT_TEXT 16384
 struct msg_report { /* a piece of one; text need not end */
 	uint32_t total, offset, len;
 	char text[MSG_REPORT_TEXT];
+};
+
+struct msg_tls { /* both in DER */
+	uint16_t key_len, cert_len;
+	uint8_t key[TLSCERT_KEY_MAX], cert[TLSCERT_CERT_MAX];
 };
 
 struct msg_pin {
@@ -199,13 +251,22 @@ struct msg {
 		struct msg_requested requested;
 		struct msg_progress progress;
 		struct msg_kept kept;
+		struct password_change password;
+		struct msg_password_set password_set;
 		struct msg_result result;
 		struct msg_scrubbed scrubbed;
 		struct msg_serving serving;
 		struct msg_command command;
 		struct msg_pin pin;
 		struct msg_mqtt mqtt;
+		struct msg_time time;
+		struct msg_sntp sntp;
+		struct msg_hook hook;
+		struct msg_event event;
+		struct msg_event_over event_over;
 		struct msg_report report;
+		struct msg_tls tls;
+		struct settings_values settings;
 		struct status status;
 	} u;
 };

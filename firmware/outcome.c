@@ -155,6 +155,19 @@ struct outcome outcome_of(const struct msg_result *r)
 	return o;
 }
 
+const char *outcome_says(enum session_end end)
+{
+	enum exit_status code;
+
+	if ((unsigned)end >= SESSION_END_COUNT_)
+		end = SESSION_END_INTERNAL;
+	code = by_end[end].exit;
+	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
+		if (exits[i].code == code)
+			return exits[i].says;
+	return "";
+}
+
 void outcome_no_result(struct msg_result *out, const char *why)
 {
 	memset(out, 0, sizeof(*out));

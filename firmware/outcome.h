@@ -53,6 +53,9 @@ struct outcome {
 /* Pure. */
 struct outcome outcome_of(const struct msg_result *r);
 
+/* Why the backup password was not changed, for a sentence: never "". */
+const char *outcome_says(enum session_end end);
+
 /* For an end without a text of its own, where the words need one; or "". */
 const char *outcome_text(enum session_end end);
 

@@ -4,6 +4,8 @@
 
 bool policy_is_quiet(const struct policy *p, const struct policy_now *now)
 {
+	if (!now->clock_is_set && now->clock_is_awaited)
+		return true;
 	if (!now->clock_is_set || p->quiet_from == p->quiet_to)
 		return false;
 	if (p->quiet_from < p->quiet_to)

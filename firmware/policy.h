@@ -40,6 +40,7 @@ struct policy_now {
 	bool clock_is_set; /* without a clock there are no quiet hours */
 	int minute; /* of the day */
 	int64_t night;
+	bool clock_is_awaited; /* the hour may be known soon: as if quiet */
 };
 
 /* A replug within this many ms of an unplug in the quiet hours may be a loose

@@ -108,7 +108,8 @@ static void put_status(struct text *t, const struct status *st)
 static bool is_secret(const char *line)
 {
 	return !strncmp(line, "password =", 10) ||
-	       !strncmp(line, "secret =", 8) || !strncmp(line, "user =", 6);
+	       !strncmp(line, "secret =", 8) || !strncmp(line, "url =", 5) ||
+	       !strncmp(line, "user =", 6);
 }
 
 static void put_config(struct text *t, const struct config *c)

@@ -15,7 +15,7 @@
 
 /* One backup of one phone, or the census of a vault. */
 int role_session(int fd);
-/* Tells when a phone is unlocked. */
+/* Tells a phone's time, and when it is unlocked. */
 int role_watch(int fd);
 /* Drives the phones on the cable, or follows who does; args: muxplan.h. */
 int role_usbmux(int fd, int argc, char **argv);

@@ -1,5 +1,5 @@
 /*
- * Role `session`: one backup from the cable to the commit, told to the parent
+ * Role `session`: one backup (or a change of the backup password) from the cable to the commit, told to the parent
  * by messages. It may be killed at any moment; the vault is made for that.
  */
 #include <poll.h>
@@ -15,6 +15,7 @@
 #include "mono.h"
 #include "msg.h"
 #include "outcome.h"
+#include "password_step.h"
 #include "role.h"
 #include "session.h"
 #include "utf8.h"
@@ -68,6 +69,8 @@ static void on_phone(void *ctx, const struct session_phone *p)
 	m.u.phone.battery_pct =
 	    p->battery_pct < 0 || p->battery_pct > 100 ? -1 : p->battery_pct;
 	m.u.phone.encrypted = p->will_encrypt;
+	m.u.phone.clock_ms = p->clock_ms;
+	m.u.phone.clock_mono_ms = p->clock_mono_ms;
 	tell(j, &m);
 }
 
@@ -313,7 +316,39 @@ static void finish(struct job *j)
 		note_broken_catalog(j);
 }
 
-static int run_backup(struct job *j)
+/* True: the phone has taken it, and a backup may follow. */
+static bool change_password(struct job *j, const struct session_opts *so,
+    const struct session_events *ev)
+{
+	struct msg m = { .type = MSG_PASSWORD_SET };
+
+	password_step(j->fd, so, ev, &j->got);
+	if (!j->got.rc) {
+		m.u.password_set.did = (uint8_t)j->got.did;
+		tell(j, &m);
+	}
+	j->out.end = (uint8_t)j->got.end;
+	j->out.rc = (uint8_t)j->got.rc;
+	j->out.mb_code = j->got.mb_code;
+	j->out.unsure = j->got.unsure;
+	j->out.phone_ms = j->got.phone_ms;
+	j->out.box_ms = j->got.box_ms;
+	if (j->got.rc)
+		set_text(&j->out, j->got.end == SESSION_END_PASSWORD
+				      ? "that is not the one it has now"
+				      : outcome_says(j->got.end));
+	return !j->got.rc;
+}
+
+static void tell_result(struct job *j)
+{
+	struct msg m = { .type = MSG_RESULT };
+
+	m.u.result = j->out;
+	tell(j, &m);
+}
+
+static int run_session(struct job *j)
 {
 	struct lazy_store_opts opts = {
 		.dir = j->start.vault_dir,
@@ -341,17 +376,26 @@ static int run_backup(struct job *j)
 		.requested = on_requested,
 		.cancelled = is_cancelled,
 	};
-	struct msg m = { .type = MSG_RESULT };
 	enum rc rc;
 
+	if (j->start.password || j->start.job == MSG_JOB_PASSWORD) {
+		if (!change_password(j, &so, &ev) ||
+		    j->start.job == MSG_JOB_PASSWORD) {
+			tell_result(j);
+			return 0;
+		}
+		memset(&j->out, 0, sizeof(j->out));
+		/* What an interrupted night left was made with other keys. */
+		if (j->got.did != PASSWORD_NOTHING)
+			opts.fresh = 1;
+	}
 	if (lazy_store_begin(&opts, &j->store))
 		return 1;
 	rc = session_backup(&so, lazy_store_store(j->store), &ev, &j->got);
 	log_info("the phone is done end=%s rc=%d", session_end_id(j->got.end),
 	    (int)rc);
 	finish(j);
-	m.u.result = j->out;
-	tell(j, &m);
+	tell_result(j);
 	/* The box has the news; this may take its time, and be killed. */
 	if (j->out.verified) {
 		prune(j);
@@ -379,9 +423,9 @@ int role_session(int fd)
 		return 1;
 	j.start = m.u.start;
 	log_set_level((enum log_level)j.start.log_level);
-	if (j.start.job == MSG_JOB_BACKUP) {
+	if (j.start.job != MSG_JOB_CENSUS) {
 		log_set_tag(j.start.udid + strlen(j.start.udid) - 4);
-		return run_backup(&j);
+		return run_session(&j);
 	}
 	if (j.start.udid[0])
 		census_dismiss(j.start.vault_dir, j.start.udid);

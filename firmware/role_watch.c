@@ -2,7 +2,7 @@
  * Role `watch`: waits until a phone that nobody answered for is unlocked.
  * lockdownd's value PasswordProtected says "a passcode is set and it is
  * locked"; only the change from locked to unlocked shows that somebody is
- * there.
+ * there. Also tells the phone's time, once: a box may know none.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -10,6 +10,7 @@
 
 #include "device.h"
 #include "log.h"
+#include "mono.h"
 #include "msg.h"
 #include "pl.h"
 #include "role.h"
@@ -55,6 +56,23 @@ static enum rc look(int fd, struct device_lockdown *l, bool *was_locked)
 	return rc;
 }
 
+static void tell_time(int fd, struct device_lockdown *l)
+{
+	struct msg m = { .type = MSG_TIME };
+	struct pl *value = NULL;
+	double at = 0;
+
+	if (device_lockdown_value(l, NULL, "TimeIntervalSince1970", &value) ==
+		RC_OK &&
+	    pl_real(value, &at) == RC_OK && at > 0 && at < 8e9) {
+		m.u.time.at_ms = (int64_t)(at * 1000);
+		m.u.time.mono_ms = mono_ms();
+		if (msg_send(fd, &m))
+			log_warn("the box did not hear the time");
+	}
+	pl_free(value);
+}
+
 static enum rc look_once(int fd, const char *udid, bool *was_locked)
 {
 	struct device *dev = NULL;
@@ -63,8 +81,10 @@ static enum rc look_once(int fd, const char *udid, bool *was_locked)
 
 	if (!rc)
 		rc = device_lockdown_open_trusted(dev, &l);
-	if (!rc)
+	if (!rc) {
+		tell_time(fd, l);
 		rc = look(fd, l, was_locked);
+	}
 	device_lockdown_close(l);
 	device_free(dev);
 	return rc;

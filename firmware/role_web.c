@@ -36,7 +36,7 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	struct web_opts web = { .nic = &nic };
 	enum rc rc;
 
-	if (argc != 8)
+	if (argc != 9)
 		return RC_BUG;
 	opts.kind = argv[0];
 	opts.interface = argv[1];
@@ -45,6 +45,7 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	web.net.address = argv[4];
 	web.net.gateway = argv[5];
 	web.net.name = argv[6];
+	opts.tls_port = atoi(argv[8]);
 	web.open = open_of(argv[7], argv[2], !strcmp(argv[0], "slirp"));
 	*port = opts.port;
 	rc = nic_open(&opts, &nic);
@@ -67,6 +68,17 @@ static enum rc set_mqtt(struct web *w, const struct msg_mqtt *m)
 	return web_set_mqtt(w, &o);
 }
 
+/* Without it there is still the glance. */
+static void set_tls(struct web *w, struct msg_tls *m)
+{
+	enum rc rc = web_set_tls(w, m->key, m->key_len, m->cert, m->cert_len);
+
+	explicit_bzero(m, sizeof(*m));
+	if (rc)
+		log_error("no HTTPS, so nobody can sign in over a network: %s",
+		    rc_words(rc));
+}
+
 /* Takes what the box has sent; a burst is one news. */
 static enum rc take(int fd, struct web *w)
 {
@@ -79,23 +91,62 @@ static enum rc take(int fd, struct web *w)
 		web_set_pin(w, m.u.pin.salt, m.u.pin.hash);
 	else if (!rc && m.type == MSG_MQTT)
 		rc = set_mqtt(w, &m.u.mqtt);
+	else if (!rc && m.type == MSG_HOOK)
+		rc = web_set_hook(w, &m.u.hook.target);
+	else if (!rc && m.type == MSG_EVENT)
+		web_add_event(w, &m.u.event.event);
+	else if (!rc && m.type == MSG_SNTP)
+		web_set_sntp(w, m.u.sntp.host);
+	else if (!rc && m.type == MSG_TLS)
+		set_tls(w, &m.u.tls);
+	else if (!rc && m.type == MSG_SETTINGS)
+		web_set_settings(w, &m.u.settings);
 	else if (!rc && m.type == MSG_REPORT)
 		web_add_report(w, m.u.report.text, m.u.report.offset,
 		    m.u.report.len, m.u.report.total);
 	return rc;
 }
 
+static enum rc pass_event_on(int fd, struct web *w)
+{
+	struct msg m = { .type = MSG_EVENT_OVER };
+	bool taken;
+
+	if (!web_take_over_event(w, &m.u.event_over.number, &taken))
+		return RC_OK;
+	m.u.event_over.taken = taken;
+	return msg_send(fd, &m);
+}
+
+static enum rc pass_time_on(int fd, struct web *w)
+{
+	struct msg m = { .type = MSG_TIME };
+	struct sntp_time_said said;
+
+	if (!web_take_time(w, &said))
+		return RC_OK;
+	m.u.time.at_ms = said.at_ms;
+	m.u.time.mono_ms = said.mono_ms;
+	memcpy(m.u.time.from, said.from, sizeof(said.from));
+	return msg_send(fd, &m);
+}
+
 static enum rc pass_commands_on(int fd, struct web *w)
 {
-	struct msg m = { .type = MSG_COMMAND };
+	struct msg m = { .type = MSG_COMMAND }, set = { .type = MSG_SETTINGS };
 	struct web_command c;
 	enum rc rc = RC_OK;
 
+	if (web_take_settings(w, &set.u.settings))
+		rc = msg_send(fd, &set);
 	while (!rc && web_take_command(w, &c)) {
 		m.u.command.kind = (uint8_t)c.kind;
 		memcpy(m.u.command.udid, c.udid, sizeof(c.udid));
 		memcpy(m.u.command.pin, c.pin, sizeof(c.pin));
+		m.u.command.password = c.password;
 		rc = msg_send(fd, &m);
+		explicit_bzero(&m.u.command, sizeof(m.u.command));
+		explicit_bzero(&c, sizeof(c));
 	}
 	return rc;
 }
@@ -122,6 +173,10 @@ int role_web(int fd, int argc, char **argv)
 			rc = take(fd, w);
 		if (!rc)
 			rc = pass_commands_on(fd, w);
+		if (!rc)
+			rc = pass_time_on(fd, w);
+		if (!rc)
+			rc = pass_event_on(fd, w);
 	}
 	web_close(w);
 	return rc != RC_GONE;

@@ -14,6 +14,7 @@ struct nic_opts {
 	const char *interface; /* packet, tap: its name */
 	const char *listen; /* slirp: IPv4 address of the PC, "127.0.0.1" */
 	int port; /* slirp: TCP port there, 1..65535 */
+	int tls_port; /* slirp: likewise, for HTTPS; 0: none */
 };
 
 /*

@@ -5,6 +5,7 @@
  *   checksums that the peer's kernel left to hardware that there is not: lwIP
  *     is told for that one frame not to look (TP_STATUS_CSUMNOTREADY);
  *   several frames put together (GRO), up to 64 KiB: taken as they are;
+ *   long frames to be cut (GSO): TCP segments go out joined (nic_gather.h);
  *   VLAN tags taken off: dropped, else a tagged frame looks like ours;
  *   our own frames again: PACKET_IGNORE_OUTGOING.
  */
@@ -16,12 +17,14 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lwip/netif.h"
@@ -29,6 +32,7 @@
 #define LOG_MODULE "nic"
 #include "log.h"
 #include "nic_frame.h"
+#include "nic_gather.h"
 #include "nic_port.h"
 
 #define BUDGET  64 /* frames to lwIP in one service() */
@@ -42,6 +46,9 @@
 
 struct nic_packet {
 	struct nic_port port; /* first: see nic_port.h */
+	/* Each frame has a header in front that tells how to cut it. */
+	bool has_vnet;
+	struct nic_gather out; /* what waits to be sent */
 	uint8_t buf[NIC_FRAME_BIG];
 };
 
@@ -69,21 +76,75 @@ static bool take(struct nic_packet *n, struct netif *netif)
 		struct cmsghdr align;
 		char bytes[AUXDATA];
 	} control;
-	struct iovec v = { n->buf, sizeof(n->buf) };
-	struct msghdr m = { .msg_iov = &v,
-		.msg_iovlen = 1,
+	struct virtio_net_hdr vnet;
+	struct iovec v[2] = { { &vnet, sizeof(vnet) },
+		{ n->buf, sizeof(n->buf) } };
+	size_t before = n->has_vnet ? sizeof(vnet) : 0;
+	struct msghdr m = { .msg_iov = n->has_vnet ? v : v + 1,
+		.msg_iovlen = n->has_vnet ? 2 : 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	ssize_t len = recvmsg(n->port.fd, &m, MSG_DONTWAIT | MSG_TRUNC);
 	unsigned status;
 
-	if (len < 0)
-		return errno == EINTR;
+	if (len < (ssize_t)before)
+		return len < 0 && errno == EINTR;
+	len -= (ssize_t)before;
 	status = status_of(&m);
 	if ((size_t)len <= sizeof(n->buf) && !(status & TP_STATUS_VLAN_VALID))
 		nic_frame_input(netif, n->buf, (size_t)len,
 		    !(status & TP_STATUS_CSUMNOTREADY));
 	return true;
+}
+
+/* --- sending ------------------------------------------------------------------ */
+
+/* What can't be sent is lost, as on any line. */
+static void flush(struct nic_packet *n)
+{
+	struct virtio_net_hdr vnet;
+	size_t len;
+
+	if (!n->out.len)
+		return;
+	len = nic_gather_take(&n->out, &vnet);
+	if (writev(n->port.fd,
+		(struct iovec[]){
+		    { &vnet, sizeof(vnet) }, { n->out.frame, len } },
+		2) < 0)
+		log_debug("a frame was lost: %s", strerror(errno));
+}
+
+static int send_alone(struct nic_packet *n, const struct pbuf *p)
+{
+	struct virtio_net_hdr vnet = { .flags = 0 };
+	struct iovec v[PIECES];
+	int k = 0;
+
+	v[k++] = (struct iovec){ &vnet, sizeof(vnet) };
+	for (; p && k < PIECES; p = p->next)
+		v[k++] = (struct iovec){ p->payload, p->len };
+	return !p && writev(n->port.fd, v, k) >= 0;
+}
+
+static int packet_send(void *ctx, const struct pbuf *p)
+{
+	struct nic_packet *n = ctx;
+
+	if (!n->has_vnet)
+		return nic_port_send(ctx, p);
+	if (nic_gather_add(&n->out, p))
+		return 1;
+	flush(n);
+	return nic_gather_add(&n->out, p) ? 1 : send_alone(n, p);
+}
+
+/* The loop is about to sleep. */
+static size_t packet_wait(
+    void *ctx, struct pollfd *fds, size_t cap, int *timeout_ms)
+{
+	flush(ctx);
+	return nic_port_wait(ctx, fds, cap, timeout_ms);
 }
 
 static void packet_service(
@@ -101,16 +162,19 @@ static void packet_close(void *ctx)
 {
 	struct nic_packet *n = ctx;
 
-	if (n)
+	if (n) {
+		if (n->port.fd >= 0)
+			flush(n);
 		nic_port_close(&n->port);
+	}
 	free(n);
 }
 
 static const struct web_nic_ops ops = {
 	.facts = nic_port_facts,
 	.link = nic_port_link,
-	.send = nic_port_send,
-	.wait = nic_port_wait,
+	.send = packet_send,
+	.wait = packet_wait,
 	.service = packet_service,
 	.close = packet_close,
 };
@@ -226,6 +290,7 @@ static enum rc start(struct nic_packet *n, const char *interface)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = (int)index };
 	enum rc rc;
+	int one = 1;
 
 	if (!index)
 		return nic_port_refused(
@@ -243,6 +308,8 @@ static enum rc start(struct nic_packet *n, const char *interface)
 		return nic_port_refused(interface, "an option");
 	if (bind(n->port.fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return nic_port_refused(interface, "bind");
+	n->has_vnet = setsockopt(n->port.fd, SOL_PACKET, PACKET_VNET_HDR, &one,
+			  sizeof(one)) == 0;
 	warn_of_addresses(interface);
 	return nic_link_open(&n->port.link, (int)index);
 }

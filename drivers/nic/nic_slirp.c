@@ -29,6 +29,7 @@
 #define BUDGET       64 /* frames to lwIP in one service() */
 #define BACKLOG      64 /* clients that wait to be taken */
 #define GUEST_PORT   80
+#define GUEST_TLS    443
 #define ADDR_GUEST   "10.0.2.15"
 #define ADDR_MASK    "255.255.255.0"
 #define ADDR_GATEWAY "10.0.2.2"
@@ -340,14 +341,14 @@ static int widen(int fd, int events, void *opaque)
 	return -1;
 }
 
-static enum rc listen_on(
-    struct nic_slirp *n, const char *listen, struct in_addr host, int port)
+static enum rc listen_on(struct nic_slirp *n, const char *listen,
+    struct in_addr host, int port, int guest_port)
 {
 	struct in_addr guest;
 	uint32_t ms = 0;
 
 	inet_pton(AF_INET, ADDR_GUEST, &guest);
-	if (slirp_add_hostfwd(n->slirp, 0, host, port, guest, GUEST_PORT) < 0) {
+	if (slirp_add_hostfwd(n->slirp, 0, host, port, guest, guest_port) < 0) {
 		log_error("can't listen on %s port %d: %s", listen, port,
 		    strerror(errno));
 		return RC_BUSY;
@@ -363,8 +364,8 @@ enum rc nic_slirp_open(const struct nic_opts *opts, struct web_nic *out)
 	struct in_addr host;
 	enum rc rc = RC_NOMEM;
 
-	if (opts->port < 1 || opts->port > 65535 ||
-	    inet_pton(AF_INET, listen, &host) != 1) {
+	if (opts->port < 1 || opts->port > 65535 || opts->tls_port < 0 ||
+	    opts->tls_port > 65535 || inet_pton(AF_INET, listen, &host) != 1) {
 		log_error("not an address to listen on: %s port %d", listen,
 		    opts->port);
 		return RC_CONFIG;
@@ -377,7 +378,9 @@ enum rc nic_slirp_open(const struct nic_opts *opts, struct web_nic *out)
 	n->slirp = start(n);
 	if (!n->slirp)
 		goto out;
-	rc = listen_on(n, listen, host, opts->port);
+	rc = listen_on(n, listen, host, opts->port, GUEST_PORT);
+	if (!rc && opts->tls_port)
+		rc = listen_on(n, listen, host, opts->tls_port, GUEST_TLS);
 	if (rc)
 		goto out;
 	out->ops = &ops;

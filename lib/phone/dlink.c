@@ -298,6 +298,39 @@ enum rc dlink_ask_backup(struct dlink *d, bool force_full)
 	return send_message(d, process_message(dict));
 }
 
+/* Takes msg, and wipes what holds its secrets. */
+static enum rc send_secret(struct dlink *d, struct pl *msg)
+{
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	enum rc rc = pl_to_bin(msg, &bytes, &len);
+
+	if (!rc)
+		rc = wire_send_frame(&d->wire, bytes, len);
+	wire_wipe(&d->wire);
+	if (bytes)
+		explicit_bzero(bytes, len);
+	pl_bytes_free(bytes);
+	pl_free(msg);
+	return rc;
+}
+
+enum rc dlink_ask_password(
+    struct dlink *d, const char *old_word, const char *new_word)
+{
+	struct pl *dict = pl_new_dict();
+
+	pl_set(dict, "TargetIdentifier", pl_new_str(d->udid));
+	pl_set(dict, "MessageName", pl_new_str("ChangePassword"));
+	if (old_word && old_word[0])
+		pl_set(dict, "OldPassword", pl_new_str(old_word));
+	if (new_word && new_word[0])
+		pl_set(dict, "NewPassword", pl_new_str(new_word));
+	d->is_secret = true;
+	d->limit_ms = d->waits.first_ms;
+	return send_secret(d, process_message(dict));
+}
+
 static void note_percent(struct dlink *d, const struct pl *msg, int element)
 {
 	double pct;
@@ -315,7 +348,7 @@ static enum rc run_command(
 	enum rc rc;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(commands[i].name, name) != 0)
+		if (!d->store || strcmp(commands[i].name, name) != 0)
 			continue;
 		note_percent(d, msg, commands[i].progress);
 		rc = commands[i].run(d, msg);
@@ -324,7 +357,7 @@ static enum rc run_command(
 		dlink_progress(d, false);
 		return rc;
 	}
-	log_warn("unknown command %.60s", name);
+	log_warn("unknown command %.60s", d->is_secret ? "" : name);
 	return dlink_reply(d, DLINK_NOT_IMPLEMENTED, "Not implemented", NULL);
 }
 
@@ -339,7 +372,8 @@ static void note_response(struct dlink *d, const struct pl *dict)
 		code = 1;
 	d->res.has_response = true;
 	d->res.mb_code = (int)(int32_t)code;
-	if (pl_kind(pl_get(dict, "ErrorDescription")) == PL_STRING)
+	if (!d->is_secret &&
+	    pl_kind(pl_get(dict, "ErrorDescription")) == PL_STRING)
 		pl_copy_str(pl_get(dict, "ErrorDescription"), d->res.text,
 		    sizeof(d->res.text));
 	log_note("the phone's last word: %d %s", d->res.mb_code,
@@ -368,11 +402,13 @@ static enum rc serve_one(struct dlink *d)
 	if (rc)
 		return rc;
 	d->limit_ms = d->waits.next_ms;
-	log_debug("command %.60s", name);
+	log_debug("command %.60s", d->is_secret ? "" : name);
 	if (strcmp(name, "DLMessageProcessMessage") == 0) {
 		note_response(d, pl_at(msg, 1));
 	} else if (strcmp(name, "DLMessageDisconnect") == 0) {
-		pl_copy_str(pl_at(msg, 1), d->res.text, sizeof(d->res.text));
+		if (!d->is_secret)
+			pl_copy_str(
+			    pl_at(msg, 1), d->res.text, sizeof(d->res.text));
 		if (strcmp(d->res.text, DLINK_EMPTY) == 0)
 			d->res.text[0] = '\0';
 		rc = RC_GONE;

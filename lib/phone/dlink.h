@@ -60,7 +60,8 @@ struct dlink_result {
 struct dlink;
 
 /* Takes the stream, also when it fails. `store` and `udid` are lent until
- * dlink_free(). RC_NOMEM. */
+ * dlink_free(). Without a store each command of the phone is answered "not
+ * implemented". RC_NOMEM. */
 MUST_CHECK enum rc dlink_new(struct stream stream, const struct store *store,
     const char *udid, const struct dlink_waits *waits,
     const struct dlink_hooks *hooks, struct dlink **out);
@@ -72,6 +73,14 @@ MUST_CHECK enum rc dlink_hello(struct dlink *d);
 
 /* Sends the Backup request. */
 MUST_CHECK enum rc dlink_ask_backup(struct dlink *d, bool force_full);
+
+/*
+ * Sends the ChangePassword request: without `old_word` encryption is switched
+ * on, without `new_word` off; NULL and "" are none. Both are secret: what the
+ * phone says to it is told by its code alone, never in its words.
+ */
+MUST_CHECK enum rc dlink_ask_password(
+    struct dlink *d, const char *old_word, const char *new_word);
 
 /*
  * Serves the phone until its Response. `out` is always filled.

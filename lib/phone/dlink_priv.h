@@ -42,6 +42,7 @@ struct dlink {
 	int limit_ms; /* silence that ends the session now */
 	bool idle; /* between two commands */
 	bool served_any;
+	bool is_secret; /* the phone's words might repeat ours */
 	int stage; /* enum dlink_stage, -1 before the first */
 	double pct_done; /* after the last command */
 	double pct_next; /* after the running one */

@@ -80,15 +80,27 @@ static void tell_phone(struct session *s)
 		s->ev.phone(s->ev.ctx, &s->phone);
 }
 
-static bool flag_value(struct session *s, const char *domain, const char *key)
+enum rc session_will_encrypt(struct session *s, bool *out)
 {
 	struct pl *v = NULL;
-	bool flag = false;
+	enum rc rc = device_lockdown_value(
+	    s->lockdown, "com.apple.mobile.backup", "WillEncrypt", &v);
 
-	if (device_lockdown_value(s->lockdown, domain, key, &v) == RC_OK)
-		flag = pl_truth(v, false);
+	*out = rc == RC_OK && pl_truth(v, false);
 	pl_free(v);
-	return flag;
+	return rc;
+}
+
+/* TimeIntervalSince1970 is a real; only a trusted host gets it. */
+static void read_clock(struct session *s)
+{
+	double at;
+
+	if (pl_real(pl_get(s->values, "TimeIntervalSince1970"), &at) != RC_OK ||
+	    !(at > 0 && at < 8e9)) /* the year 2223 */
+		return;
+	s->phone.clock_ms = (int64_t)(at * 1000);
+	s->phone.clock_mono_ms = mono_ms();
 }
 
 static void read_facts(struct session *s)
@@ -99,6 +111,7 @@ static void read_facts(struct session *s)
 
 	if (device_lockdown_value(s->lockdown, NULL, NULL, &s->values))
 		log_warn("the phone tells nothing about itself");
+	read_clock(s);
 	pl_copy_str(pl_get(s->values, "DeviceName"), p->name, sizeof(p->name));
 	pl_copy_str(pl_get(s->values, "ProductType"), p->product_type,
 	    sizeof(p->product_type));
@@ -108,8 +121,8 @@ static void read_facts(struct session *s)
 	    pl_get(s->values, "BuildVersion"), p->build, sizeof(p->build));
 	pl_copy_str(
 	    pl_get(s->values, "SerialNumber"), p->serial, sizeof(p->serial));
-	p->will_encrypt =
-	    flag_value(s, "com.apple.mobile.backup", "WillEncrypt");
+	if (session_will_encrypt(s, &p->will_encrypt))
+		log_info("the phone does not say whether it encrypts");
 	if (device_lockdown_value(s->lockdown, "com.apple.mobile.battery",
 		"BatteryCurrentCapacity", &v) == RC_OK &&
 	    pl_int(v, &pct) == RC_OK && pct >= 0 && pct <= 100)
@@ -243,7 +256,7 @@ static enum rc look_at_side(struct session *s)
 	return news.failed_pings >= PINGS_FAILED ? RC_TIMEOUT : RC_OK;
 }
 
-static enum rc on_tick(void *ctx, bool idle, int64_t silent_ms)
+enum rc session_tick(void *ctx, bool idle, int64_t silent_ms)
 {
 	struct session *s = ctx;
 	int64_t now = mono_ms();
@@ -294,7 +307,7 @@ static void on_progress(void *ctx, const struct session_progress *p)
 /* ---- the course of a session ---- */
 
 /* A phone that was never unlocked since it booted starts no services. */
-static enum rc open_backup_stream(
+enum rc session_open_stream(
     struct session *s, struct stream *stream, enum session_end *why)
 {
 	int64_t deadline = 0;
@@ -329,11 +342,11 @@ static enum rc start_backup(struct session *s, enum session_end *why)
 		.next_ms = s->opts.next_wait_ms,
 		.last_ms = s->opts.last_wait_ms };
 	struct dlink_hooks hooks = { .ctx = s,
-		.tick = on_tick,
+		.tick = session_tick,
 		.stage = on_stage,
 		.progress = on_progress };
 	struct stream stream;
-	enum rc rc = open_backup_stream(s, &stream, why);
+	enum rc rc = session_open_stream(s, &stream, why);
 
 	/* It was locked too hard for any service before. */
 	if (!rc && !s->np)
@@ -366,7 +379,32 @@ static void start_side(struct session *s)
 		log_warn("no side thread: %s", rc_words(rc));
 }
 
-static enum rc connect_phone(struct session *s, enum session_end *why)
+static enum rc open_up(struct session *s, enum session_end *why)
+{
+	enum rc rc = trust_open(s, why);
+
+	if (rc)
+		return rc;
+	session_enter(s, SESSION_CONNECTING);
+	read_facts(s);
+	open_np(s);
+	return RC_OK;
+}
+
+enum rc session_reconnect(struct session *s, enum session_end *why)
+{
+	np_free(s->np);
+	s->np = NULL;
+	device_lockdown_close(s->lockdown);
+	s->lockdown = NULL;
+	pl_free(s->record);
+	s->record = NULL;
+	pl_free(s->values);
+	s->values = NULL;
+	return open_up(s, why);
+}
+
+enum rc session_connect(struct session *s, enum session_end *why)
 {
 	enum rc rc = device_open(s->opts.udid, &s->dev);
 
@@ -377,13 +415,7 @@ static enum rc connect_phone(struct session *s, enum session_end *why)
 	snprintf(
 	    s->phone.udid, sizeof(s->phone.udid), "%s", device_udid(s->dev));
 	session_enter(s, SESSION_CONNECTING);
-	rc = trust_open(s, why);
-	if (rc)
-		return rc;
-	session_enter(s, SESSION_CONNECTING);
-	read_facts(s);
-	open_np(s);
-	return RC_OK;
+	return open_up(s, why);
 }
 
 /* After a good end: Info.plist may still be under way. */
@@ -482,42 +514,63 @@ static void clean_up(struct session *s)
 	pl_bytes_free(s->info);
 }
 
-enum rc session_backup(const struct session_opts *opts,
-    const struct store *store, const struct session_events *ev,
-    struct session_result *out)
+struct session *session_new(const struct session_opts *opts,
+    const struct session_events *ev, struct session_result *out)
 {
 	struct session *s = calloc(1, sizeof(*s));
-	enum session_end why = SESSION_END_COUNT_;
-	enum rc rc;
 
 	memset(out, 0, sizeof(*out));
 	out->end = SESSION_END_INTERNAL;
 	out->rc = RC_NOMEM;
 	if (!s)
-		return RC_NOMEM;
+		return NULL;
 	signal(SIGPIPE, SIG_IGN);
 	s->opts = *opts;
 	fill_opts(&s->opts);
-	s->store = store;
 	if (ev)
 		s->ev = *ev;
 	s->phone.battery_pct = -1;
 	s->began_at = mono_ms();
-	rc = connect_phone(s, &why);
+	return s;
+}
+
+void session_end(struct session *s, struct session_result *out)
+{
+	clean_up(s);
+	out->phone_ms += s->napped_ms;
+	out->box_ms = mono_ms() - s->began_at - out->phone_ms;
+	log_note("session ended: %s", session_end_id(out->end));
+	free(s);
+}
+
+void session_failed(
+    enum rc rc, enum session_end why, struct session_result *out)
+{
+	out->end = why != SESSION_END_COUNT_ ? why : early_end(rc);
+	out->rc = verdict_rc(out->end);
+}
+
+enum rc session_backup(const struct session_opts *opts,
+    const struct store *store, const struct session_events *ev,
+    struct session_result *out)
+{
+	struct session *s = session_new(opts, ev, out);
+	enum session_end why = SESSION_END_COUNT_;
+	enum rc rc;
+
+	if (!s)
+		return out->rc;
+	s->store = store;
+	rc = session_connect(s, &why);
 	if (!rc)
 		rc = start_backup(s, &why);
 	if (!rc) {
 		start_side(s);
 		serve(s, out);
 	} else {
-		out->end = why != SESSION_END_COUNT_ ? why : early_end(rc);
-		out->rc = verdict_rc(out->end);
+		session_failed(rc, why, out);
 		log_note("no backup: %s", rc_words(rc));
 	}
-	clean_up(s);
-	out->phone_ms += s->napped_ms;
-	out->box_ms = mono_ms() - s->began_at - out->phone_ms;
-	log_note("session ended: %s", session_end_id(out->end));
-	free(s);
+	session_end(s, out);
 	return out->rc;
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "password.h"
 #include "rc.h"
 #include "store.h"
 
@@ -42,6 +43,8 @@ struct session_phone {
 	int battery_pct; /* -1 unknown */
 	bool will_encrypt;
 	bool is_paired; /* was paired before this session began */
+	int64_t clock_ms; /* its time, Unix ms, when it was so by mono_ms(); */
+	int64_t clock_mono_ms; /* 0: it does not tell */
 	uint64_t phone_free_bytes; /* 0 unknown */
 	uint64_t phone_total_bytes;
 };
@@ -117,6 +120,9 @@ struct session_result {
 	uint64_t incomplete; /* files that the phone could not read */
 	bool was_full; /* IsFullBackup of the last Status.plist */
 	char status_state[16]; /* last SnapshotState that the phone wrote */
+	/* of session_password() only */
+	enum password_did did; /* with RC_OK */
+	bool unsure; /* asked for, but the phone's answer did not come */
 	int64_t phone_ms, box_ms; /* waiting for the phone / working */
 };
 
@@ -128,6 +134,35 @@ struct session_result {
  */
 enum rc session_backup(const struct session_opts *opts,
     const struct store *store, const struct session_events *ev,
+    struct session_result *out);
+
+/*
+ * Asks for the words of a change once the phone has said whether its backups
+ * are encrypted (p->will_encrypt). May block; is not called for a phone that
+ * lets nobody in. Anything but RC_OK (RC_CANCELLED) ends the session.
+ */
+struct session_words {
+	void *ctx;
+	enum rc (*ask)(void *ctx, const struct session_phone *p,
+	    struct password_change *out);
+};
+
+/*
+ * Switches encrypted backups on or off, or changes their password; no backup.
+ * The phone may ask for its passcode (SESSION_WANTS_PASSCODE). `out` is always
+ * filled; returns out->rc.
+ *
+ * SESSION_END_DONE      out->did tells what; the next backup is a full one
+ * SESSION_END_PASSWORD  the old password is wrong or was not given
+ * SESSION_END_PASSCODE  not entered
+ * others                as for a backup; with out->unsure the phone may have
+ *                       done it or not
+ *
+ * Copies of the words stay in freed memory of the libraries below: call it in
+ * a process that ends after it.
+ */
+enum rc session_password(const struct session_opts *opts,
+    const struct session_words *words, const struct session_events *ev,
     struct session_result *out);
 
 /* Steady ids for API, logs and exit statuses: "passcode", "unplugged", … */

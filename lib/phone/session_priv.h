@@ -38,6 +38,33 @@ void session_enter(struct session *s, enum session_phase phase);
 /* Sleeps; RC_CANCELLED, or RC_GONE when the phone was unplugged. */
 MUST_CHECK enum rc session_nap(struct session *s, int ms);
 
+/* ---- session.c: a session's begin and end ---- */
+
+/* NULL: no memory; out says so. opts, ev are copied. */
+struct session *session_new(const struct session_opts *opts,
+    const struct session_events *ev, struct session_result *out);
+/* Closes all; fills out's times. */
+void session_end(struct session *s, struct session_result *out);
+
+/* To a trusted phone that has told its facts; s->np is there or not. */
+MUST_CHECK enum rc session_connect(struct session *s, enum session_end *why);
+/* The same again, on a device that is open. */
+MUST_CHECK enum rc session_reconnect(struct session *s, enum session_end *why);
+
+/* com.apple.mobilebackup2, waiting for an unlock. */
+MUST_CHECK enum rc session_open_stream(
+    struct session *s, struct stream *stream, enum session_end *why);
+
+/* WillEncrypt; an error when the phone does not say. */
+MUST_CHECK enum rc session_will_encrypt(struct session *s, bool *out);
+
+/* As dlink_hooks.tick. */
+enum rc session_tick(void *session, bool idle, int64_t silent_ms);
+
+/* out->end and out->rc of an error before anything was served. */
+void session_failed(
+    enum rc rc, enum session_end why, struct session_result *out);
+
 /* ---- trust.c ---- */
 
 /*

@@ -165,6 +165,21 @@ void verdict_of(
 	    res->status_state);
 }
 
+void verdict_of_password(
+    enum rc rc, const struct dlink_result *res, struct session_result *out)
+{
+	if (!res->has_response)
+		out->end = end_of_link(rc, res);
+	else if (res->mb_code)
+		out->end = end_of_code(res->mb_code);
+	else
+		out->end = SESSION_END_DONE;
+	out->rc = verdict_rc(out->end);
+	out->mb_code = res->mb_code;
+	out->phone_ms = res->waited_ms;
+	out->unsure = !res->has_response;
+}
+
 const char *session_end_id(enum session_end end)
 {
 	static const char *const ids[SESSION_END_COUNT_] = {

@@ -244,6 +244,11 @@ enum rc wire_flush(struct wire *w)
 	return w->stream.ops->write(w->stream.ctx, w->out, n);
 }
 
+void wire_wipe(struct wire *w)
+{
+	explicit_bzero(w->out, WIRE_OUT);
+}
+
 enum rc wire_put(struct wire *w, const void *data, size_t len)
 {
 	enum rc rc;

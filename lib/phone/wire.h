@@ -67,6 +67,7 @@ MUST_CHECK enum rc wire_poll_frame(
 MUST_CHECK enum rc wire_put(struct wire *w, const void *data, size_t len);
 MUST_CHECK enum rc wire_put_u32(struct wire *w, uint32_t v);
 MUST_CHECK enum rc wire_flush(struct wire *w);
+void wire_wipe(struct wire *w); /* what was flushed was secret */
 /* Prefix and body in one write where they fit. */
 MUST_CHECK enum rc wire_send_frame(
     struct wire *w, const void *body, size_t len);

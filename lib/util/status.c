@@ -33,6 +33,11 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_CHECK_FAILED] = "check_failed",
 	[STATE_DAMAGED] = "damaged",
 	[STATE_SCRUBBED] = "scrubbed",
+	[STATE_SETTING_PASSWORD] = "setting_password",
+	[STATE_PASSWORD_SET] = "password_set",
+	[STATE_PASSWORD_UNCHANGED] = "password_unchanged",
+	[STATE_PASSWORD_UNSURE] = "password_unsure",
+	[STATE_NOT_ENCRYPTED] = "not_encrypted",
 	[STATE_WEAK_POWER] = "too_weak_power",
 	[STATE_BOX_FAULT] = "box_fault",
 };
@@ -55,6 +60,7 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_PREPARING] = 63,
 	[STATE_CHECKING] = 62,
 	[STATE_SEEN] = 61,
+	[STATE_SETTING_PASSWORD] = 61,
 	[STATE_CATALOG_BROKEN] = 56,
 	[STATE_DISK_FULL] = 55,
 	[STATE_CHECK_FAILED] = 54,
@@ -64,6 +70,8 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_WEAK_POWER] = 50,
 	[STATE_SETUP_UNFINISHED] = 45,
 	[STATE_PASSCODE_MISSED] = 44,
+	[STATE_PASSWORD_UNSURE] = 43,
+	[STATE_PASSWORD_UNCHANGED] = 43,
 	[STATE_DAMAGED] = 41,
 	[STATE_SHRUNK] = 42,
 	[STATE_READY_OVERDUE] = 40,
@@ -73,6 +81,8 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_SAFE] = 20,
 	[STATE_READY] = 10,
 	[STATE_SCRUBBED] = 10,
+	[STATE_PASSWORD_SET] = 10,
+	[STATE_NOT_ENCRYPTED] = 10,
 };
 
 const char *status_state_id(enum status_state s)
@@ -91,9 +101,34 @@ enum status_state status_state_from_id(const char *id)
 	return (enum status_state)i;
 }
 
+const char *status_clock_id(enum status_clock c)
+{
+	static const char *const clocks[STATUS_CLOCK_COUNT_] = {
+		[STATUS_CLOCK_UNKNOWN] = "unknown",
+		[STATUS_CLOCK_KEPT] = "kept",
+		[STATUS_CLOCK_SYSTEM] = "system",
+		[STATUS_CLOCK_PHONE] = "phone",
+		[STATUS_CLOCK_SNTP] = "sntp",
+	};
+
+	return clocks[(unsigned)c < STATUS_CLOCK_COUNT_ ? c : 0];
+}
+
+bool status_clock_is_known(enum status_clock c)
+{
+	return c == STATUS_CLOCK_SYSTEM || c == STATUS_CLOCK_PHONE ||
+	       c == STATUS_CLOCK_SNTP;
+}
+
 bool status_is_about_disk(enum status_state s)
 {
 	return s == STATE_DAMAGED || s == STATE_SCRUBBED;
+}
+
+bool status_is_aside(enum status_state s)
+{
+	return status_is_about_disk(s) || s == STATE_PASSWORD_SET ||
+	       s == STATE_PASSWORD_UNCHANGED || s == STATE_PASSWORD_UNSURE;
 }
 
 bool status_is_busy(enum status_state s)
@@ -101,7 +136,7 @@ bool status_is_busy(enum status_state s)
 	return s == STATE_SEEN || s == STATE_WANTS_TRUST ||
 	       s == STATE_WANTS_UNLOCK || s == STATE_WANTS_PASSCODE ||
 	       s == STATE_PREPARING || s == STATE_RECEIVING ||
-	       s == STATE_CHECKING;
+	       s == STATE_CHECKING || s == STATE_SETTING_PASSWORD;
 }
 
 static void redact_phone(struct status_phone *p)

@@ -43,6 +43,11 @@ enum status_state {
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
 	STATE_DAMAGED, /* the newest backup is no longer whole on the disk */
 	STATE_SCRUBBED, /* in the ledger only: all was read again */
+	STATE_SETTING_PASSWORD, /* of the backups, on the phone */
+	STATE_PASSWORD_SET, /* in the ledger only: the detail says what */
+	STATE_PASSWORD_UNCHANGED,
+	STATE_PASSWORD_UNSURE, /* the phone's answer did not come */
+	STATE_NOT_ENCRYPTED, /* a hint, never a phone's state: words_hint() */
 	STATE_WEAK_POWER, /* of the box: its supply dipped */
 	STATE_BOX_FAULT,
 	STATE_COUNT_
@@ -63,7 +68,8 @@ struct status_phone {
 	enum status_state state;
 	int64_t state_at; /* since when */
 	bool attached;
-	bool encrypted;
+	bool encrypted; /* its newest backup, or the one that runs */
+	int8_t will_encrypt; /* the phone has a password now; -1 unknown */
 	int battery_pct; /* -1 unknown */
 	/* the running backup */
 	uint32_t pct_x100; /* 0..10000 */
@@ -108,6 +114,16 @@ struct status_night {
 	char detail[128];
 };
 
+/* What the box knows the time from, the least first. */
+enum status_clock {
+	STATUS_CLOCK_UNKNOWN,
+	STATUS_CLOCK_KEPT, /* the last known moment: it is later now */
+	STATUS_CLOCK_SYSTEM, /* the machine's own clock */
+	STATUS_CLOCK_PHONE,
+	STATUS_CLOCK_SNTP,
+	STATUS_CLOCK_COUNT_
+};
+
 struct status_disk {
 	bool present;
 	char path[256];
@@ -129,6 +145,8 @@ struct status {
 	uint64_t serial; /* grows with each change */
 	int64_t now_at;
 	int64_t started_at;
+	enum status_clock clock; /* what now_at is worth */
+	int64_t clock_at; /* since when; 0 when it is not known */
 	char box[64]; /* its name: "nightstand" */
 	char version[32];
 	enum status_state box_state; /* of the box alone: STARTING, READY,
@@ -141,6 +159,7 @@ struct status {
 	enum led_pattern led; /* pure function of the rest */
 	struct status_disk disk;
 	struct status_health health;
+	char certificate[96]; /* SHA-256 of it, "AB:CD:…"; "" none */
 	uint32_t n_phones, n_nights;
 	struct status_phone phones[LIMIT_PHONES];
 	struct status_night nights[LIMIT_NIGHTS]; /* newest first */
@@ -151,8 +170,16 @@ const char *status_state_id(enum status_state s); /* "wants_passcode" */
 /* STATE_COUNT_ when there is no such id. */
 enum status_state status_state_from_id(const char *id);
 
+const char *status_clock_id(enum status_clock c); /* "sntp" */
+
+/* False: ages and hours of the day mean nothing. */
+bool status_clock_is_known(enum status_clock c);
+
 /* A ledger line about what lies on the disk, not about a night's backup. */
 bool status_is_about_disk(enum status_state s);
+
+/* A ledger line that is no night's backup: about the disk, or the password. */
+bool status_is_aside(enum status_state s);
 
 /* A backup is under way or about to be, in this state. */
 bool status_is_busy(enum status_state s);

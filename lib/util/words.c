@@ -126,6 +126,26 @@ static const struct row rows[STATE_COUNT_] = {
 	"Every file is as it was stored.",
 	"read again from the disk: {read}, all whole {why}", LED_READY, WORDS_GOOD,
 	GLANCE_LAST_GOOD },
+[STATE_SETTING_PASSWORD] = { "Setting the backup password of {phone}",
+	"iOS asks for the passcode first. Leave it plugged in.",
+	"", LED_BACKING_UP, WORDS_BUSY, GLANCE_LAST_GOOD },
+[STATE_PASSWORD_SET] = { "{phone} has taken the backup password",
+	"The next backup is a full one.",
+	"{why}", LED_READY, WORDS_GOOD, GLANCE_LAST_GOOD },
+[STATE_PASSWORD_UNCHANGED] = {
+	"The backup password of {phone} was not changed: {why}",
+	"Backups go on as they were. You may ask for it again.",
+	"backup password not changed: {why}", LED_READY, WORDS_ACT,
+	GLANCE_LAST_GOOD },
+[STATE_PASSWORD_UNSURE] = {
+	"Whether {phone} has taken the new backup password is not known",
+	"The link broke before it answered. Keep the old one and the new one "
+	"until a change has gone well.",
+	"backup password: no answer came", LED_READY, WORDS_ACT,
+	GLANCE_LAST_GOOD },
+[STATE_NOT_ENCRYPTED] = { "Health and passwords are not in this backup",
+	"iOS puts them only into encrypted backups.",
+	"", LED_READY, WORDS_GOOD, GLANCE_NONE },
 [STATE_WEAK_POWER] = { "The power supply is too weak",
 	"What was safe is not touched. Phones and disks drop out when it dips: "
 	"use one with 3 A or more, and a disk with its own.",
@@ -459,7 +479,9 @@ static void as_due(const struct status_phone *p, struct words *out)
 {
 	if (p->overdue_days > 0 &&
 	    (p->state == STATE_UNPLUGGED || p->state == STATE_STOPPED ||
-		p->state == STATE_PASSCODE_MISSED))
+		p->state == STATE_PASSCODE_MISSED ||
+		p->state == STATE_PASSWORD_UNCHANGED ||
+		p->state == STATE_PASSWORD_UNSURE))
 		out->led = LED_OVERDUE;
 	if (p->state == STATE_SAFE && !p->attached)
 		out->led = LED_READY;
@@ -486,7 +508,7 @@ static void append_last_seen(
 
 		if (strcmp(n->udid, p->udid) != 0 ||
 		    n->state == STATE_READY_OVERDUE ||
-		    status_is_about_disk(n->state))
+		    status_is_aside(n->state))
 			continue;
 		if (n->state == STATE_SAFE)
 			return;
@@ -525,6 +547,18 @@ void words_phone(const struct status *st, unsigned phone, struct words *out)
 		out->sentence[0] = '\0';
 	if (p->state == STATE_READY_OVERDUE)
 		append_last_seen(st, p, out);
+}
+
+bool words_hint(const struct status *st, unsigned phone, struct words *out)
+{
+	const struct status_phone *p = phone_at(st, phone);
+	struct facts f;
+
+	if (!p || !p->last_good_at || p->encrypted || p->will_encrypt > 0)
+		return false;
+	facts_of_phone(p, &f);
+	put_words(STATE_NOT_ENCRYPTED, &f, out);
+	return true;
 }
 
 void words_last_good(

@@ -36,6 +36,9 @@ void words_box(const struct status *st, struct words *out);
 /* One phone of st->phones. */
 void words_phone(const struct status *st, unsigned phone, struct words *out);
 
+/* Something small about this phone that is no trouble; false: nothing. */
+bool words_hint(const struct status *st, unsigned phone, struct words *out);
+
 /* One night of st->nights, a ledger line: "backed up: 1,204 new files, 2.1 GB,
  * 12 min". */
 void words_night(
@@ -51,6 +54,9 @@ void words_bytes(uint64_t bytes, char *out, size_t cap);
 void words_count(uint64_t n, char *out, size_t cap);
 /* "12 minutes", "40 seconds" */
 void words_duration(int64_t seconds, char *out, size_t cap);
+
+/* What the time is known from: "from a phone"; lasting. */
+const char *words_clock(enum status_clock clock);
 /* "today 23:41", "yesterday 23:38", "Tuesday 23:38", "3 May 2026" in the
  * owner's zone. */
 void words_when(int64_t now_at, int64_t at, char *out, size_t cap);

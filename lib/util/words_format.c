@@ -130,3 +130,20 @@ void words_when(int64_t now_at, int64_t at, char *out, size_t cap)
 {
 	words_when_joined(now_at, at, " ", out, cap);
 }
+
+const char *words_clock(enum status_clock clock)
+{
+	switch (clock) {
+	case STATUS_CLOCK_SNTP:
+		return "from a time server";
+	case STATUS_CLOCK_PHONE:
+		return "from a phone";
+	case STATUS_CLOCK_SYSTEM:
+		return "by its own clock";
+	case STATUS_CLOCK_KEPT:
+	case STATUS_CLOCK_UNKNOWN:
+	case STATUS_CLOCK_COUNT_:
+		break;
+	}
+	return "not known yet";
+}

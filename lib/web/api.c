@@ -148,6 +148,21 @@ static void put_damage(cJSON *o, const struct status_phone *p)
 		cJSON_AddItemToArray(names, cJSON_CreateString(p->damaged[i]));
 }
 
+static void put_hint(cJSON *o, const struct status *st, unsigned i)
+{
+	struct words w;
+	cJSON *hint;
+
+	if (!words_hint(st, i, &w)) {
+		cJSON_AddNullToObject(o, "hint");
+		return;
+	}
+	hint = cJSON_AddObjectToObject(o, "hint");
+	put_text(hint, "id", w.id);
+	put_text(hint, "headline", w.headline);
+	put_text(hint, "sentence", w.sentence);
+}
+
 static void put_phone(cJSON *list, const struct status *st, unsigned i)
 {
 	const struct status_phone *p = &st->phones[i];
@@ -166,6 +181,11 @@ static void put_phone(cJSON *list, const struct status *st, unsigned i)
 	put_number(o, "state_at", (double)p->state_at);
 	put_bool(o, "attached", p->attached);
 	put_bool(o, "encrypted", p->encrypted);
+	if (p->will_encrypt >= 0)
+		put_bool(o, "will_encrypt", p->will_encrypt);
+	else
+		cJSON_AddNullToObject(o, "will_encrypt");
+	put_hint(o, st, i);
 	if (p->battery_pct >= 0)
 		put_number(o, "battery_pct", p->battery_pct);
 	else
@@ -239,6 +259,10 @@ static void put_box(cJSON *o, const struct status *st)
 	put_text(box, "state", status_state_id(st->box_state));
 	put_text(box, "detail", st->detail);
 	put_health(box, &st->health);
+	if (st->certificate[0])
+		put_text(box, "certificate_sha256", st->certificate);
+	else
+		cJSON_AddNullToObject(box, "certificate_sha256");
 	words_box(st, &w);
 	put_words(o, &w);
 	put_led(o, st->led);
@@ -246,6 +270,18 @@ static void put_box(cJSON *o, const struct status *st)
 		put_text(o, "phone", st->phones[st->phone].udid);
 	else
 		cJSON_AddNullToObject(o, "phone");
+}
+
+static void put_clock(cJSON *o, const struct status *st)
+{
+	cJSON *clock = cJSON_AddObjectToObject(o, "clock");
+
+	put_text(clock, "source", status_clock_id(st->clock));
+	cJSON_AddBoolToObject(clock, "known", status_clock_is_known(st->clock));
+	if (st->clock_at)
+		put_number(clock, "since", (double)st->clock_at);
+	else
+		cJSON_AddNullToObject(clock, "since");
 }
 
 enum rc api_status(
@@ -258,6 +294,7 @@ enum rc api_status(
 		return RC_NOMEM;
 	put_number(o, "serial", (double)st->serial);
 	put_number(o, "now", (double)st->now_at);
+	put_clock(o, st);
 	put_box(o, st);
 	put_disk(o, &st->disk);
 	list = cJSON_AddArrayToObject(o, "phones");

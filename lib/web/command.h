@@ -5,12 +5,15 @@
 #ifndef WEB_COMMAND_H
 #define WEB_COMMAND_H
 
+#include "password.h"
+
 enum web_command_kind {
 	WEB_BACKUP, /* back this phone up now */
 	WEB_STOP, /* end the backup that runs */
 	WEB_DISMISS, /* the loss of this phone was seen to */
 	WEB_SET_PIN,
 	WEB_REPORT, /* a report is wanted */
+	WEB_PASSWORD, /* change the backup password of this phone */
 	WEB_COMMAND_COUNT_
 };
 
@@ -18,8 +21,9 @@ enum web_command_kind {
 
 struct web_command {
 	enum web_command_kind kind;
-	char udid[48]; /* of the first three */
+	char udid[48]; /* of the first three, and of WEB_PASSWORD */
 	char pin[32]; /* of WEB_SET_PIN */
+	struct password_change password; /* of WEB_PASSWORD: wipe it */
 };
 
 #endif

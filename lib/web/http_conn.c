@@ -101,12 +101,14 @@ static void write_head(struct http_conn *c, const struct http_answer *a)
 	if (!a->stream)
 		snprintf(length, sizeof(length), "Content-Length: %zu\r\n",
 		    body_len(a));
+	/* Not no-referrer: with it a browser says "Origin: null" of our own
+	 * forms, too, and no form could be told from a stranger's. */
 	n = snprintf(c->head, sizeof(c->head),
 	    "HTTP/1.1 %d %s\r\n"
 	    "Content-Type: %s\r\n%s"
 	    "Connection: %s\r\n"
 	    "X-Content-Type-Options: nosniff\r\n"
-	    "Referrer-Policy: no-referrer\r\n%s\r\n",
+	    "Referrer-Policy: same-origin\r\n%s\r\n",
 	    a->status, reason(a->status), a->type, length,
 	    c->close_after ? "close" : "keep-alive",
 	    a->headers ? a->headers : "");
@@ -123,7 +125,10 @@ static void answer(struct http_conn *c, int64_t now_ms)
 	bool bad = c->req.status != 0;
 
 	c->req.peer = c->peer;
+	c->req.secure = c->secure;
 	c->site->answer(c->site->ctx, &c->req, &a);
+	/* A PIN or a password may have been in it. */
+	explicit_bzero(c->req.body, c->req.body_len);
 	clear_out(c);
 	c->stream = c->req.head ? 0 : a.stream;
 	c->close_after = bad || !c->req.keep_alive || a.stream;

@@ -91,7 +91,9 @@ struct http_conn {
 	size_t total, queued, acked;
 	char head[1280];
 
-	char peer[48]; /* its address, for who answers */
+	/* for who answers: */
+	char peer[48]; /* its address */
+	bool secure; /* nobody on the way can read it */
 
 	struct http_request req;
 };

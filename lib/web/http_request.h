@@ -16,7 +16,8 @@
 #define HTTP_REQUEST_PATH_MAX   255
 #define HTTP_REQUEST_HOST_MAX   255
 #define HTTP_REQUEST_COOKIE_MAX 1023 /* of all cookies together */
-#define HTTP_REQUEST_BODY_MAX   1024 /* a form of a few fields */
+/* A form of a few fields; three passwords of 127 bytes, each byte as %XX. */
+#define HTTP_REQUEST_BODY_MAX 2048
 
 enum http_request_step {
 	HTTP_REQUEST_MORE, /* feed more */
@@ -38,6 +39,7 @@ struct http_request {
 	char body[HTTP_REQUEST_BODY_MAX + 1]; /* of a POST, terminated */
 	size_t body_len;
 	const char *peer; /* who asks: an address; set by the connection */
+	bool secure; /* over TLS; likewise */
 
 	/* how far we are */
 	size_t n_bytes; /* of the head so far; 0: nothing has come */

@@ -13,6 +13,7 @@
 
 #include "http_places.h"
 #include "mono.h"
+#include "tls_turns.h"
 
 /* An answer that stalls this long may be given up when all places are taken.
  */
@@ -33,6 +34,13 @@ struct slot {
 	struct altcp_pcb *pcb; /* NULL: free */
 	ip_addr_t from;
 	struct pbuf *in; /* what waits for the answer before it */
+	struct tls *tls; /* NULL: in clear */
+	bool shakes; /* its handshake has begun */
+	bool broken; /* what it sends is no TLS any more */
+	char plain[2048]; /* decrypted, and not taken yet: */
+	size_t plain_at, plain_len;
+	size_t plain_out; /* encrypted, and not acknowledged */
+	size_t cipher_out; /* given to lwIP, and not acknowledged */
 	bool hoards; /* more than that: it is to be cut */
 	bool peer_done; /* it said that it sends no more */
 	struct http_conn conn;
@@ -40,7 +48,9 @@ struct slot {
 
 struct http_server {
 	const struct http_site *site;
-	struct altcp_pcb *listener;
+	struct altcp_pcb *listener, *tls_listener; /* NULL: none */
+	const struct tls_identity *identity;
+	struct tls_turns turns;
 	bool by_address;
 	struct slot slots[HTTP_SERVER_CONNS];
 };
@@ -55,6 +65,8 @@ static void forget(struct slot *s)
 		pbuf_free(s->in);
 	s->in = NULL;
 	http_conn_fini(&s->conn);
+	tls_free(s->tls);
+	s->tls = NULL;
 	s->pcb = NULL;
 }
 
@@ -78,9 +90,16 @@ static void cut(struct slot *s)
 	forget(s);
 }
 
+static void push_cipher(struct slot *s);
+
 static void end(struct slot *s)
 {
 	struct altcp_pcb *pcb = detach(s);
+
+	if (s->tls) {
+		tls_end(s->tls);
+		push_cipher(s);
+	}
 
 	altcp_setprio(pcb, PRIO_ENDED);
 	if (altcp_close(pcb) != ERR_OK)
@@ -108,10 +127,51 @@ static void make_room(struct http_server *s)
 	}
 }
 
+/* True: all of it is on its way. */
+static bool push_waiting(struct slot *s)
+{
+	const void *data;
+	size_t len;
+
+	while ((len = tls_peek(s->tls, &data)) > 0) {
+		size_t room = altcp_sndbuf(s->pcb);
+
+		if (len > room)
+			len = room;
+		if (!len || altcp_write(s->pcb, data, (u16_t)len,
+				TCP_WRITE_FLAG_COPY) != ERR_OK)
+			return false;
+		tls_sent(s->tls, len);
+		s->cipher_out += len;
+	}
+	return true;
+}
+
+static void push_cipher(struct slot *s)
+{
+	struct http_piece piece;
+	bool lasting;
+
+	while (push_waiting(s) && http_conn_peek(&s->conn, &piece, &lasting)) {
+		size_t n = tls_write(s->tls, piece.data, piece.len);
+
+		if (!n)
+			break;
+		http_conn_queued(&s->conn, n);
+		s->plain_out += n;
+	}
+	altcp_output(s->pcb);
+}
+
 static void push(struct slot *s)
 {
 	struct http_piece piece;
 	bool lasting;
+
+	if (s->tls) {
+		push_cipher(s);
+		return;
+	}
 
 	while (http_conn_peek(&s->conn, &piece, &lasting)) {
 		size_t room = altcp_sndbuf(s->pcb);
@@ -128,9 +188,74 @@ static void push(struct slot *s)
 	altcp_output(s->pcb);
 }
 
+/* The same for the same address; two may share one, and then their turns. */
+static uint64_t number_of(const ip_addr_t *ip)
+{
+	uint64_t n = 1;
+
+	if (IP_IS_V4(ip))
+		return ip4_addr_get_u32(ip_2_ip4(ip));
+	for (unsigned i = 0; i < 4; i++)
+		n = n * 0x9e3779b97f4a7c15u + ip_2_ip6(ip)->addr[i];
+	return n;
+}
+
+static bool may_shake(struct slot *s, int64_t now)
+{
+	struct http_server *server = s->server;
+
+	if (!s->shakes)
+		s->shakes = tls_turns_take(&server->turns, number_of(&s->from),
+		    server->by_address, now);
+	return s->shakes;
+}
+
+/* False: an answer is going out, and what came waits for its end. */
+static bool give_plain(struct slot *s, int64_t now)
+{
+	while (s->plain_len) {
+		size_t used = http_conn_feed(
+		    &s->conn, s->plain + s->plain_at, s->plain_len, now);
+
+		if (!used)
+			return false;
+		s->plain_at += used;
+		s->plain_len -= used;
+	}
+	explicit_bzero(s->plain, s->plain_at); /* forms with secrets */
+	s->plain_at = 0;
+	s->plain_len = tls_read(s->tls, s->plain, sizeof(s->plain));
+	return true;
+}
+
+static void pull_cipher(struct slot *s, int64_t now)
+{
+	enum rc rc;
+
+	for (;;) {
+		if (!give_plain(s, now))
+			return;
+		if (s->plain_len)
+			continue;
+		if (!s->in || s->broken || !may_shake(s, now))
+			return;
+		rc = tls_feed(s->tls, s->in->payload, s->in->len);
+		altcp_recved(s->pcb, s->in->len);
+		s->in = pbuf_free_header(s->in, s->in->len);
+		s->broken = rc == RC_PROTO;
+		s->peer_done |= rc == RC_GONE;
+	}
+}
+
 static void pull(struct slot *s)
 {
 	int64_t now = mono_ms();
+
+	if (s->tls) {
+		pull_cipher(s, now);
+		push(s);
+		return;
+	}
 
 	while (s->in) {
 		size_t used;
@@ -171,11 +296,29 @@ static err_t on_recv(
 	return ERR_OK;
 }
 
+/* How many plain bytes that stands for. An answer counts as taken with the last
+ * byte of its last record only. */
+static u16_t plain_acked(struct slot *s, u16_t len)
+{
+	const void *data;
+	size_t n = len;
+
+	s->cipher_out -= len < s->cipher_out ? len : s->cipher_out;
+	if (n > s->plain_out || (!s->cipher_out && !tls_peek(s->tls, &data)))
+		n = s->plain_out;
+	if (n && n == s->plain_out && s->cipher_out)
+		n--;
+	s->plain_out -= n;
+	return (u16_t)n;
+}
+
 static err_t on_sent(void *arg, struct altcp_pcb *pcb, u16_t len)
 {
 	struct slot *s = arg;
 
 	(void)pcb;
+	if (s->tls)
+		len = plain_acked(s, len);
 	http_conn_acked(&s->conn, len, mono_ms());
 	pull(s);
 	return ERR_OK;
@@ -239,18 +382,15 @@ static void name_peer(struct slot *s)
 		strcpy(s->conn.peer, "?");
 }
 
-static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
+static err_t take_in(struct http_server *s, struct altcp_pcb *pcb, bool secure)
 {
-	struct http_server *s = arg;
-	struct slot *slot;
-	ip_addr_t from;
+	ip_addr_t from = *altcp_get_ip(pcb, 0);
+	struct slot *slot = find_slot(s, &from);
+	struct tls *tls = NULL;
 
-	if (err != ERR_OK || !pcb)
-		return ERR_VAL;
-	from = *altcp_get_ip(pcb, 0);
-	slot = find_slot(s, &from);
-	if (!slot) {
-		say_busy(pcb);
+	if (!slot || (secure && tls_new(s->identity, &tls))) {
+		if (!secure)
+			say_busy(pcb);
 		altcp_setprio(pcb, PRIO_ENDED);
 		return altcp_close(pcb);
 	}
@@ -258,7 +398,9 @@ static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
 	slot->server = s;
 	slot->pcb = pcb;
 	slot->from = from;
+	slot->tls = tls;
 	http_conn_init(&slot->conn, s->site, mono_ms());
+	slot->conn.secure = secure;
 	name_peer(slot);
 	altcp_setprio(pcb, PRIO_SERVED);
 	altcp_nagle_disable(pcb);
@@ -269,17 +411,24 @@ static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
+static err_t on_accept(void *arg, struct altcp_pcb *pcb, err_t err)
+{
+	return err != ERR_OK || !pcb ? ERR_VAL : take_in(arg, pcb, false);
+}
+
+static err_t on_accept_tls(void *arg, struct altcp_pcb *pcb, err_t err)
+{
+	return err != ERR_OK || !pcb ? ERR_VAL : take_in(arg, pcb, true);
+}
+
 /* --- the server ----------------------------------------------------------- */
 
-enum rc http_server_open(
-    const struct http_site *site, uint16_t port, struct http_server **out)
+static enum rc listen_at(struct http_server *s, uint16_t port,
+    altcp_accept_fn accept, struct altcp_pcb **out)
 {
-	struct http_server *s = &the_server;
-	struct altcp_pcb *pcb, *listener;
+	struct altcp_pcb *pcb = altcp_tcp_new_ip_type(IPADDR_TYPE_ANY);
+	struct altcp_pcb *listener;
 
-	memset(s, 0, sizeof(*s));
-	s->site = site;
-	pcb = altcp_tcp_new_ip_type(IPADDR_TYPE_ANY);
 	if (!pcb)
 		return RC_NOMEM;
 	if (altcp_bind(pcb, IP_ANY_TYPE, port) != ERR_OK) {
@@ -292,10 +441,23 @@ enum rc http_server_open(
 		return RC_NOMEM;
 	}
 	altcp_arg(listener, s);
-	altcp_accept(listener, on_accept);
-	s->listener = listener;
-	*out = s;
+	altcp_accept(listener, accept);
+	*out = listener;
 	return RC_OK;
+}
+
+enum rc http_server_open(
+    const struct http_site *site, uint16_t port, struct http_server **out)
+{
+	struct http_server *s = &the_server;
+	enum rc rc;
+
+	memset(s, 0, sizeof(*s));
+	s->site = site;
+	rc = listen_at(s, port, on_accept, &s->listener);
+	if (!rc)
+		*out = s;
+	return rc;
 }
 
 void http_server_limit_addresses(struct http_server *s)
@@ -316,6 +478,16 @@ static void stop_listening(struct altcp_pcb *listener)
 	altcp_close(listener);
 }
 
+enum rc http_server_add_tls(
+    struct http_server *s, uint16_t port, const struct tls_identity *id)
+{
+	/* A connection keeps the identity that it began with. */
+	s->identity = id;
+	return s->tls_listener
+		   ? RC_OK
+		   : listen_at(s, port, on_accept_tls, &s->tls_listener);
+}
+
 void http_server_close(struct http_server *s)
 {
 	if (!s)
@@ -325,6 +497,8 @@ void http_server_close(struct http_server *s)
 			cut(&s->slots[i]);
 	}
 	stop_listening(s->listener);
+	if (s->tls_listener)
+		stop_listening(s->tls_listener);
 }
 
 static void bound_streams(struct http_server *s)
@@ -360,6 +534,8 @@ static void tick_slot(struct slot *s, int64_t now_ms)
 		verdict = state == HTTP_CONN_STREAM && s->conn.total
 			      ? HTTP_CONN_ABORT
 			      : HTTP_CONN_CLOSE;
+	if (s->broken && verdict == HTTP_CONN_KEEP)
+		verdict = HTTP_CONN_CLOSE; /* with its alert */
 	if (s->hoards)
 		verdict = HTTP_CONN_ABORT;
 	switch (verdict) {
@@ -386,6 +562,11 @@ void http_server_tick(struct http_server *s, int64_t now_ms)
 	}
 }
 
+static bool waits_to_shake(const struct slot *s)
+{
+	return s->tls && !s->shakes && s->in;
+}
+
 int http_server_sleep(const struct http_server *s, int64_t now_ms, int ms)
 {
 	for (unsigned i = 0; i < HTTP_SERVER_CONNS; i++) {
@@ -393,6 +574,8 @@ int http_server_sleep(const struct http_server *s, int64_t now_ms, int ms)
 			continue;
 		if (ms > 1000)
 			ms = 1000; /* deadlines are seconds */
+		if (waits_to_shake(&s->slots[i]) && ms > TLS_TURNS_MS)
+			ms = TLS_TURNS_MS;
 		ms = http_conn_sleep(&s->slots[i].conn, now_ms, ms);
 	}
 	return ms;

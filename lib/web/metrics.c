@@ -46,6 +46,11 @@ static double box_started(const struct status *st)
 	return (double)st->started_at;
 }
 
+static double box_clock(const struct status *st)
+{
+	return status_clock_is_known(st->clock);
+}
+
 static double box_phones(const struct status *st)
 {
 	return st->n_phones;
@@ -78,6 +83,8 @@ static const struct box_metric {
 	{ "nightstand_disk_free_bytes", "Room on it.", box_free },
 	{ "nightstand_start_time_seconds", "When the box began, Unix time.",
 	    box_started },
+	{ "nightstand_clock_known", "The box knows what time it is.",
+	    box_clock },
 	{ "nightstand_phones", "Phones that the box knows.", box_phones },
 	{ "nightstand_temperature_celsius", "Of the processor.",
 	    box_temperature },

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "lwip/apps/mqtt.h"
-#include "lwip/dns.h"
 
 #define LOG_MODULE "mqtt"
 #include "log.h"
+#include "lookup.h"
 
 #define KEEP_ALIVE_S 60
 #define CALM_MS      2000
@@ -37,8 +37,7 @@ struct mqtt_link {
 	enum where where;
 	int64_t since_ms, next_ms, sent_ms;
 	unsigned failures;
-	ip_addr_t ip;
-	bool found, missed; /* the name server's answer */
+	struct lookup lookup; /* of its address */
 	bool accepted, lost; /* the broker's */
 	int why;
 	bool busy, failed; /* the request under way */
@@ -51,17 +50,6 @@ struct mqtt_link {
 };
 
 /* --- lwIP's callbacks ------------------------------------------------------------ */
-
-static void on_name(const char *name, const ip_addr_t *ip, void *arg)
-{
-	struct mqtt_link *l = arg;
-
-	(void)name;
-	l->found = ip != NULL;
-	l->missed = ip == NULL;
-	if (ip)
-		ip_addr_copy(l->ip, *ip);
-}
 
 static void on_connection(
     mqtt_client_t *client, void *arg, mqtt_connection_status_t status)
@@ -128,15 +116,7 @@ static void go(struct mqtt_link *l, enum where where, int64_t now_ms)
 
 static void ask(struct mqtt_link *l, int64_t now_ms)
 {
-	err_t err;
-
-	l->found = l->missed = false;
-	err = dns_gethostbyname(l->opts.host, &l->ip, on_name, l);
-	if (err != ERR_OK && err != ERR_INPROGRESS) {
-		fall(l, "its name means nothing here", now_ms);
-		return;
-	}
-	l->found = err == ERR_OK;
+	lookup_begin(&l->lookup, l->opts.host);
 	go(l, ASKING, now_ms);
 }
 
@@ -158,7 +138,7 @@ static void connect_to(struct mqtt_link *l, int64_t now_ms)
 	l->is_online_told = l->entities_told = false;
 	l->entity = 0;
 	l->stale = true;
-	if (mqtt_client_connect(l->client, &l->ip, (u16_t)o->port,
+	if (mqtt_client_connect(l->client, &l->lookup.ip, (u16_t)o->port,
 		on_connection, l, &info) != ERR_OK)
 		fall(l, "no connection could be begun", now_ms);
 	else
@@ -260,6 +240,7 @@ void mqtt_link_close(struct mqtt_link *l)
 {
 	if (!l)
 		return;
+	lookup_end(&l->lookup);
 	mqtt_disconnect(l->client);
 	mqtt_client_free(l->client);
 	free(l);
@@ -295,9 +276,10 @@ void mqtt_link_tick(struct mqtt_link *l, bool has_address, int64_t now_ms)
 			ask(l, now_ms);
 		break;
 	case ASKING:
-		if (l->found)
+		if (l->lookup.state == LOOKUP_FOUND)
 			connect_to(l, now_ms);
-		else if (l->missed || now_ms - l->since_ms > ANSWER_MS)
+		else if (l->lookup.state == LOOKUP_MISSED ||
+			 now_ms - l->since_ms > ANSWER_MS)
 			fall(l, "nobody knows its name", now_ms);
 		break;
 	case CONNECTING:

@@ -434,7 +434,13 @@ static void put_phones(struct markup *m, const struct status *st,
 		    "yet. Plug one in with its cable, unlock it and tap "
 		    "Trust; the rest happens by itself.</p></section>");
 	for (unsigned i = 0; i < st->n_phones; i++) {
-		markup_raw(m, "<section class=\"card\" aria-label=\"Phone\">");
+		char name[128];
+
+		words_phone_name(&st->phones[i], name, sizeof(name));
+		markup_fmt(m,
+		    "<section class=\"card\" aria-label=\"Phone %u: ", i + 1);
+		markup_text(m, name);
+		markup_raw(m, "\">");
 		put_phone_head(m, &st->phones[i]);
 		/* what the glance says already is not said twice */
 		if ((int)i != st->phone || st->state != st->phones[i].state)
@@ -443,6 +449,8 @@ static void put_phones(struct markup *m, const struct status *st,
 		page_put_chart(m, st, &st->phones[i]);
 		if (view == PAGE_OWNER)
 			page_put_actions(m, &st->phones[i], csrf);
+		if (view == PAGE_OWNER)
+			page_put_password(m, st, i);
 		markup_raw(m, "</section>");
 	}
 }

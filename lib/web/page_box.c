@@ -135,6 +135,9 @@ void page_put_machine(struct markup *m, const struct status *st)
 		markup_text(m, text);
 		page_row_end(m);
 	}
+	page_row_begin(m, "Time");
+	markup_text(m, words_clock(st->clock));
+	page_row_end(m);
 	if (h->has_temperature) {
 		page_row_begin(m, "Temperature");
 		markup_fmt(m, "%d °C%s", h->temperature_c,
@@ -142,6 +145,11 @@ void page_put_machine(struct markup *m, const struct status *st)
 		page_row_end(m);
 	}
 	put_power(m, st);
+	if (st->certificate[0]) {
+		page_row_begin(m, "Certificate, SHA-256");
+		markup_text(m, st->certificate);
+		page_row_end(m);
+	}
 	if (h->restarts) {
 		page_row_begin(m, "Parts restarted");
 		page_put_count(m, h->restarts);

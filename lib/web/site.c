@@ -25,6 +25,21 @@ void site_add(struct http_answer *a, const void *data, size_t len)
 	a->body[a->n_body++] = (struct http_piece){ data, len };
 }
 
+/* A page that nothing changes while somebody types. */
+bool site_still_begin(struct site *s, struct http_answer *a, struct markup *m)
+{
+	return site_body_begin(s, a, m);
+}
+
+void site_still_end(
+    struct site *s, struct http_answer *a, int status, struct markup *m)
+{
+	site_add(a, s->page.before, s->page.before_len);
+	site_body_end(a, status, "text/html; charset=utf-8", m);
+	site_add(a, s->page.after, s->page.after_len);
+	a->headers = s->page.headers;
+}
+
 void site_plain(struct http_answer *a, int status, const char *text)
 {
 	a->status = status;
@@ -201,6 +216,10 @@ static const struct route {
 	{ "/logout", NEED_SESSION, NULL, site_post_logout },
 	{ "/do", NEED_SESSION, NULL, site_post_do },
 	{ "/report", NEED_SESSION, site_get_report, NULL },
+	{ "/settings", NEED_SESSION, site_get_settings, site_post_settings },
+	{ "/api/settings", NEED_SESSION, site_get_settings,
+	    site_post_settings },
+	{ "/password", NEED_SESSION, site_get_password, NULL },
 	{ "/api/session", NEED_NOTHING, site_get_session, NULL },
 	{ "/api/login", NEED_NOTHING, NULL, site_post_login },
 	{ "/api/logout", NEED_SESSION, NULL, site_post_logout },
@@ -222,10 +241,10 @@ static bool is_from_elsewhere(const struct http_request *req)
 
 	if (!at[0])
 		return false;
-	if (!strncasecmp(at, "http://", 7))
-		at += 7;
-	else if (!strncasecmp(at, "https://", 8))
+	if (!strncasecmp(at, "https://", 8))
 		at += 8;
+	else if (!req->secure && !strncasecmp(at, "http://", 7))
+		at += 7;
 	else
 		return true; /* "null", too */
 	return strcasecmp(at, req->host) != 0;
@@ -242,13 +261,46 @@ static void ask_for_pin(const struct http_request *req, struct http_answer *a)
 	a->headers = NO_STORE "Location: /login\r\n";
 }
 
+/* Nobody on the way can listen: over TLS, or within one computer. */
+static bool is_private(const struct site *s, const struct http_request *req)
+{
+	return req->secure || !s->is_lan;
+}
+
+/* It carries the PIN, or a session. */
+static bool is_secret(const struct route *r, const struct http_request *req)
+{
+	return req->post || r->need == NEED_SESSION || r->get == site_get_login;
+}
+
+static void lead_to_tls(
+    struct site *s, const struct http_request *req, struct http_answer *a)
+{
+	char host[HTTP_REQUEST_HOST_MAX + 1];
+
+	if (req->post || !site_host_name(req->host, host, sizeof(host))) {
+		site_plain(a, 403,
+		    "Only over https://: others may listen on this "
+		    "network.\n");
+		return;
+	}
+	site_plain(a, 303, "This goes over https:// only.\n");
+	snprintf(s->headers, sizeof(s->headers),
+	    NO_STORE "Location: https://%s%s\r\n", host, req->path);
+	a->headers = s->headers;
+}
+
 static void go(struct site *s, const struct route *r,
     const struct http_request *req, struct http_answer *a)
 {
 	char token[AUTH_TOKEN + 1];
 	enum page_view view = PAGE_OWNER;
 
-	if (!site_session(s, req, token)) {
+	if (is_secret(r, req) && !is_private(s, req)) {
+		lead_to_tls(s, req, a);
+		return;
+	}
+	if (!is_private(s, req) || !site_session(s, req, token)) {
 		view = s->open == AUTH_OPEN_ALL ? PAGE_ALL : PAGE_GLANCE;
 		if (r->need == NEED_SESSION ||
 		    (r->need == NEED_READ && s->open == AUTH_OPEN_NOTHING)) {
@@ -302,7 +354,8 @@ static bool event(
 
 /* --- the site ------------------------------------------------------------- */
 
-enum rc site_new(const char *allow, enum auth_open open, struct site **out)
+enum rc site_new(
+    const char *allow, enum auth_open open, bool is_lan, struct site **out)
 {
 	struct site *s = calloc(1, sizeof(*s));
 	enum rc rc;
@@ -317,6 +370,7 @@ enum rc site_new(const char *allow, enum auth_open open, struct site **out)
 		site_doc_crowded };
 	s->allow = allow;
 	s->open = open;
+	s->is_lan = is_lan;
 	s->version = 1;
 	s->st.phone = -1;
 	s->st.state = s->st.box_state = STATE_STARTING;
@@ -366,6 +420,7 @@ bool site_take_command(struct site *s, struct web_command *out)
 	s->n_commands--;
 	memmove(s->commands, s->commands + 1,
 	    s->n_commands * sizeof(s->commands[0]));
+	explicit_bzero(&s->commands[s->n_commands], sizeof(s->commands[0]));
 	return true;
 }
 

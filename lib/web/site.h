@@ -12,7 +12,9 @@
  *   /favicon.svg                                 GET
  *   /login        the PIN                        GET, POST
  *   /logout, /do  what a session may             POST
+ *   /settings, /api/settings                     GET, POST
  *   /report       what goes to whoever helps     GET
+ *   /password     the form for a backup password GET
  *   /api/session  is it one, and its token       GET
  *   /api/login, /api/logout, /api/do             POST, answered in JSON
  */
@@ -24,13 +26,18 @@
 #include "http_conn.h"
 #include "page.h"
 #include "rc.h"
+#include "settings.h"
 #include "status.h"
 
 struct site;
 
-/* `allow`: one more name that a Host header may say, or NULL; lent. */
+/*
+ * `allow`: one more name that a Host header may say, or NULL; lent. is_lan:
+ * others may listen on the way: the PIN, sessions and what they may do are
+ * over TLS only.
+ */
 MUST_CHECK enum rc site_new(
-    const char *allow, enum auth_open open, struct site **out);
+    const char *allow, enum auth_open open, bool is_lan, struct site **out);
 void site_free(struct site *s);
 
 /* Copies the status. Its now_at is moved on by the clock that is given to
@@ -39,6 +46,10 @@ void site_set_status(struct site *s, const struct status *st);
 
 void site_set_pin(struct site *s, const uint8_t salt[AUTH_SALT],
     const uint8_t hash[AUTH_HASH]);
+
+/* As those of web.h. */
+void site_set_settings(struct site *s, const struct settings_values *v);
+bool site_take_settings(struct site *s, struct settings_values *out);
 
 /* As web_add_report(). */
 void site_add_report(
@@ -58,5 +69,8 @@ const struct http_site *site_http(struct site *s);
  * nightstand.local or `allow`. Anything else is a page of a stranger whose
  * name was made to lead here (DNS rebinding). */
 bool site_host_is_ours(const char *host, const char *allow);
+
+/* A Host header without its port. False: there is none, or it does not fit. */
+bool site_host_name(const char *host, char *out, size_t cap);
 
 #endif

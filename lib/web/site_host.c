@@ -52,3 +52,13 @@ bool site_host_is_ours(const char *host, const char *allow)
 	       !strcasecmp(name, "nightstand.local") ||
 	       (allow && allow[0] && !strcasecmp(name, allow));
 }
+
+bool site_host_name(const char *host, char *out, size_t cap)
+{
+	size_t len = strlen(host);
+
+	if (!len || len >= cap)
+		return false;
+	memcpy(out, host, len + 1);
+	return cut_port(out);
+}

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lwip/init.h"
 #include "lwip/timeouts.h"
@@ -21,14 +20,19 @@
 #include "site.h"
 #include "web_nic.h"
 
-#define HTTP_PORT 80
+#define HTTP_PORT  80
+#define HTTPS_PORT 443
 
 struct web {
 	struct web_nic nic;
 	struct net net;
 	struct site *site;
 	struct http_server *server;
+	struct tls_identity *identity; /* NULL: none yet */
 	struct mqtt_link *mqtt; /* NULL: none */
+	struct hook_link *hook; /* NULL: none */
+	struct sntp_link sntp;
+	int64_t now_at, now_ms; /* what the box says; by mono_ms() */
 };
 
 /* --- open and close ------------------------------------------------------- */
@@ -50,7 +54,10 @@ enum rc web_open(const struct web_opts *opts, struct web **out)
 	rc = net_open(&w->net, &w->nic, &opts->net);
 	if (rc)
 		goto out;
-	rc = site_new(w->net.host, opts->open, &w->site);
+	rc = tls_init();
+	if (rc)
+		goto out;
+	rc = site_new(w->net.host, opts->open, w->nic.is_lan, &w->site);
 	if (rc)
 		goto out;
 	rc = http_server_open(site_http(w->site), HTTP_PORT, &w->server);
@@ -70,7 +77,10 @@ void web_close(struct web *w)
 	if (!w)
 		return;
 	mqtt_link_close(w->mqtt);
+	hook_link_close(w->hook);
+	sntp_link_close(&w->sntp);
 	http_server_close(w->server);
+	tls_identity_free(w->identity);
 	net_close(&w->net);
 	w->nic.ops->close(w->nic.ctx);
 	site_free(w->site);
@@ -79,6 +89,8 @@ void web_close(struct web *w)
 
 void web_set_status(struct web *w, const struct status *st)
 {
+	w->now_at = st->now_at;
+	w->now_ms = mono_ms();
 	site_set_status(w->site, st);
 	if (w->mqtt)
 		mqtt_link_status(w->mqtt, st);
@@ -103,10 +115,62 @@ enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts)
 	return mqtt_link_open(&o, &w->mqtt);
 }
 
+enum rc web_set_hook(struct web *w, const struct hook_target *target)
+{
+	hook_link_close(w->hook);
+	w->hook = NULL;
+	return hook_link_open(target, &w->hook);
+}
+
+void web_add_event(struct web *w, const struct hook_event *ev)
+{
+	if (w->hook)
+		hook_link_tell(w->hook, ev);
+}
+
+bool web_take_over_event(struct web *w, uint64_t *number, bool *taken)
+{
+	return w->hook && hook_link_take_over(w->hook, number, taken);
+}
+
+void web_set_sntp(struct web *w, const char *host)
+{
+	sntp_link_open(&w->sntp, host);
+}
+
+bool web_take_time(struct web *w, struct sntp_time_said *out)
+{
+	return sntp_link_take(&w->sntp, out);
+}
+
+void web_set_settings(struct web *w, const struct settings_values *v)
+{
+	site_set_settings(w->site, v);
+}
+
+bool web_take_settings(struct web *w, struct settings_values *out)
+{
+	return site_take_settings(w->site, out);
+}
+
 void web_add_report(
     struct web *w, const char *text, size_t offset, size_t len, size_t total)
 {
 	site_add_report(w->site, text, offset, len, total);
+}
+
+enum rc web_set_tls(struct web *w, const uint8_t *key, size_t key_len,
+    const uint8_t *cert, size_t cert_len)
+{
+	struct tls_identity *id;
+	enum rc rc = tls_identity_new(key, key_len, cert, cert_len, &id);
+
+	if (rc)
+		return rc;
+	rc = http_server_add_tls(w->server, HTTPS_PORT, id);
+	tls_identity_free(w->identity);
+	w->identity = id;
+	return rc;
 }
 
 bool web_take_command(struct web *w, struct web_command *out)
@@ -135,7 +199,8 @@ enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready)
 
 	*fd_ready = false;
 	/* a new status goes out before the loop sleeps */
-	site_clock(w->site, (int64_t)time(NULL));
+	if (w->now_at)
+		site_clock(w->site, w->now_at + (mono_ms() - w->now_ms) / 1000);
 	http_server_tick(w->server, mono_ms());
 	ms = sleep_ms(w, max_ms);
 	n = w->nic.ops->wait(w->nic.ctx, fds + 1, WEB_NIC_FDS_MAX, &ms);
@@ -150,6 +215,9 @@ enum rc web_turn(struct web *w, int fd, int max_ms, bool *fd_ready)
 	net_tick(&w->net, mono_ms());
 	if (w->mqtt)
 		mqtt_link_tick(w->mqtt, net_has_address(&w->net), mono_ms());
+	if (w->hook)
+		hook_link_tick(w->hook, net_has_address(&w->net), mono_ms());
+	sntp_link_tick(&w->sntp, net_has_address(&w->net));
 	sys_check_timeouts();
 	http_server_tick(w->server, mono_ms());
 	return RC_OK;

@@ -9,9 +9,12 @@
 
 #include "auth.h"
 #include "command.h"
+#include "hook_link.h"
 #include "mqtt_link.h"
 #include "net.h"
 #include "rc.h"
+#include "settings.h"
+#include "sntp_link.h"
 #include "status.h"
 
 struct web;
@@ -33,11 +36,42 @@ void web_close(struct web *w);
 void web_set_pin(struct web *w, const uint8_t salt[AUTH_SALT],
     const uint8_t hash[AUTH_HASH]);
 
+/*
+ * From now on the page is served over TLS, too, at port 443. Copies. On a LAN
+ * nobody can sign in before. RC_CORRUPT: no key and certificate; RC_NOMEM,
+ * RC_BUSY.
+ */
+MUST_CHECK enum rc web_set_tls(struct web *w, const uint8_t *key,
+    size_t key_len, const uint8_t *cert, size_t cert_len);
+
 /* What somebody asked for since; false: nothing. */
 bool web_take_command(struct web *w, struct web_command *out);
 
 /* From now on the broker is told, on a LAN. Copies. RC_NOMEM. */
 MUST_CHECK enum rc web_set_mqtt(struct web *w, const struct mqtt_opts *opts);
+
+/* From now on the webhook is told what comes by web_add_event(), on a LAN.
+ * Copies. RC_NOMEM. */
+MUST_CHECK enum rc web_set_hook(
+    struct web *w, const struct hook_target *target);
+
+/* The one event to tell; copies. */
+void web_add_event(struct web *w, const struct hook_event *ev);
+
+/* The event that is over since: taken, or let go. False: none. */
+bool web_take_over_event(struct web *w, uint64_t *number, bool *taken);
+
+/* From now on a time server is asked, on a LAN: this one, or one that DHCP
+ * names. */
+void web_set_sntp(struct web *w, const char *host);
+
+/* What it said since; false: nothing. */
+bool web_take_time(struct web *w, struct sntp_time_said *out);
+
+/* What may be set has these values. */
+void web_set_settings(struct web *w, const struct settings_values *v);
+/* What somebody set them to since; false: nothing. */
+bool web_take_settings(struct web *w, struct settings_values *out);
 
 /* A piece of the report that somebody asked for (WEB_REPORT), in order; with
  * the last one it can be had. Copies. */

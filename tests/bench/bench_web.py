@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Figures of the page: requests per second and latency of our own TCP on a
 packet socket against nginx on the kernel's, same bytes, same bridge, in turn;
-then what a crowd of slow and idle clients does to an honest one. All of it in
-network namespaces of its own (root), in less than three minutes.
+then what a crowd of slow and idle clients does to an honest one; in clear and
+over TLS (the same key and certificate). All of it in network namespaces of its
+own (root), in about five minutes.
 
 Machines are noisy, and here client and server share its cores: read ratios.
 """
@@ -27,6 +28,7 @@ from lan import NET, Lan, LanBox  # noqa: E402
 CLIENTS = pathlib.Path(__file__).with_name("web_clients.py")
 OURS, NGINX = f"{NET}.20", f"{NET}.30"
 HONEST, CROWD = f"{NET}.60", f"{NET}.61"
+SCHEMES = ("http", "https")
 BOUND = 2.0  # times the undisturbed latency
 
 
@@ -57,7 +59,7 @@ def rss_kib(pid):
                                              re.M)}
 
 
-def start_nginx(lan, page):
+def start_nginx(lan, page, pem):
     """One worker, as the box has one loop; the same bytes and headers."""
     ns = host(lan, NGINX)
     root = lan.t.path("www")
@@ -71,7 +73,8 @@ http {{ access_log off; keepalive_requests 100000000; tcp_nodelay on;
 sendfile on; default_type text/html;
 {' '.join(f"{n}_temp_path {lan.t.path('tmp-' + n)};" for n in
           ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))}
-server {{ listen 80; root {root}; }} }}
+server {{ listen 80; listen 443 ssl; root {root};
+ssl_certificate {pem}; ssl_certificate_key {pem}; }} }}
 """)
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     p = lan.start("nginx", nginx, "-e", "stderr", "-c", conf, ns=ns)
@@ -82,14 +85,14 @@ server {{ listen 80; root {root}; }} }}
 
 # --- throughput --------------------------------------------------------------
 
-def wrk(hosts, address, connections, seconds):
+def wrk(hosts, url, connections, seconds):
     """(requests per second, the worst p99 in ms). The box lets an address have
     sixteen connections, so many of them come from several hosts."""
     n = -(-connections // 8)
     each = connections // n
     all_ = [subprocess.Popen(
         ["ip", "netns", "exec", ns, "wrk", "-t1", f"-c{each}",
-         f"-d{seconds}s", "--latency", f"http://{address}/"],
+         f"-d{seconds}s", "--latency", f"{url}/"],
         stdout=subprocess.PIPE, text=True) for ns in hosts[:n]]
     rate = p99 = 0
     for p in all_:
@@ -102,13 +105,14 @@ def wrk(hosts, address, connections, seconds):
     return rate, p99
 
 
-def bench_rate(hosts, size, seconds):
-    print(f"the page ({size:,} bytes), keep-alive, wrk with a thread and up "
+def bench_rate(hosts, scheme, size, seconds):
+    print(f"{scheme}: the page ({size:,} bytes), keep-alive, wrk with a thread and up "
           "to 8 connections a host, median of 2 runs in turn:")
     for connections in (1, 8, 64):
         got = {OURS: [], NGINX: []}
         for address in (OURS, NGINX, NGINX, OURS):
-            got[address].append(wrk(hosts, address, connections, seconds))
+            got[address].append(wrk(
+                hosts, f"{scheme}://{address}", connections, seconds))
         ours, theirs = ([statistics.median(x) for x in zip(*got[a])]
                         for a in (OURS, NGINX))
         print(f"  {connections:2} connections: nightstand {ours[0]:8,.0f} "
@@ -119,8 +123,8 @@ def bench_rate(hosts, size, seconds):
 
 # --- a crowd -------------------------------------------------------------------
 
-def ask(lan, ns, how, seconds):
-    out = lan.sh(sys.executable, CLIENTS, "honest", OURS, how, seconds,
+def ask(lan, ns, url, how, seconds):
+    out = lan.sh(sys.executable, CLIENTS, "honest", url, how, seconds,
                  ns=ns).stdout
     got = json.loads(out)
     ms = sorted(got["ms"]) or [float("inf")]
@@ -146,22 +150,22 @@ def compare(how, before, during):
     return good
 
 
-def bench_crowd(lan, box, ns, seconds):
-    crowd_ns = host(lan, CROWD)
+def bench_crowd(lan, box, ns, crowd_ns, scheme, seconds):
+    url = f"{scheme}://{OURS}"
     pid = web_pid(box)
     n = 64
     hows = {"keep": "one kept connection", "new": "a new connection a page"}
-    print(f"an honest client, 50 pages a second for {seconds} s, and a crowd "
+    print(f"{scheme}: an honest client, up to 50 pages a second for {seconds} s, and a crowd "
           f"at another address: {n} slow to ask, {n} slow to read, {n} idle")
-    before = {how: ask(lan, ns, how, seconds) for how in hows}
+    before = {how: ask(lan, ns, url, how, seconds) for how in hows}
     idle = rss_kib(pid)
     crowd = subprocess.Popen(
         ["ip", "netns", "exec", crowd_ns, sys.executable, CLIENTS, "crowd",
-         OURS, str(n), str(2 * seconds + 6)], stdout=subprocess.PIPE,
+         url, str(n), str(2 * seconds + 6)], stdout=subprocess.PIPE,
         text=True)
     try:
         time.sleep(4)
-        during = {how: ask(lan, ns, how, seconds) for how in hows}
+        during = {how: ask(lan, ns, url, how, seconds) for how in hows}
         full = rss_kib(pid)
         out, _ = crowd.communicate(timeout=60)
     finally:
@@ -189,11 +193,13 @@ def bench(t, only, seconds):
     good = True
     if only in (None, "rate"):
         page = lan.sh("curl", "-sS", f"http://{OURS}/", ns=ns).stdout.encode()
-        start_nginx(lan, page)
+        start_nginx(lan, page, box.state / "tls.pem")
         hosts = [ns] + [host(lan, f"{NET}.{70 + i}") for i in range(7)]
-        bench_rate(hosts, len(page), seconds)
-    if only in (None, "crowd"):
-        good &= bench_crowd(lan, box, ns, 3 * seconds)
+        for scheme in SCHEMES:
+            bench_rate(hosts, scheme, len(page), seconds)
+    crowd_ns = host(lan, CROWD)
+    for scheme in SCHEMES if only in (None, "crowd") else ():
+        good &= bench_crowd(lan, box, ns, crowd_ns, scheme, 3 * seconds)
     return good
 
 

@@ -1,23 +1,43 @@
 #!/usr/bin/env python3
 """Clients of the page, each run by a host of its own (bench_web.py).
 
-web_clients.py honest ADDRESS HOW SECONDS: asks for the page 50 times a second
-    and reads it whole; HOW is `keep` (one connection) or `new` (one a page).
+web_clients.py honest URL HOW SECONDS: asks for the page and reads it whole; HOW
+    is `keep` (one connection, 50 pages a second) or `new` (one a page; over TLS
+    10 a second, which the box lets one address have).
     Prints JSON: milliseconds of each, and how many came to nothing.
-web_clients.py crowd ADDRESS N SECONDS: N clients that say a byte of a request
+web_clients.py crowd URL N SECONDS: N clients that say a byte of a request
     a second, N that ask for the page and take a byte of it a second, and N
     that say nothing. Who is cut comes again, twice a second at most. Prints
-    how many connections were made and how many were cut.
+    how many connections were made and how many were cut. With https:// the slow
+    ones are slow within the handshake, and the readers after it.
 """
 
 import json
 import selectors
 import socket
+import ssl
 import sys
 import time
 
-EVERY = 0.02
+EVERY, EVERY_NEW_TLS = 0.02, 0.1
 PATIENCE = 5
+CONTEXT = ssl._create_unverified_context()
+
+
+def parts(url):
+    """(TLS?, address, port)"""
+    scheme, _, address = url.partition("://")
+    return scheme == "https", address, 443 if scheme == "https" else 80
+
+
+def hello():
+    """What a client of TLS says first."""
+    out = ssl.MemoryBIO()
+    try:
+        CONTEXT.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
 
 
 def request(address):
@@ -26,13 +46,15 @@ def request(address):
 
 
 class Honest:
-    def __init__(self, address):
-        self.address = address
+    def __init__(self, url):
+        self.tls, self.address, self.port = parts(url)
         self.s = None
 
     def connect(self):
-        self.s = socket.create_connection((self.address, 80), PATIENCE)
+        self.s = socket.create_connection((self.address, self.port), PATIENCE)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            self.s = CONTEXT.wrap_socket(self.s)
 
     def page(self):
         """True when it came whole."""
@@ -72,8 +94,9 @@ class Honest:
         return good
 
 
-def honest(address, how, seconds):
-    client = Honest(address)
+def honest(url, how, seconds):
+    client = Honest(url)
+    every = EVERY_NEW_TLS if client.tls and how == "new" else EVERY
     took, failed = [], 0
     begin = time.monotonic()
     due = begin
@@ -84,7 +107,7 @@ def honest(address, how, seconds):
             took.append((time.monotonic() - start) * 1000)
         else:
             failed += 1
-        due = max(due + EVERY, time.monotonic())
+        due = max(due + every, time.monotonic())
     client.close()
     print(json.dumps({"ms": took, "failed": failed}))
 
@@ -104,8 +127,9 @@ class Bad:
         self.s.setblocking(False)
         if self.kind == "reader":
             self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        self.s.connect_ex((self.crowd.address, 80))
+        self.s.connect_ex((self.crowd.address, self.crowd.port))
         self.said = 0
+        self.shaken = not self.crowd.tls
         self.again = now + 0.5
         self.crowd.made += 1
         # A reader looks when it likes; the others hear of their end at once.
@@ -128,6 +152,12 @@ class Bad:
         except OSError:
             self.gone()
 
+    def shake(self):
+        if not isinstance(self.s, ssl.SSLSocket):
+            self.s = CONTEXT.wrap_socket(self.s, do_handshake_on_connect=False)
+        self.s.do_handshake()
+        self.shaken = True
+
     def step(self, now):
         if not self.s:
             if now >= self.again:
@@ -135,30 +165,33 @@ class Bad:
             return
         try:
             if self.kind == "loris":
-                text = request(self.crowd.address)[:-2]
+                text = self.crowd.text
                 self.s.send(text[self.said:self.said + 1] or b"x")
                 self.said += 1
+            elif self.kind == "reader" and not self.shaken:
+                self.shake()
             elif self.kind == "reader" and not self.said:
                 self.s.send(request(self.crowd.address))
                 self.said = 1
             elif self.kind == "reader":
                 if not self.s.recv(1):
                     self.gone()
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except OSError:
             self.gone()
 
 
 class Crowd:
-    def __init__(self, address):
-        self.address = address
+    def __init__(self, url):
+        self.tls, self.address, self.port = parts(url)
+        self.text = hello() if self.tls else request(self.address)[:-2]
         self.sel = selectors.DefaultSelector()
         self.made = self.cut = 0
 
 
-def crowd(address, n, seconds):
-    all_ = Crowd(address)
+def crowd(url, n, seconds):
+    all_ = Crowd(url)
     bad = [Bad(all_, kind) for kind in ("loris", "reader", "idle")
            for _ in range(n)]
     end = time.monotonic() + seconds
@@ -176,11 +209,11 @@ def crowd(address, n, seconds):
 
 
 def main():
-    what, address, arg, seconds = sys.argv[1:]
+    what, url, arg, seconds = sys.argv[1:]
     if what == "honest":
-        honest(address, arg, float(seconds))
+        honest(url, arg, float(seconds))
     elif what == "crowd":
-        crowd(address, int(arg), float(seconds))
+        crowd(url, int(arg), float(seconds))
     else:
         sys.exit(f"what is {what}?")
 

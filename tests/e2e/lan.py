@@ -60,11 +60,11 @@ class Lan:
         return ns, cable
 
     # -- peers ---------------------------------------------------------------
-    def dnsmasq(self, first=50, last=90, *more, lease="2m"):
+    def dnsmasq(self, first=50, last=90, *more, lease="2m", dns=0):
         leases = self.t.path("leases")
         return self.start(
             "dnsmasq", "dnsmasq", "--no-daemon", "--conf-file=/dev/null",
-            "--no-resolv", "--no-hosts", "--port=0", "--interface=br0",
+            "--no-resolv", "--no-hosts", f"--port={dns}", "--interface=br0",
             "--bind-interfaces", "--user=root", "--log-dhcp",
             f"--dhcp-range={NET}.{first},{NET}.{last},{lease}",
             f"--dhcp-leasefile={leases}", "--enable-ra",
@@ -125,8 +125,9 @@ class LanBox:
             for s, kv in sections.items()))
         env = sim.env if sim else {
             "USBMUXD_SOCKET_ADDRESS": f"UNIX:{self.t.path('nobody')}"}
-        self.p = lan.start(name, harness.NIGHTSTAND, "run", "--config", conf,
-                           "--log", "debug", ns=self.ns, env=env)
+        self.command = [harness.NIGHTSTAND, "run", "--config", conf, "--log",
+                        "debug"]
+        self.p = lan.start(name, *self.command, ns=self.ns, env=env)
 
     def said(self, text):
         return text in self.p.err

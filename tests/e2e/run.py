@@ -58,6 +58,25 @@ def run_one(job):
     return full, verdict, text, time.monotonic() - start
 
 
+def run_in_turn(jobs):
+    return [run_one(job) for job in jobs]
+
+
+def in_turn(tests):
+    """Lists of tests; those of a list never run side by side. A module says
+    IN_TURN = True when its tests need much of the machine each."""
+    lists, turns = [], {}
+    for test in tests:
+        if not getattr(importlib.import_module(test[1]), "IN_TURN", False):
+            lists.append([test])
+        elif test[1] in turns:
+            turns[test[1]].append(test)
+        else:
+            turns[test[1]] = [test]
+            lists.append(turns[test[1]])
+    return lists
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
     # More than there are processors: most of a night is waiting.
@@ -75,11 +94,13 @@ def main():
     base = tempfile.mkdtemp(prefix="nightstand-e2e-",
                             dir=os.environ.get("TMPDIR", "/tmp"))
     # Long ones first, so that the last core is not left alone with them.
-    tests.sort(key=lambda t: -t[3])
-    jobs = [(full, mod, name, base, a.keep) for full, mod, name, _ in tests]
+    lists = sorted(in_turn(tests), key=lambda ts: -sum(t[3] for t in ts))
+    jobs = [[(full, mod, name, base, a.keep) for full, mod, name, _ in ts]
+            for ts in lists]
     count = {"ok": 0, "FAIL": 0, "skip": 0}
     with concurrent.futures.ProcessPoolExecutor(a.j) as pool:
-        for full, verdict, text, seconds in pool.map(run_one, jobs):
+        done = (one for ones in pool.map(run_in_turn, jobs) for one in ones)
+        for full, verdict, text, seconds in done:
             count[verdict] += 1
             print(f"{verdict:4} {full} ({seconds:.1f} s)"
                   + (f": {text}" if text else ""), flush=True)

@@ -1,6 +1,7 @@
 /*
  * One HTTP connection as the machine that it is. The first byte says what may
- * be read without the PIN (123456), the second how many bytes behind it are a
+ * be read without the PIN (123456), and whether others may listen on the way
+ * (4: on a LAN, 8: over TLS), the second how many bytes behind it are a
  * schedule: how much is fed, sent and acknowledged, and what the clock does.
  * The rest is what the peer says. The site is the real one; a session's token
  * and that of its forms are 05, 32 times.
@@ -41,12 +42,19 @@ static bool is_word(const char *s)
 	return true;
 }
 
-static bool has_session(void)
+static bool somebody_is_in(void)
 {
 	for (unsigned i = 0; i < AUTH_SESSIONS; i++)
 		if (site->auth.sessions[i].token[0])
 			return true;
-	return site->open == AUTH_OPEN_ALL;
+	return false;
+}
+
+/* A session may be what this request is of. */
+static bool has_session(bool secure)
+{
+	return site->open == AUTH_OPEN_ALL ||
+	       (somebody_is_in() && (secure || !site->is_lan));
 }
 
 static bool tells(const struct http_answer *a)
@@ -62,7 +70,7 @@ static void watch_answer(
     void *ctx, const struct http_request *req, struct http_answer *a)
 {
 	const struct http_site *s = ctx;
-	bool session = has_session();
+	bool session = has_session(req->secure), was_in = somebody_is_in();
 	unsigned commands = site->n_commands;
 
 	must(!held);
@@ -77,6 +85,7 @@ static void watch_answer(
 	held = a->doc;
 	stream_is_of_session = session;
 	must(session || (!tells(a) && site->n_commands == commands));
+	must(was_in || !somebody_is_in() || req->secure || !site->is_lan);
 	fuzz_answers_expect(&answers, a, req->head);
 }
 
@@ -258,7 +267,7 @@ static void start(enum auth_open open)
 	uint8_t salt[AUTH_SALT] = { 0 }, hash[AUTH_HASH];
 
 	log_set_level(LOG_LEVEL_ERROR);
-	if (!site && site_new("box.local", open, &site) != RC_OK)
+	if (!site && site_new("box.local", open, false, &site) != RC_OK)
 		abort();
 	must(auth_init(&site->auth));
 	auth_hash_pin(salt, "123456", hash);
@@ -277,10 +286,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct peer p = { .now = fuzz_clock.ms };
 	struct http_site watched;
 	size_t steps;
+	bool secure;
 
 	if (len < 2)
 		return 0;
-	start((enum auth_open)(data[0] % (AUTH_OPEN_NOTHING + 1)));
+	start((enum auth_open)((data[0] & 3) % (AUTH_OPEN_NOTHING + 1)));
+	site->is_lan = data[0] & 4;
+	secure = data[0] & 8;
 	data++;
 	len--;
 	watched = *site_http(site);
@@ -289,6 +301,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	watched.event = watch_event;
 	watched.release = watch_release;
 	http_conn_init(&p.conn, &watched, p.now);
+	p.conn.secure = secure;
 	steps = data[0] < len - 1 ? data[0] : len - 1;
 	p.text = (const char *)data + 1 + steps;
 	p.left = len - 1 - steps;

@@ -385,8 +385,9 @@ static inline void look_at_tcp(
 	seq = get32(tcp + 4);
 	len = (uint32_t)(n - head);
 	if (flags & TCP_SYN) {
-		if (!t->answered || t->isn != seq)
-			t->n = 0;
+		/* Also with the number of the one before, if no millisecond
+		 * has passed. Before its SYN is taken nothing was said. */
+		t->n = 0;
 		t->answered = true;
 		t->isn = seq;
 		t->heard = seq + 1;

@@ -168,12 +168,13 @@ def get(path, *headers, method="GET", host="box.local"):
 
 
 TOKEN = "05" * 32
-ALL, GLANCE, NOTHING = 0, 1, 2
+ALL, GLANCE, NOTHING, LAN, TLS = 0, 1, 2, 4, 8
 
 
-def form(path, host="box.local", cookie=None, **fields):
+def form(path, host="box.local", cookie=None, scheme="http", **fields):
     body = "&".join(f"{k}={v}" for k, v in fields.items())
-    return get(path, f"Content-Length: {len(body)}", f"Origin: http://{host}",
+    return get(path, f"Content-Length: {len(body)}",
+               f"Origin: {scheme}://{host}",
                *([f"Cookie: a=b; ns_session={cookie}"] if cookie else []),
                host=host, method="POST") + body.encode()
 
@@ -242,6 +243,16 @@ def http():
                                     action="backup", udid=udid),
             form(f"{api}/do", host="evil.example", action="stop"),
             get("/login"), to=GLANCE)
+        for where, to in (("lan", LAN), ("tls", LAN | TLS)):
+            scheme = "https" if to & TLS else "http"
+            yield f"signed-in-{where}{api[1:]}", talk(
+                phone + whole * 4,
+                form(f"{api}/login", scheme=scheme, pin="123456"),
+                get("/", f"Cookie: ns_session={TOKEN}"), get("/login"),
+                form(f"{api}/do", cookie=TOKEN, csrf=TOKEN, scheme=scheme,
+                     action="report"),
+                get("/report", f"Cookie: ns_session={TOKEN}"),
+                to=to | GLANCE)
         yield f"wrong-pin{api[1:]}", talk(
             whole * 6, *[form(f"{api}/login", pin=f"00000{i}")
                          for i in range(6)], to=GLANCE)
@@ -511,13 +522,64 @@ def usb():
                                            0x7ef2, 0)
 
 
-def seeds():
+def usb_seeds():
     for how in (0, 0x11, 0xf2, 0x5d):
         for what, data in mux():
             if how == 0xf2 or what != "window":
                 yield "fuzz_mux", f"{what}-{how:02x}", bytes([how]) + data
     for what, data in usb():
         yield "fuzz_usb", what, data
+HOOKS = {
+    "ok": "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nok",
+    "continue": "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+    "hints": "HTTP/1.1 103 E\r\nLink: <a>\r\n\r\nHTTP/1.0 500 No\r\n\r\n",
+    "chunked": "HTTP/1.1 202 A\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "upgrade": "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+    "redirect": "HTTP/1.1 302 F\r\nLocation: http://x/\r\n\r\n",
+    "long": "HTTP/1.1 200 OK\r\n" + "X-More: yyyyyyyyyyyyyyyy\r\n" * 400,
+    "lf": "HTTP/1.1 200 OK\nA: b\n\n",
+    "tls": "\x15\x03\x01\x00\x02\x02\x28",
+}
+
+
+def hello(versions):
+    """A client's first record, as TLS 1.2 and 1.3 begin."""
+    def ext(kind, body):
+        return struct.pack(">HH", kind, len(body)) + body
+
+    exts = (ext(0, b"\0\x0e\0\0\x0bbox.local\0\0")
+            + ext(10, b"\0\4\0\x1d\0\x17") + ext(11, b"\1\0")
+            + ext(13, b"\0\4\4\3\x08\4") + ext(35, b"")
+            + ext(16, b"\0\x0c\2h2\x08http/1.1")
+            + ext(43, bytes([2 * len(versions)]) + b"".join(versions))
+            + ext(51, struct.pack(">HHH", 36, 29, 32) + bytes(range(32))))
+    body = (b"\3\3" + bytes(range(32)) + b"\x20" + bytes(32)
+            + b"\0\x08\x13\1\x13\2\xc0\x2b\0\xff" + b"\1\0"
+            + struct.pack(">H", len(exts)) + exts)
+    shake = b"\1" + struct.pack(">I", len(body))[1:] + body
+    return b"\x16\3\1" + struct.pack(">H", len(shake)) + shake
+
+
+def tls():
+    for what, versions in (("hello12", [b"\3\3"]), ("hello13", [b"\3\4"]),
+                           ("both", [b"\3\4", b"\3\3"]),
+                           ("old", [b"\3\1"])):
+        for piece in (0, 200):
+            yield f"{what}-{piece}", bytes([0, piece]) + hello(versions)
+    yield "clear", b"\0\x20" + get("/")
+    for mode in (1, 2, 5, 6):
+        yield f"record-{mode}", bytes([mode, 200]) + b"\x17\3\3\0\x20" + bytes(
+            32)
+        yield f"alert-{mode}", bytes([mode, 200]) + b"\x15\3\3\0\2\1\0"
+        yield f"again-{mode}", bytes([mode, 200]) + hello([b"\3\3"])
+
+
+def seeds():
+    yield from usb_seeds()
+    for what, data in tls():
+        yield "fuzz_tls", what, data
+    for what, text in HOOKS.items():
+        yield "fuzz_hook", what, b"\x06" + text.encode("latin-1")
     for what, data in http():
         yield "fuzz_http", what, data
     for what, data in frames():

@@ -24,6 +24,8 @@ static void fill(struct status *st)
 	memset(st, 0, sizeof(*st));
 	st->serial = 7;
 	st->now_at = 1700000000;
+	st->clock = STATUS_CLOCK_PHONE;
+	st->clock_at = 1699990060;
 	st->started_at = 1699990000;
 	strcpy(st->box, "nightstand");
 	strcpy(st->version, "0.1.0");
@@ -57,10 +59,13 @@ static void fill(struct status *st)
 
 static const char golden[] =
     "{\"serial\":7,\"now\":1700000000,"
+    "\"clock\":{\"source\":\"phone\",\"known\":true,"
+    "\"since\":1699990060},"
     "\"box\":{\"name\":\"nightstand\",\"version\":\"0.1.0\","
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"
-    "\"weak_power_times\":0,\"restarts\":2},"
+    "\"weak_power_times\":0,\"restarts\":2,"
+    "\"certificate_sha256\":null},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","
     "\"sentence\":\"Unlock it, tap Trust, enter its passcode. This is needed "
@@ -93,6 +98,7 @@ static const char golden[] =
     "{\"ms\":150,\"from\":255,\"to\":255},"
     "{\"ms\":1050,\"from\":0,\"to\":0}]},"
     "\"state_at\":1699999990,\"attached\":true,\"encrypted\":false,"
+    "\"will_encrypt\":false,\"hint\":null,"
     "\"battery_pct\":null,"
     "\"progress\":{\"pct\":0,\"bytes_done\":0,\"bytes_per_s\":0,"
     "\"files_done\":0,\"seconds_left\":null},"
@@ -163,6 +169,7 @@ static void the_fullest_status_fits(void **state)
 	st.now_at = 1700000000;
 	st.led = LED_READY;
 	st.disk.present = st.health.has_temperature = false;
+	st.certificate[95] = '\0';
 	st.disk.path[255] = st.disk.fs[15] = '\0';
 	st.box[63] = st.version[31] = st.detail[255] = '\0';
 	for (unsigned i = 0; i < LIMIT_PHONES; i++) {

@@ -117,6 +117,29 @@ static void nights_outlive_a_restart(void **state)
 	ledger_close(l);
 }
 
+static void its_times_never_go_back(void **state)
+{
+	struct status_night out[10];
+	struct status_night n = night(2000000, STATE_SAFE);
+	struct ledger *l = reopen(NULL);
+
+	(void)state;
+	assert_int_equal(ledger_add(l, &n), RC_OK);
+	/* The power was away, and the clock begins at its beginning. */
+	l = reopen(l);
+	n = night(100, STATE_UNPLUGGED);
+	assert_int_equal(ledger_add(l, &n), RC_OK);
+	n = night(2000001, STATE_SAFE);
+	assert_int_equal(ledger_add(l, &n), RC_OK);
+	l = reopen(l);
+	assert_int_equal(ledger_newest(l, out, 10), 3);
+	assert_int_equal(out[2].at, 2000000);
+	assert_int_equal(out[1].at, 2000000);
+	assert_int_equal(out[1].state, STATE_UNPLUGGED);
+	assert_int_equal(out[0].at, 2000001);
+	ledger_close(l);
+}
+
 static void the_same_news_is_one_line(void **state)
 {
 	struct status_night out[10];
@@ -133,14 +156,22 @@ static void the_same_news_is_one_line(void **state)
 	n = night(1000000 + 86400, STATE_PASSCODE_MISSED);
 	assert_int_equal(ledger_add(l, &n), RC_OK);
 	assert_int_equal(ledger_newest(l, out, 10), 2);
+	/* A password that was set, then changed, is two, and no backup. */
+	n = night(1090000, STATE_PASSWORD_SET);
+	assert_int_equal(ledger_add(l, &n), RC_OK);
+	n.at += 60;
+	assert_int_equal(ledger_add(l, &n), RC_OK);
+	assert_int_equal(ledger_newest(l, out, 10), 4);
+	assert_int_equal(
+	    ledger_last_of(l, n.udid)->state, STATE_PASSCODE_MISSED);
 	/* Two good backups are two. */
 	n = night(1100000, STATE_SAFE);
 	assert_int_equal(ledger_add(l, &n), RC_OK);
 	n.at += 60;
 	assert_int_equal(ledger_add(l, &n), RC_OK);
-	assert_int_equal(ledger_newest(l, out, 10), 4);
+	assert_int_equal(ledger_newest(l, out, 10), 6);
 	l = reopen(l);
-	assert_int_equal(ledger_newest(l, out, 10), 4);
+	assert_int_equal(ledger_newest(l, out, 10), 6);
 	ledger_close(l);
 }
 
@@ -255,6 +286,15 @@ static void exit_statuses_are_told_apart(void **state)
 	}
 }
 
+static void each_end_says_why_in_a_sentence(void **state)
+{
+	(void)state;
+	for (int end = 0; end <= SESSION_END_COUNT_; end++)
+		assert_true(outcome_says((enum session_end)end)[0] != '\0');
+	assert_string_equal(outcome_says(SESSION_END_PASSWORD),
+	    "the backup password is wrong or missing");
+}
+
 static void the_disks_part_is_told(void **state)
 {
 	struct msg_result r = { .end = SESSION_END_DONE, .rc = RC_NOSPC };
@@ -292,6 +332,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		    nights_outlive_a_restart, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(
+		    its_times_never_go_back, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(
 		    the_same_news_is_one_line, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(
 		    a_cut_line_costs_only_itself, make_dir, drop_dir),
@@ -300,6 +342,7 @@ int main(void)
 		cmocka_unit_test(without_a_folder_it_is_kept_in_memory),
 		cmocka_unit_test(only_what_is_verified_is_safe),
 		cmocka_unit_test(exit_statuses_are_told_apart),
+		cmocka_unit_test(each_end_says_why_in_a_sentence),
 		cmocka_unit_test(the_disks_part_is_told),
 	};
 

@@ -83,7 +83,7 @@ static void bad_requests_are_refused_with_their_status(void **state)
 		{ "POST / HTTP/1.1\r\nHost: a\r\n"
 		  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		    411 },
-		{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1025\r\n"
+		{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2049\r\n"
 		  "\r\n",
 		    413 },
 		{ "POST / HTTP/1.1\r\nHost: a\r\n"
@@ -358,6 +358,7 @@ static void the_head_says_how_long_the_body_is(void **state)
 	assert_non_null(strstr(out, "HTTP/1.1 200 OK\r\n"));
 	assert_non_null(strstr(out, "Content-Length: 3003\r\n"));
 	assert_non_null(strstr(out, "X-Content-Type-Options: nosniff\r\n"));
+	assert_non_null(strstr(out, "Referrer-Policy: same-origin\r\n"));
 	body = strstr(out, "\r\n\r\n");
 	assert_int_equal(strlen(body + 4), 3003);
 
@@ -539,7 +540,7 @@ static int status_of(struct site *s, const char *request, char *out, size_t cap)
 static int post(struct site *s, const char *path, const char *cookie,
     const char *more, const char *body, char *out, size_t cap)
 {
-	char text[2048];
+	char text[4096];
 
 	snprintf(text, sizeof(text),
 	    "POST %s HTTP/1.1\r\nHost: localhost\r\n%s%s"
@@ -556,7 +557,7 @@ static void every_route_answers(void **state)
 	struct site *s;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	assert_int_equal(status_of(s, GET("/"), out, sizeof(out)), 200);
 	assert_non_null(strstr(out, "Content-Security-Policy: default-src "
 				    "'none'; style-src 'sha256-"));
@@ -594,7 +595,7 @@ static struct site *guarded(enum auth_open open)
 	uint8_t hash[AUTH_HASH];
 	struct site *s;
 
-	assert_int_equal(site_new(NULL, open, &s), RC_OK);
+	assert_int_equal(site_new(NULL, open, false, &s), RC_OK);
 	st.n_phones = 1;
 	snprintf(st.phones[0].udid, sizeof(st.phones[0].udid), PHONE);
 	snprintf(st.phones[0].name, sizeof(st.phones[0].name), "Ana");
@@ -774,6 +775,58 @@ static void actions_need_session_and_token(void **state)
 	site_free(s);
 }
 
+static int ask_password(
+    struct site *s, const char *cookie, const char *csrf, const char *fields)
+{
+	char body[HTTP_REQUEST_BODY_MAX + 1];
+
+	snprintf(body, sizeof(body), "csrf=%s&action=password&udid=" PHONE "%s",
+	    csrf, fields);
+	return post(s, "/api/do", cookie, "", body, out, 999);
+}
+
+static void a_backup_password_is_passed_on_once(void **state)
+{
+	static const char *const bad[] = { "", "&new=", "&off=yes",
+		"&off=yes&old=", "&old=a", "&new=a&again=b",
+		"&new=a&again=", "&new=a%0ab", "&new=%ff", "&new=%zz",
+		"&new=a%00b", "&new=a&off=yes&old=b" };
+	struct site *s = guarded(AUTH_OPEN_ALL);
+	char cookie[128], csrf[65], longest[1300] = "&old=a&again=";
+	struct web_command c;
+
+	(void)state;
+	sign_in(s, cookie, sizeof(cookie));
+	token_of(s, cookie, csrf);
+	assert_int_equal(ask_password(s, cookie, "x", "&new=a"), 403);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(ask_password(s, cookie, csrf, bad[i]), 400);
+		assert_false(site_take_command(s, &c));
+	}
+	assert_int_equal(
+	    ask_password(s, cookie, csrf, "&new=a%26+%C3%B6&again=a%26+ö"),
+	    200);
+	assert_true(site_take_command(s, &c));
+	assert_int_equal(c.kind, WEB_PASSWORD);
+	assert_string_equal(c.password.new_word, "a& ö");
+	assert_string_equal(c.password.old_word, "");
+	assert_int_equal(ask_password(s, cookie, csrf, "&off=yes&old=x"), 200);
+	assert_true(site_take_command(s, &c));
+	assert_string_equal(c.password.old_word, "x");
+	assert_string_equal(c.password.new_word, "");
+	assert_false(site_take_command(s, &c));
+	/* 127 bytes, each as %XX, twice: it fits. */
+	for (int i = 0; i < 127; i++)
+		strcat(longest, "%41");
+	strcat(longest, "&new=");
+	for (int i = 0; i < 127; i++)
+		strcat(longest, "%41");
+	assert_int_equal(ask_password(s, cookie, csrf, longest), 200);
+	assert_true(site_take_command(s, &c));
+	assert_int_equal(strlen(c.password.new_word), 127);
+	site_free(s);
+}
+
 static void a_wrong_pin_is_told_and_slowed(void **state)
 {
 	struct site *s = guarded(AUTH_OPEN_GLANCE);
@@ -827,7 +880,7 @@ static void a_crowd_of_old_documents_is_told(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	http = site_http(s);
 	while (n < 16 && !http->crowded(http->ctx)) {
 		http_conn_init(&conns[n], http, 0);
@@ -852,7 +905,7 @@ static void a_minute_makes_a_new_version(void **state)
 	struct site *s;
 
 	(void)state;
-	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, &s), RC_OK);
+	assert_int_equal(site_new(NULL, AUTH_OPEN_ALL, false, &s), RC_OK);
 	http = site_http(s);
 	st.now_at = 1700000000;
 	site_set_status(s, &st);
@@ -880,6 +933,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_shown_where_nothing_is_open),
 		cmocka_unit_test(answers_do_not_share_their_bytes),
 		cmocka_unit_test(actions_need_session_and_token),
+		cmocka_unit_test(a_backup_password_is_passed_on_once),
 		cmocka_unit_test(a_wrong_pin_is_told_and_slowed),
 		cmocka_unit_test(the_pin_is_changed_by_who_knows_it),
 		cmocka_unit_test(every_single_byte_flip_is_survived),

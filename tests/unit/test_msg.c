@@ -53,11 +53,34 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 		m.u.mqtt.port = 1883;
 	}
+	if (type == MSG_TIME) {
+		memset(&m.u, 0, sizeof(m.u));
+		m.u.time.at_ms = 1790000000000;
+		m.u.time.mono_ms = 1;
+	}
+	if (type == MSG_HOOK) {
+		memset(&m.u, 0, sizeof(m.u));
+		m.u.hook.target.port = 80;
+	}
+	if (type == MSG_EVENT_OVER || type == MSG_EVENT)
+		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_SNTP)
+		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_SETTINGS)
+		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_TLS) {
+		m.u.tls.key_len = TLSCERT_KEY_MAX;
+		m.u.tls.cert_len = TLSCERT_CERT_MAX;
+	}
 	if (type == MSG_REPORT) {
 		m.u.report.total = WEB_REPORT_MAX;
 		m.u.report.offset = WEB_REPORT_MAX - MSG_REPORT_TEXT;
 		m.u.report.len = MSG_REPORT_TEXT;
 	}
+	if (type == MSG_PASSWORD || type == MSG_PASSWORD_SET)
+		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_PASSWORD)
+		strcpy(m.u.password.new_word, "a");
 	if (type == MSG_COMMAND) {
 		memset(&m.u, 0, sizeof(m.u));
 		snprintf(m.u.command.udid, sizeof(m.u.command.udid),
@@ -184,9 +207,36 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_RESULT, m.u.result.verified = 2);
 	REFUSED(
 	    MSG_RESULT, memset(m.u.result.text, 'x', sizeof(m.u.result.text)));
+	REFUSED(MSG_RESULT, m.u.result.unsure = 2);
+	REFUSED(MSG_START, m.u.start.password = 2);
+	REFUSED(MSG_PASSWORD, m.u.password.new_word[0] = '\0');
+	REFUSED(MSG_PASSWORD, m.u.password.new_word[0] = '\n');
+	REFUSED(MSG_PASSWORD, memset(m.u.password.old_word, 'x', PASSWORD_CAP));
+	REFUSED(MSG_PASSWORD_SET, m.u.password_set.did = PASSWORD_DID_COUNT_);
+	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_PASSWORD);
+	REFUSED(MSG_STATUS,
+	    (m.u.status.n_phones = 1, m.u.status.phones[0].will_encrypt = 2));
 	REFUSED(MSG_SERVING, m.u.serving.port = 0);
 	REFUSED(MSG_MQTT, m.u.mqtt.port = 0);
 	REFUSED(MSG_MQTT, memset(m.u.mqtt.password, 'x', 64));
+	REFUSED(MSG_TIME, m.u.time.at_ms = 0);
+	REFUSED(MSG_TIME, m.u.time.at_ms = INT64_MAX);
+	REFUSED(MSG_TIME, m.u.time.mono_ms = -1);
+	REFUSED(MSG_TIME, memset(m.u.time.from, 'x', 48));
+	REFUSED(MSG_HOOK, m.u.hook.target.port = 65536);
+	REFUSED(MSG_HOOK, memset(m.u.hook.target.host, 'x', 64));
+	REFUSED(MSG_HOOK, memset(m.u.hook.target.path, '/', 128));
+	REFUSED(MSG_EVENT, m.u.event.event.len = HOOK_BODY_MAX + 1);
+	REFUSED(MSG_EVENT, memset(m.u.event.event.id, 'x', 32));
+	REFUSED(MSG_EVENT, memset(m.u.event.event.signature, 'x', 65));
+	REFUSED(MSG_EVENT_OVER, m.u.event_over.taken = 2);
+	REFUSED(MSG_SNTP, memset(m.u.sntp.host, 'x', 64));
+	REFUSED(MSG_PHONE, m.u.phone.clock_ms = -1);
+	REFUSED(MSG_PHONE, m.u.phone.clock_mono_ms = INT64_MAX);
+	REFUSED(MSG_STATUS, m.u.status.clock = STATUS_CLOCK_COUNT_);
+	REFUSED(MSG_SETTINGS, memset(m.u.settings.value[3], 'x', 64));
+	REFUSED(MSG_TLS, m.u.tls.key_len++);
+	REFUSED(MSG_TLS, m.u.tls.cert_len++);
 	REFUSED(MSG_REPORT, m.u.report.total++);
 	REFUSED(MSG_REPORT, m.u.report.offset++);
 	REFUSED(MSG_REPORT, m.u.report.len++);

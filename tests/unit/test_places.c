@@ -1,5 +1,6 @@
 /*
- * Who gets a place at the server, and who has to go for it.
+ * Who gets a place at the server and who has to go for it; whose handshake is
+ * next.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "http_places.h"
+#include "tls_turns.h"
 
 #define N 64
 
@@ -97,6 +99,66 @@ static void the_last_places_are_for_newcomers(void **state)
 	assert_int_equal(http_places_pick(p, N, true), 0);
 }
 
+/* Turns that an address gets while it asks each millisecond. */
+static int turns(struct tls_turns *t, uint64_t who, bool by_address,
+    int64_t from, int64_t to)
+{
+	int n = 0;
+
+	for (int64_t now = from; now < to; now++)
+		n += tls_turns_take(t, who, by_address, now);
+	return n;
+}
+
+static void handshakes_are_so_many_a_second(void **state)
+{
+	static struct tls_turns t;
+
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	/* at once, then one each 20 ms */
+	assert_int_equal(turns(&t, 1, false, 100000, 100001), 1);
+	assert_int_equal(turns(&t, 1, false, 100001, 110001),
+	    TLS_TURNS_ONCE - 1 + 10000 / TLS_TURNS_MS);
+	/* a silence fills up again, to no more than that */
+	assert_in_range(turns(&t, 1, false, 900000, 900040), TLS_TURNS_ONCE,
+	    TLS_TURNS_ONCE + 2);
+}
+
+static void an_address_does_not_take_all_turns(void **state)
+{
+	static struct tls_turns t;
+	int own, other = 0;
+
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	own = turns(&t, 1, true, 100000, 110000);
+	assert_in_range(
+	    own, 100 + TLS_TURNS_OWN_ONCE - 2, 100 + TLS_TURNS_OWN_ONCE + 1);
+	/* beside a greedy one the other has six at once, at any time */
+	for (int64_t now = 110000; now < 110100; now++) {
+		tls_turns_take(&t, 1, true, now);
+		if (now % 10 == 5 && other < 6)
+			other += tls_turns_take(&t, 2, true, now);
+	}
+	assert_int_equal(other, 6);
+}
+
+/* Many addresses, as one that makes them up has: the sum is still bounded, and
+ * who comes back is not a stranger. */
+static void many_addresses_share_the_turns(void **state)
+{
+	static struct tls_turns t;
+	int n = 0;
+
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	for (int64_t now = 100000; now < 110000; now++)
+		n += tls_turns_take(&t, 1 + (uint64_t)now % 1000, true, now);
+	assert_in_range(n, TLS_TURNS_ONCE + 10000 / TLS_TURNS_MS - 2,
+	    TLS_TURNS_ONCE + 10000 / TLS_TURNS_MS + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +168,9 @@ int main(void)
 		cmocka_unit_test_setup(an_address_gets_sixteen, set_up),
 		cmocka_unit_test_setup(
 		    the_last_places_are_for_newcomers, set_up),
+		cmocka_unit_test(handshakes_are_so_many_a_second),
+		cmocka_unit_test(an_address_does_not_take_all_turns),
+		cmocka_unit_test(many_addresses_share_the_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@ static const struct policy rules = { 24, 3, 10, 60, 360 };
 
 static struct policy_now at(int64_t ms, int minute)
 {
-	struct policy_now now = { ms, true, minute, 100 };
+	struct policy_now now = { ms, true, minute, 100, false };
 
 	return now;
 }
@@ -49,6 +49,12 @@ static void quiet_hours(void **state)
 	/* A box whose clock was never set knows no hours. */
 	now = at(0, 3 * 60);
 	now.clock_is_set = false;
+	assert_false(policy_is_quiet(&rules, &now));
+	/* It may be three in the morning: it is known soon. */
+	now.clock_is_awaited = true;
+	assert_true(policy_is_quiet(&rules, &now));
+	now.clock_is_set = true;
+	now.minute = 12 * 60;
 	assert_false(policy_is_quiet(&rules, &now));
 	over_midnight.quiet_to = over_midnight.quiet_from;
 	now = at(0, over_midnight.quiet_from);

@@ -148,6 +148,8 @@ static void a_report_tells_nothing_of_anybody(void **state)
 	config_defaults(&c);
 	strcpy(c.mqtt_password, "a secret");
 	strcpy(c.mqtt_user, "somebody");
+	strcpy(c.hook_url, "http://house/with-a-key");
+	strcpy(c.hook_secret, "another one");
 	st.n_phones = 1;
 	strcpy(st.phones[0].udid, "00008120-0010BD9489E70017");
 	strcpy(st.phones[0].name, "Ana's iPhone");
@@ -167,6 +169,8 @@ static void a_report_tells_nothing_of_anybody(void **state)
 	assert_non_null(strstr(out, "was here udid=...0017\n"));
 	assert_null(strstr(out, "secret\n"));
 	assert_null(strstr(out, "somebody"));
+	assert_null(strstr(out, "with-a-key"));
+	assert_null(strstr(out, "another one"));
 	assert_null(strstr(out, "Ana"));
 	assert_null(strstr(out, "00008120"));
 	for (unsigned cap = 1; cap < 4000; cap += 7) /* is cut anywhere */

@@ -114,6 +114,43 @@ static void numbers_come_through(void **state)
 	assert_string_equal(out.status_state, "uploading");
 }
 
+static struct session_result of_password(
+    enum rc rc, const struct dlink_result *res)
+{
+	struct session_result out;
+
+	memset(&out, 0, sizeof(out));
+	verdict_of_password(rc, res, &out);
+	assert_int_equal(out.rc, verdict_rc(out.end));
+	return out;
+}
+
+static void a_change_of_the_password_is_judged_by_its_response(void **state)
+{
+	struct dlink_result res = { .has_response = true };
+	struct session_result out = of_password(RC_OK, &res);
+
+	(void)state;
+	assert_int_equal(out.end, SESSION_END_DONE);
+	assert_false(out.unsure);
+	res.mb_code = 207;
+	out = of_password(RC_OK, &res);
+	assert_int_equal(out.end, SESSION_END_PASSWORD);
+	assert_int_equal(out.mb_code, 207);
+	assert_false(out.unsure);
+	res.mb_code = 208;
+	assert_int_equal(of_password(RC_OK, &res).end, SESSION_END_PASSCODE);
+	/* Without one nobody knows. */
+	res = (struct dlink_result){ .has_response = false };
+	out = of_password(RC_GONE, &res);
+	assert_int_equal(out.end, SESSION_END_UNPLUGGED);
+	assert_true(out.unsure);
+	out = of_password(RC_TIMEOUT, &res);
+	assert_int_equal(out.end, SESSION_END_SILENT);
+	assert_true(out.unsure);
+	assert_true(of_password(RC_CANCELLED, &res).unsure);
+}
+
 static void ids_are_all_there_and_differ(void **state)
 {
 	(void)state;
@@ -136,6 +173,8 @@ int main(void)
 		cmocka_unit_test(our_disk_is_named_before_the_phones_code),
 		cmocka_unit_test(a_link_that_ends_without_a_word),
 		cmocka_unit_test(numbers_come_through),
+		cmocka_unit_test(
+		    a_change_of_the_password_is_judged_by_its_response),
 		cmocka_unit_test(ids_are_all_there_and_differ),
 	};
 

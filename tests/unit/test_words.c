@@ -89,6 +89,40 @@ static void the_glance_reads_as_designed(void **state)
 	    "yesterday 23:41 stays safe until this one is complete.");
 }
 
+static void a_hint_for_who_has_no_password(void **state)
+{
+	struct status *st = one_phone(STATE_SAFE);
+	struct words w;
+
+	(void)state;
+	assert_false(words_hint(st, 0, &w)); /* no backup yet */
+	st->phones[0].last_good_at = NOW;
+	assert_true(words_hint(st, 0, &w));
+	assert_string_equal(w.id, "not_encrypted");
+	assert_non_null(strstr(w.sentence, "encrypted backups"));
+	st->phones[0].will_encrypt = 1; /* the next one will be */
+	assert_false(words_hint(st, 0, &w));
+	st->phones[0].will_encrypt = -1;
+	assert_true(words_hint(st, 0, &w));
+	st->phones[0].encrypted = true;
+	assert_false(words_hint(st, 0, &w));
+	assert_false(words_hint(st, 1, &w));
+}
+
+static void a_password_that_stayed_says_why(void **state)
+{
+	struct status *st = one_phone(STATE_PASSWORD_UNCHANGED);
+	struct words w;
+
+	(void)state;
+	st->phones[0].mb_code = 208;
+	strcpy(st->phones[0].detail, "it is busy");
+	words_phone(st, 0, &w);
+	assert_string_equal(w.headline,
+	    "The backup password of Ana's iPhone was not changed: it is busy");
+	assert_string_equal(w.small, "MBErrorDomain 208: it is busy");
+}
+
 static void overdue_tells_why_it_was_missed(void **state)
 {
 	struct status *st = one_phone(STATE_READY_OVERDUE);
@@ -381,6 +415,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_has_its_words),
 		cmocka_unit_test(the_glance_reads_as_designed),
+		cmocka_unit_test(a_hint_for_who_has_no_password),
+		cmocka_unit_test(a_password_that_stayed_says_why),
 		cmocka_unit_test(overdue_tells_why_it_was_missed),
 		cmocka_unit_test(a_loss_is_told_after_the_night),
 		cmocka_unit_test(codes_stand_in_small_print),

@@ -157,7 +157,8 @@ static void global_state(struct phone *ph, plist_t d)
 	pl_set_bool(d, "ProductionSOC", true);
 	pl_set_str(d, "ProtocolVersion", "2");
 	pl_set_real(d, "TimeIntervalSince1970",
-	    (double)now.tv_sec + (double)(now.tv_nsec / 1000) / 1e6);
+	    (double)(now.tv_sec + phone_knob(ph, "clock_ahead_s", 0)) +
+		(double)(now.tv_nsec / 1000) / 1e6);
 	pl_set_str(d, "TimeZone", "Europe/Berlin");
 	pl_set_real(d, "TimeZoneOffsetFromUTC", 3600);
 	pl_set_bool(d, "TrustedHostAttached", true);

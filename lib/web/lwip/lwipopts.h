@@ -74,9 +74,28 @@
 #define MQTT_REQ_MAX_IN_FLIGHT     2
 #define MQTT_CYCLIC_TIMER_INTERVAL 5
 
+/* --- the time: sntp_link.c ------------------------------------------------- */
+#define LWIP_DHCP_GET_NTP_SRV      1
+#define LWIP_DHCP_MAX_NTP_SERVERS  1
+#define SNTP_MAX_SERVERS           1
+#define SNTP_GET_SERVERS_FROM_DHCP 1
+#define SNTP_SERVER_DNS            1
+#define SNTP_STARTUP_DELAY         0 /* it is begun when there is an address */
+/* An answer has to come from whom was asked, and repeat 64 random bits that
+ * stand where our own time would: which it is nobody's business to know. */
+#define SNTP_CHECK_RESPONSE 2
+#define SNTP_COMP_ROUNDTRIP 0
+#define SNTP_GET_SYSTEM_TIME(sec, us)                                          \
+	do {                                                                   \
+		(sec) = lwip_port_sntp_asks();                                 \
+		(us) = lwip_port_rand();                                       \
+	} while (0)
+#define SNTP_SET_SYSTEM_TIME_NTP(sec, frac) lwip_port_sntp_answer(sec, frac)
+
 /* --- memory --------------------------------------------------------------- */
-#define MEM_ALIGNMENT             8
-#define MEM_SIZE                  (1024 * 1024)
+#define MEM_ALIGNMENT 8
+/* Over TLS what is sent is a copy, up to TCP_SND_BUF for each of 72. */
+#define MEM_SIZE                  (4 * 1024 * 1024)
 #define PBUF_POOL_SIZE            256
 #define PBUF_POOL_BUFSIZE         1600 /* a frame in one piece: headers too */
 #define MEMP_NUM_PBUF             2048

@@ -24,6 +24,10 @@
 #endif
 
 uint32_t lwip_port_rand(void);
+/* sntp_link.c: half of what a request is known by; and its answer, in seconds
+ * since 2036-02-07 06:28:16. */
+uint32_t lwip_port_sntp_asks(void);
+void lwip_port_sntp_answer(int32_t sec, uint32_t frac);
 void lwip_port_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void lwip_port_assert(const char *what, const char *file, int line)
     __attribute__((noreturn));
