@@ -157,8 +157,11 @@ static enum rc configure(struct usb_dev *d)
 		detach_drivers(d);
 		err = libusb_set_configuration(d->handle, d->config.value);
 		if (err) {
-			log_warn("configuration %u: %s", d->config.value,
-			    libusb_error_name(err));
+			log_warn("configuration %u: %s%s", d->config.value,
+			    libusb_error_name(err),
+			    err == LIBUSB_ERROR_BUSY
+				? " (a program holds the phone's camera)"
+				: "");
 			return rc_of(err);
 		}
 	}
