@@ -11,6 +11,7 @@
 #include "log_ring.h"
 #include "meter.h"
 #include "msg.h"
+#include "muxplan.h"
 #include "outbox.h"
 #include "outcome.h"
 #include "phone_fsm.h"
@@ -80,6 +81,7 @@ struct box {
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
+	struct muxplan mux;
 	struct box_part usbmux, web, census, scrub, disks;
 	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */

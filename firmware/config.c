@@ -42,6 +42,7 @@ static const char *const log_names[] = { "error", "warn", "note", "info",
 static const char *const nic_names[] = { "slirp", "packet", "tap", NULL };
 static const char *const open_names[] = { "auto", "all", "glance", "nothing",
 	NULL };
+static const char *const usb_names[] = { "auto", "own", "usbmuxd", NULL };
 static const char *const led_names[] = { "none", "sysfs", "terminal", NULL };
 
 #define K (int64_t)1024
@@ -74,6 +75,16 @@ static const struct key keys[] = {
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
 	"room that a backup leaves free on the disk, at most 1/50 of it" },
+{ "usb", "driver", KEY_CHOICE, AT(usb_driver), 0, "auto", 0, 0, usb_names,
+	"who speaks to phones: own, this program; usbmuxd, a daemon at its "
+	"socket; auto: usbmuxd where it is installed or "
+	"USBMUXD_SOCKET_ADDRESS is set, else own" },
+{ "usb", "records", TEXT(usb_records), "", 0, 0, NULL,
+	"own: folder of the pair records; empty: lockdown in the state folder, "
+	"without one /var/lib/lockdown" },
+{ "usb", "cable", TEXT(usb_cable), "", 0, 0, NULL,
+	"own: a unix socket at which simulated phones are plugged in; empty: "
+	"none" },
 { "scrub", "on", KEY_FLAG, AT(scrub), 0, "yes", 0, 0, NULL,
 	"read a part of the backups again each night and compare" },
 { "scrub", "minutes", KEY_INT, AT(scrub_minutes), 0, "20", 0, 1440, NULL,

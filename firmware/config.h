@@ -23,6 +23,12 @@ enum config_nic {
 	CONFIG_NIC_TAP
 };
 
+enum config_usb {
+	CONFIG_USB_AUTO, /* see muxplan.h */
+	CONFIG_USB_OWN,
+	CONFIG_USB_USBMUXD
+};
+
 enum config_open { /* as enum auth_open */
 	CONFIG_OPEN_AUTO, /* all on 127.0.0.1, else the glance */
 	CONFIG_OPEN_ALL,
@@ -47,6 +53,10 @@ struct config {
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
+
+	enum config_usb usb_driver;
+	char usb_records[CONFIG_TEXT]; /* "" by the state folder */
+	char usb_cable[96]; /* "" none */
 
 	bool scrub; /* the box does it by itself */
 	int scrub_minutes, scrub_gib; /* of one night; 0: no limit */
