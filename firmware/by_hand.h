@@ -20,7 +20,6 @@ struct by_hand {
 	struct terminal term;
 	struct child child;
 	int signals; /* signalfd */
-	bool sets_password;
 	bool has_phone; /* the phone has told about itself */
 	enum password_did did;
 	struct msg_result result;
