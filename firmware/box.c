@@ -22,6 +22,7 @@
 
 #define TICK_MS       5000 /* disk, watchdog, the hour */
 #define WDOG_S        60
+#define N_PARTS       5
 #define CRASHES       3 /* then the box says so */
 #define PEACE_MS      (10 * 60 * 1000)
 #define CENSUS_MAX_MS (30 * 1000) /* a vault this slow is read later */
@@ -137,6 +138,7 @@ void box_start_part(struct box *b, struct box_part *part)
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
 		port, c->address, c->gateway, c->box_name,
 		config_open_name(c->open), tls_port, NULL };
+	const char *disk_args[] = { c->vault, c->boot_disk, NULL };
 	bool is_web = part == &b->web;
 
 	snprintf(port, sizeof(port), "%d", c->port);
@@ -144,13 +146,17 @@ void box_start_part(struct box *b, struct box_part *part)
 	part->start_ms = 0;
 	part->begins++;
 	/* What parses bytes of the LAN sees no other part's lines. */
-	if (child_start(&part->child, part->role, is_web ? args : NULL,
+	if (child_start(&part->child, part->role,
+		is_web              ? args
+		: part == &b->disks ? disk_args
+				    : NULL,
 		is_web ? b->web_ring_fd : b->ring_fd, false))
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
 		box_send_pin(b);
 		box_send_tls(b);
 		box_send_mqtt(b);
+		box_send_settings(b);
 		box_send_sntp(b);
 		box_send_hook(b);
 		b->web_behind = true;
@@ -249,6 +255,13 @@ static bool part_message(
 		box_phone_detached(b, m->u.device.udid);
 		return true;
 	}
+	if (part == &b->disks && m->type == MSG_DISK) {
+		b->found = m->u.disk;
+		box_look_at_disk(b);
+		if (b->disk.state != DISK_FIT)
+			b->has_census = true; /* there is none to wait for */
+		return true;
+	}
 	if (part == &b->census && m->type == MSG_KEPT) {
 		box_phone_kept(b, &m->u.kept);
 		return true;
@@ -277,6 +290,10 @@ static bool part_message(
 	if (part == &b->web && m->type == MSG_TIME) {
 		box_time_heard(b, STATUS_CLOCK_SNTP, m->u.time.at_ms,
 		    m->u.time.mono_ms, m->u.time.from);
+		return true;
+	}
+	if (part == &b->web && m->type == MSG_SETTINGS) {
+		box_set_settings(b, &m->u.settings);
 		return true;
 	}
 	if (part == &b->web && m->type == MSG_COMMAND)
@@ -341,10 +358,10 @@ static void drain(struct box *b, const struct source *s)
 
 static struct box_part *part_at(struct box *b, unsigned i)
 {
-	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census,
-		&b->scrub };
+	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census, &b->scrub,
+		&b->disks };
 
-	return i < 4 ? parts[i] : NULL;
+	return i < N_PARTS ? parts[i] : NULL;
 }
 
 static void reap(struct box *b)
@@ -414,6 +431,12 @@ void box_look_at_disk(struct box *b)
 	enum disk_state before = b->disk.state;
 
 	disk_probe(b->config->vault, &b->disk);
+	/* Nothing is mounted: the role that mounts knows why. */
+	if (b->disk.state == DISK_MISSING && b->found.state != DISK_FIT) {
+		b->disk.state = (enum disk_state)b->found.state;
+		memcpy(b->disk.fs, b->found.fs, sizeof(b->disk.fs));
+		memcpy(b->disk.why, b->found.why, sizeof(b->disk.why));
+	}
 	if (b->disk.state != before)
 		disk_changed(b, before == DISK_FIT);
 }
@@ -474,6 +497,7 @@ static void timers(struct box *b)
 	for (unsigned i = 0; i < b->n_phones; i++)
 		box_phone_turn(b, &b->phones[i], now_ms);
 	box_scrub_turn(b, now_ms);
+	box_settings_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -488,6 +512,8 @@ static int time_left(const struct box *b, int led_ms)
 	int64_t best = b->tick_ms;
 
 	sooner(&best, b->web.start_ms);
+	sooner(&best, b->web_again_ms);
+	sooner(&best, b->disks.start_ms);
 	sooner(&best, box_scrub_next(b));
 	if (b->has_census)
 		sooner(&best, b->usbmux.start_ms);
@@ -526,7 +552,7 @@ static void on_signal(struct box *b)
 	}
 }
 
-#define SOURCES_MAX (4 + 2 * LIMIT_PHONES)
+#define SOURCES_MAX (N_PARTS + 2 * LIMIT_PHONES)
 
 static unsigned list_sources(struct box *b, struct source *out)
 {
@@ -609,24 +635,52 @@ static enum rc open_led(struct box *b)
 	return led_open(&opts, &b->led);
 }
 
+struct policy box_policy(const struct config *c)
+{
+	return (struct policy){ c->again_hours, c->ask_again,
+		c->ask_again_minutes, c->quiet_from, c->quiet_to };
+}
+
+/* Lines that the system left for an owner to read. */
+static void read_notices(struct box *b)
+{
+	FILE *f =
+	    b->config->notices[0] ? fopen(b->config->notices, "re") : NULL;
+	size_t len;
+
+	if (!f)
+		return;
+	len = fread(b->notice, 1, sizeof(b->notice) - 1, f);
+	fclose(f);
+	b->notice[len] = '\0';
+	while (len && b->notice[len - 1] == '\n')
+		b->notice[--len] = '\0';
+	for (char *c = b->notice; *c; c++)
+		if (*c == '\n')
+			*c = ';';
+	if (len)
+		snprintf(b->notice + len, sizeof(b->notice) - len, ".");
+}
+
 static int box_open(struct box *b, const struct config *config)
 {
 	enum rc rc;
 
-	b->config = config;
+	b->own = *config;
+	b->config = &b->own;
 	b->signals = b->listen = b->ring_fd = b->web_ring_fd = -1;
 	if (log_ring_make(&b->ring, &b->ring_fd) ||
 	    log_ring_make(&b->web_ring, &b->web_ring_fd))
 		log_warn("a report will have no log lines");
 	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
-	b->policy = (struct policy){ config->again_hours, config->ask_again,
-		config->ask_again_minutes, config->quiet_from,
-		config->quiet_to };
+	read_notices(b);
+	b->policy = box_policy(config);
 	b->usbmux = (struct box_part){ .role = "usbmux", .child = CHILD_NONE };
 	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
+	b->disks = (struct box_part){ .role = "disk", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
 	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
 		return EXIT_CONFIG;
@@ -654,6 +708,7 @@ static int box_open(struct box *b, const struct config *config)
 
 static void box_begin(struct box *b)
 {
+	b->found.state = DISK_MISSING;
 	disk_probe(b->config->vault, &b->disk);
 	look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
@@ -661,10 +716,12 @@ static void box_begin(struct box *b)
 	b->usbmux.start_ms = mono_ms();
 	if (b->config->web)
 		b->web.start_ms = mono_ms();
+	if (b->config->disks)
+		b->disks.start_ms = mono_ms();
 	if (b->disk.state == DISK_FIT)
 		start_census(b);
 	else
-		b->has_census = true;
+		b->has_census = !b->config->disks;
 	timers(b);
 	box_status_update(b);
 }

@@ -10,6 +10,7 @@
 #include "ledger.h"
 #include "log_ring.h"
 #include "meter.h"
+#include "msg.h"
 #include "outbox.h"
 #include "outcome.h"
 #include "phone_fsm.h"
@@ -59,7 +60,8 @@ struct box_part {
 };
 
 struct box {
-	const struct config *config;
+	const struct config *config; /* `own`: the page may change it */
+	struct config own;
 	struct policy policy;
 	struct ledger *ledger;
 	struct led *led;
@@ -67,10 +69,12 @@ struct box {
 	int signals, listen; /* -1: none */
 	struct log_ring *ring, *web_ring; /* NULL: none */
 	int ring_fd, web_ring_fd;
+	int64_t web_again_ms; /* it begins again then; 0: not */
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
-	struct box_part usbmux, web, census, scrub;
+	struct box_part usbmux, web, census, scrub, disks;
+	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
 	bool scrub_killed;
@@ -91,6 +95,7 @@ struct box {
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
 	char fault[200];
+	char notice[256]; /* of the system, at the start; "" none */
 	char pin[32]; /* of the page; "" none */
 	struct tlscert cert; /* of the page; its cert_len is 0: none */
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
@@ -150,6 +155,9 @@ void box_scrub_wish(struct box *b);
 void box_scrub_told(struct box *b, const struct msg_scrubbed *m);
 void box_scrub_ended(struct box *b);
 
+/* What it needs of the config. */
+struct policy box_policy(const struct config *c);
+
 /* --- box.c ------------------------------------------------------------------- */
 
 /* Starts a part now. */
@@ -172,6 +180,14 @@ void box_send_tls(struct box *b);
 
 /* Makes a new one before the old one ends. */
 void box_renew_tls(struct box *b);
+
+/* Hands it what may be set there. */
+void box_send_settings(struct box *b);
+
+/* What somebody set there: at once where that can be, else from the next
+ * decision on. */
+void box_set_settings(struct box *b, const struct settings_values *v);
+void box_settings_turn(struct box *b, int64_t now_ms);
 
 /* Hands it what an owner may save. */
 void box_send_report(struct box *b);

@@ -456,6 +456,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_START:
 	case MSG_CANCEL:
 	case MSG_PASSWORD:
+	case MSG_DISK:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:
@@ -471,6 +472,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_TIME:
 	case MSG_REPORT:
 	case MSG_TLS:
+	case MSG_SETTINGS:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

@@ -28,7 +28,9 @@ static enum status_state box_state(const struct box *b)
 		return STATE_STARTING;
 	switch (b->disk.state) {
 	case DISK_FIT:
-		return is_weak(b) ? STATE_WEAK_POWER : STATE_READY;
+		if (is_weak(b))
+			return STATE_WEAK_POWER;
+		return b->notice[0] ? STATE_NOTICE : STATE_READY;
 	case DISK_MISSING:
 		return STATE_NO_DISK;
 	case DISK_READONLY:
@@ -124,7 +126,9 @@ static void fill(struct box *b)
 	snprintf(st->version, sizeof(st->version), "%s", NIGHTSTAND_VERSION);
 	st->box_state = box_state(b);
 	snprintf(st->detail, sizeof(st->detail), "%s",
-	    b->fault[0] ? b->fault : b->disk.why);
+	    b->fault[0]                     ? b->fault
+	    : st->box_state == STATE_NOTICE ? b->notice
+					    : b->disk.why);
 	fill_disk(b, &st->disk);
 	fill_health(b, &st->health);
 	if (b->cert.cert_len)

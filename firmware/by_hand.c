@@ -225,6 +225,8 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_TIME:
 	case MSG_REPORT:
 	case MSG_TLS:
+	case MSG_SETTINGS:
+	case MSG_DISK:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

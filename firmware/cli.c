@@ -7,6 +7,7 @@
 
 #include "outcome.h"
 #include "relpath.h"
+#include "settings_file.h"
 
 struct option_row {
 	enum cli_option bit;
@@ -165,12 +166,20 @@ static void fill_options(const struct cli_command *cmd, struct option *out)
 	out[n] = (struct option){ 0 };
 }
 
+static const char *option_value(const char *const *values, enum cli_option bit)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (rows[i].bit == bit)
+			return values[i];
+	return NULL;
+}
+
 int cli_parse(
     const struct cli_command *cmd, int argc, char **argv, struct cli *out)
 {
 	struct option options[N_ROWS + 1];
 	const char *values[N_ROWS] = { NULL };
-	const char *config = NULL;
+	const char *config = NULL, *state;
 	int status;
 	int ch;
 
@@ -198,7 +207,12 @@ int cli_parse(
 		return usage(cmd);
 	}
 	status = read_config(out, config);
-	return status ? status : apply(out, cmd, values);
+	if (status)
+		return status;
+	/* The page's settings go over the file's, and the options over both. */
+	state = option_value(values, CLI_STATE);
+	settings_load(state ? state : out->config.state, &out->config);
+	return apply(out, cmd, values);
 }
 
 void cli_print_options(const struct cli_command *cmd, FILE *out)

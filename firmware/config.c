@@ -64,6 +64,13 @@ static const struct key keys[] = {
 	"no battery" },
 { "box", "sys", TEXT(sys), "/sys", 1, 0, NULL,
 	"where the kernel tells temperature and power supply" },
+{ "box", "notices", TEXT(notices), "", 0, 0, NULL,
+	"file of what the system wants told when the box begins, a line each; "
+	"empty: none" },
+{ "box", "disks", KEY_FLAG, AT(disks), 0, "no", 0, 0, NULL,
+	"find a disk, check and mount it where vault says (the image; root)" },
+{ "box", "boot_disk", TEXT(boot_disk), "", 0, 0, NULL,
+	"… but never this one, as mmcblk0" },
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
 	"room that a backup leaves free on the disk, at most 1/50 of it" },
@@ -105,7 +112,8 @@ static const struct key keys[] = {
 	"of its own; tap: a TAP device likewise; slirp: the page is on an "
 	"address of this computer" },
 { "web", "interface", TEXT(interface), "", 0, 0, NULL,
-	"packet, tap: name of the interface" },
+	"packet, tap: name of the interface; packet: auto is the first "
+	"Ethernet port, waited for" },
 { "web", "address", TEXT(address), "dhcp", 1, 0, NULL,
 	"packet, tap: dhcp, or an address as 192.168.1.9/24" },
 { "web", "gateway", TEXT(gateway), "", 0, 0, NULL,
@@ -351,19 +359,24 @@ static const struct key *find_key(const char *section, const char *name)
 	return NULL;
 }
 
-enum rc config_set(
-    struct config *c, const char *key, const char *value, FILE *err)
+/* "section.name" */
+static const struct key *find_full(const char *key)
 {
 	const char *dot = strchr(key, '.');
 	char section[32];
-	const struct key *k = NULL;
+
+	if (!dot)
+		return NULL;
+	snprintf(section, sizeof(section), "%.*s", (int)(dot - key), key);
+	return find_key(section, dot + 1);
+}
+
+enum rc config_set(
+    struct config *c, const char *key, const char *value, FILE *err)
+{
+	const struct key *k = find_full(key);
 	const char *why;
 
-	if (dot) {
-		snprintf(
-		    section, sizeof(section), "%.*s", (int)(dot - key), key);
-		k = find_key(section, dot + 1);
-	}
 	why = k ? set_value(c, k, value) : "no such key";
 	if (!why)
 		return RC_OK;
@@ -412,8 +425,25 @@ struct parse {
 	int line;
 	int last_error; /* line of the last complaint */
 	bool bad;
+	bool by_owner; /* some keys are not theirs to set */
 	bool seen[N_KEYS];
 };
+
+/* What the image settles by itself on the machine that it finds. */
+static bool is_of_machine(const struct key *k)
+{
+	static const char *const names[] = { "box.vault", "box.state",
+		"box.watchdog", "box.sys", "box.notices", "box.disks",
+		"box.boot_disk", "web.network", "web.interface", "web.listen",
+		"web.port", "led.backend", "led.dir", NULL };
+	char full[64];
+
+	snprintf(full, sizeof(full), "%s.%s", k->section, k->name);
+	for (unsigned i = 0; names[i]; i++)
+		if (!strcmp(names[i], full))
+			return true;
+	return false;
+}
 
 static void complain(struct parse *p, const char *key, const char *why)
 {
@@ -463,6 +493,10 @@ static int on_pair(
 		complain(p, full, "no such key");
 		return 1;
 	}
+	if (p->by_owner && is_of_machine(k)) {
+		complain(p, full, "the box finds this out by itself");
+		return 1;
+	}
 	if (k->type == KEY_UDIDS && !p->seen[k - keys])
 		p->c->n_allow = 0; /* a file's list replaces the one before */
 	else if (k->type != KEY_UDIDS && p->seen[k - keys]) {
@@ -476,10 +510,12 @@ static int on_pair(
 	return 1;
 }
 
-enum rc config_read_stream(
-    struct config *c, FILE *in, const char *name, FILE *err)
+static enum rc read_all(
+    struct config *c, FILE *in, const char *name, FILE *err, bool by_owner)
 {
-	struct parse p = { .c = c, .in = in, .err = err, .name = name };
+	struct parse p = {
+		.c = c, .in = in, .err = err, .name = name, .by_owner = by_owner
+	};
 	int bad_line = ini_parse_stream(read_line, &p, on_pair, &p);
 
 	if (bad_line > 0 && bad_line != p.last_error) {
@@ -491,6 +527,18 @@ enum rc config_read_stream(
 	if (ferror(in))
 		return RC_IO;
 	return p.bad ? RC_CONFIG : RC_OK;
+}
+
+enum rc config_read_stream(
+    struct config *c, FILE *in, const char *name, FILE *err)
+{
+	return read_all(c, in, name, err, false);
+}
+
+enum rc config_read_settings(
+    struct config *c, FILE *in, const char *name, FILE *err)
+{
+	return read_all(c, in, name, err, true);
 }
 
 enum rc config_read(struct config *c, const char *path, FILE *err)
@@ -549,6 +597,22 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 	case KEY_UDIDS:
 		break;
 	}
+}
+
+void config_get(const struct config *c, const char *key, char *out, size_t cap)
+{
+	const struct key *k = find_full(key);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = k ? open_memstream(&text, &len) : NULL;
+
+	out[0] = '\0';
+	if (!f)
+		return;
+	print_value(c, k, f);
+	if (fclose(f) == 0 && len < cap)
+		memcpy(out, text, len + 1);
+	free(text);
 }
 
 void config_print(const struct config *c, FILE *out)

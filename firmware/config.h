@@ -41,6 +41,9 @@ struct config {
 	char hook_secret[64]; /* "" nothing is signed */
 	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
+	char notices[CONFIG_TEXT]; /* file of lines to be told; "" none */
+	bool disks; /* find and mount them at `vault` */
+	char boot_disk[32]; /* … but never this one; "" none */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
@@ -95,9 +98,20 @@ MUST_CHECK enum rc config_read(struct config *c, const char *path, FILE *err);
 MUST_CHECK enum rc config_read_stream(
     struct config *c, FILE *in, const char *name, FILE *err);
 
+/*
+ * The same for what an owner writes: a key that the machine settles itself is
+ * a mistake, too. What is no mistake counts.
+ */
+MUST_CHECK enum rc config_read_settings(
+    struct config *c, FILE *in, const char *name, FILE *err);
+
 /* Sets one value, from the command line: key is "section.name". */
 MUST_CHECK enum rc config_set(
     struct config *c, const char *key, const char *value, FILE *err);
+
+/* One value as config_print() has it; key is "section.name". "" when there is no
+ * such key, or it does not fit. */
+void config_get(const struct config *c, const char *key, char *out, size_t cap);
 
 /* All keys with their values; parses back to itself. */
 void config_print(const struct config *c, FILE *out);

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "log.h"
 #include "relpath.h"
 #include "session.h"
@@ -28,6 +29,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_PASSWORD_SET] = sizeof(struct msg_password_set),
 	[MSG_ATTACHED] = sizeof(struct msg_device),
 	[MSG_DETACHED] = sizeof(struct msg_device),
+	[MSG_DISK] = sizeof(struct msg_disk),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
 	[MSG_REQUESTED] = sizeof(struct msg_requested),
@@ -47,6 +49,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_EVENT_OVER] = sizeof(struct msg_event_over),
 	[MSG_REPORT] = sizeof(struct msg_report),
 	[MSG_TLS] = sizeof(struct msg_tls),
+	[MSG_SETTINGS] = sizeof(struct settings_values),
 	[MSG_STATUS] = sizeof(struct status),
 };
 
@@ -175,6 +178,14 @@ static bool progress_is_sound(const struct msg_progress *p)
 	return p->phase < MSG_PHASE_COUNT_ && p->pct_x100 <= 10000;
 }
 
+static bool settings_are_sound(const struct settings_values *v)
+{
+	for (unsigned i = 0; i < SETTINGS_MAX; i++)
+		if (!ENDS(v->value[i]))
+			return false;
+	return true;
+}
+
 static bool command_is_sound(const struct msg_command *c)
 {
 	if (c->kind >= WEB_COMMAND_COUNT_ || !ENDS(c->udid) || !ENDS(c->pin))
@@ -199,6 +210,9 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 		return UDID(m->u.device.udid);
+	case MSG_DISK:
+		return m->u.disk.state <= DISK_FAILING && ENDS(m->u.disk.fs) &&
+		       ENDS(m->u.disk.model) && ENDS(m->u.disk.why);
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&
@@ -259,6 +273,8 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_TLS:
 		return m->u.tls.key_len <= TLSCERT_KEY_MAX &&
 		       m->u.tls.cert_len <= TLSCERT_CERT_MAX;
+	case MSG_SETTINGS:
+		return settings_are_sound(&m->u.settings);
 	case MSG_STATUS:
 		return status_is_sound(&m->u.status);
 	case MSG_NONE:

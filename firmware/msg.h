@@ -16,6 +16,7 @@
 #include "hook.h"
 #include "password.h"
 #include "rc.h"
+#include "settings.h"
 #include "status.h"
 #include "tlscert.h"
 #include "vault_keep.h"
@@ -29,6 +30,8 @@ enum msg_type {
 	/* usbmux -> box */
 	MSG_ATTACHED,
 	MSG_DETACHED,
+	/* disk -> box */
+	MSG_DISK,
 	/* session -> box */
 	MSG_PHONE,
 	MSG_PHASE,
@@ -54,6 +57,7 @@ enum msg_type {
 	MSG_EVENT,
 	MSG_REPORT,
 	MSG_TLS,
+	MSG_SETTINGS, /* and back, when somebody changed them */
 	/* box -> web, box -> `nightstand status` */
 	MSG_STATUS,
 	MSG_TYPE_COUNT_
@@ -88,6 +92,13 @@ struct msg_start {
 
 struct msg_device { /* ATTACHED, DETACHED */
 	char udid[48];
+};
+
+struct msg_disk {
+	uint8_t state; /* enum disk_state */
+	char fs[16];
+	char model[48];
+	char why[200]; /* as in struct disk */
 };
 
 struct msg_phone {
@@ -244,6 +255,7 @@ struct msg {
 	union {
 		struct msg_start start;
 		struct msg_device device;
+		struct msg_disk disk;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;
@@ -264,6 +276,7 @@ struct msg {
 		struct msg_event_over event_over;
 		struct msg_report report;
 		struct msg_tls tls;
+		struct settings_values settings;
 		struct status status;
 	} u;
 };

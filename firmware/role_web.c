@@ -2,6 +2,7 @@
  * Role `web`: serves the last status that the box sent. It has no disk, no
  * phone, and its end stops no backup.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,8 @@ static enum rc take(int fd, struct web *w)
 		web_set_sntp(w, m.u.sntp.host);
 	else if (!rc && m.type == MSG_TLS)
 		set_tls(w, &m.u.tls);
+	else if (!rc && m.type == MSG_SETTINGS)
+		web_set_settings(w, &m.u.settings);
 	else if (!rc && m.type == MSG_REPORT)
 		web_add_report(w, m.u.report.text, m.u.report.offset,
 		    m.u.report.len, m.u.report.total);
@@ -131,10 +134,12 @@ static enum rc pass_time_on(int fd, struct web *w)
 
 static enum rc pass_commands_on(int fd, struct web *w)
 {
-	struct msg m = { .type = MSG_COMMAND };
+	struct msg m = { .type = MSG_COMMAND }, set = { .type = MSG_SETTINGS };
 	struct web_command c;
 	enum rc rc = RC_OK;
 
+	if (web_take_settings(w, &set.u.settings))
+		rc = msg_send(fd, &set);
 	while (!rc && web_take_command(w, &c)) {
 		m.u.command.kind = (uint8_t)c.kind;
 		memcpy(m.u.command.udid, c.udid, sizeof(c.udid));
@@ -147,15 +152,31 @@ static enum rc pass_commands_on(int fd, struct web *w)
 	return rc;
 }
 
+/* A port on USB shows itself some seconds after the start. False: the parent
+ * is gone. */
+static bool rest(int fd, bool *said)
+{
+	struct pollfd p = { .fd = fd };
+
+	if (!*said)
+		log_note("waiting for an Ethernet port");
+	*said = true;
+	return poll(&p, 1, 1000) == 0;
+}
+
 int role_web(int fd, int argc, char **argv)
 {
 	struct web *w = NULL;
 	struct msg up = { .type = MSG_SERVING };
 	struct jail jail;
 	bool ready = false;
+	bool said = false;
 	int port = 0;
-	enum rc rc = open_web(argc, argv, &port, &w);
+	enum rc rc;
 
+	do
+		rc = open_web(argc, argv, &port, &w);
+	while (rc == RC_NOTFOUND && rest(fd, &said));
 	if (rc) {
 		log_error("no page port=%d: %s", port, rc_words(rc));
 		return 1;

@@ -39,6 +39,7 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_PASSWORD_UNSURE] = "password_unsure",
 	[STATE_NOT_ENCRYPTED] = "not_encrypted",
 	[STATE_WEAK_POWER] = "too_weak_power",
+	[STATE_NOTICE] = "box_notice",
 	[STATE_BOX_FAULT] = "box_fault",
 };
 
@@ -68,6 +69,7 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_PHONE_FULL] = 52,
 	[STATE_TRUST_REFUSED] = 51,
 	[STATE_WEAK_POWER] = 50,
+	[STATE_NOTICE] = 43,
 	[STATE_SETUP_UNFINISHED] = 45,
 	[STATE_PASSCODE_MISSED] = 44,
 	[STATE_PASSWORD_UNSURE] = 43,

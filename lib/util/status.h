@@ -49,6 +49,7 @@ enum status_state {
 	STATE_PASSWORD_UNSURE, /* the phone's answer did not come */
 	STATE_NOT_ENCRYPTED, /* a hint, never a phone's state: words_hint() */
 	STATE_WEAK_POWER, /* of the box: its supply dipped */
+	STATE_NOTICE, /* of the box: its card or its settings, `detail` says */
 	STATE_BOX_FAULT,
 	STATE_COUNT_
 };

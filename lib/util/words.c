@@ -150,6 +150,10 @@ static const struct row rows[STATE_COUNT_] = {
 	"What was safe is not touched. Phones and disks drop out when it dips: "
 	"use one with 3 A or more, and a disk with its own.",
 	"power dipped", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_NOTICE] = { "The box's card or its SETTINGS.txt needs a look",
+	"The box works with the rest. {why}",
+	"the card or its settings need a look", LED_FAULT, WORDS_ACT,
+	GLANCE_LAST_GOOD },
 [STATE_BOX_FAULT] = { "The box restarted a part of itself",
 	"It goes on by itself. If it happens again, save the report on its page. "
 	"{why}",

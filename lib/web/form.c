@@ -57,6 +57,18 @@ bool form_get(const char *body, const char *name, char *out, size_t cap)
 	return false;
 }
 
+bool form_has(const char *body, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = body; at; at = strchr(at, '&')) {
+		at += *at == '&';
+		if (!strncmp(at, name, len) && at[len] == '=')
+			return true;
+	}
+	return false;
+}
+
 bool form_cookie(const char *cookies, const char *name, char *out, size_t cap)
 {
 	size_t len = strlen(name);

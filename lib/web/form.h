@@ -11,6 +11,9 @@
  * it does not fit, or it is badly encoded or holds a NUL; `out` is "". */
 bool form_get(const char *body, const char *name, char *out, size_t cap);
 
+/* There is a field of that name. */
+bool form_has(const char *body, const char *name);
+
 /* The value of a cookie in a Cookie header; as above. */
 bool form_cookie(const char *cookies, const char *name, char *out, size_t cap);
 

@@ -12,6 +12,7 @@
 #include "markup.h"
 #include "password.h"
 #include "rc.h"
+#include "settings.h"
 #include "status.h"
 
 struct page {
@@ -41,6 +42,10 @@ void page_live(const struct status *st, enum page_view view, const char *csrf,
 /* In its place: the PIN is asked for. `said`: about the last try, or "". */
 void page_login(const char *said, struct markup *m);
 
+/* What may be set; `bad`: the one that was refused, and why; NULL: none. */
+void page_settings(const struct settings_values *v, const struct setting *bad,
+    const char *why, const char *csrf, struct markup *m);
+
 /* --- page_parts.c, for the page's files ----------------------------------------- */
 
 void page_put_bytes(struct markup *m, uint64_t bytes);
@@ -69,8 +74,11 @@ void page_password(const struct status *st, const char *csrf, struct markup *m);
 /* What the phone's backups lack without encryption, and the way to it. */
 void page_put_password(struct markup *m, const struct status *st, unsigned i);
 
-/* --- page_forms.c, for page.c ------------------------------------------------- */
+/* --- page_forms.c, for the page's files ------------------------------------------------- */
 
+/* With the token that it has to carry; ended by </form>. */
+void page_form_begin(struct markup *m, const char *path, const char *csrf);
+void page_put_pin_form(struct markup *m, const char *csrf);
 void page_put_actions(
     struct markup *m, const struct status_phone *p, const char *csrf);
 void page_put_account(struct markup *m, enum page_view view, const char *csrf);

@@ -4,7 +4,7 @@
  */
 #include "page.h"
 
-static void form_begin(struct markup *m, const char *path, const char *csrf)
+void page_form_begin(struct markup *m, const char *path, const char *csrf)
 {
 	markup_fmt(m,
 	    "<form method=\"post\" action=\"%s\">"
@@ -15,7 +15,7 @@ static void form_begin(struct markup *m, const char *path, const char *csrf)
 static void put_action(struct markup *m, const struct status_phone *p,
     const char *csrf, const char *action, const char *class, const char *label)
 {
-	form_begin(m, "/do", csrf);
+	page_form_begin(m, "/do", csrf);
 	markup_raw(m, "<input type=\"hidden\" name=\"udid\" value=\"");
 	markup_text(m, p->udid);
 	markup_fmt(m,
@@ -37,10 +37,11 @@ void page_put_actions(
 	markup_raw(m, "</div>");
 }
 
-static void put_pin_form(struct markup *m, const char *csrf)
+void page_put_pin_form(struct markup *m, const char *csrf)
 {
-	markup_raw(m, "<details><summary>Change the PIN</summary>");
-	form_begin(m, "/do", csrf);
+	markup_raw(
+	    m, "<fieldset class=\"card\"><legend>Change the PIN</legend>");
+	page_form_begin(m, "/do", csrf);
 	markup_raw(m,
 	    "<label for=\"old\">The PIN now</label>"
 	    "<input id=\"old\" name=\"pin\" type=\"password\" "
@@ -51,19 +52,19 @@ static void put_pin_form(struct markup *m, const char *csrf)
 	    "inputmode=\"numeric\" pattern=\"[0-9]{6,31}\" "
 	    "autocomplete=\"new-password\" required>"
 	    "<p class=\"do\"><button name=\"action\" value=\"pin\">"
-	    "Change it</button></p></form></details>");
+	    "Change it</button></p></form></fieldset>");
 }
 
 void page_put_account(struct markup *m, enum page_view view, const char *csrf)
 {
 	markup_raw(m, "<div class=\"sign\">");
 	if (view == PAGE_OWNER) {
-		form_begin(m, "/logout", csrf);
+		page_form_begin(m, "/logout", csrf);
 		markup_raw(m, "<button>Sign out</button></form> ");
-		form_begin(m, "/do", csrf);
-		markup_raw(m, "<button name=\"action\" value=\"report\">Save a "
-			      "report</button></form>");
-		put_pin_form(m, csrf);
+		page_form_begin(m, "/do", csrf);
+		markup_raw(m,
+		    "<button name=\"action\" value=\"report\">Save a "
+		    "report</button></form> <a href=\"/settings\">Settings and PIN</a>");
 	} else {
 		markup_raw(m, "<a href=\"/login\">Sign in with the box's PIN"
 			      "</a> <span class=\"dim\">to ");

@@ -25,6 +25,21 @@ void site_add(struct http_answer *a, const void *data, size_t len)
 	a->body[a->n_body++] = (struct http_piece){ data, len };
 }
 
+/* A page that nothing changes while somebody types. */
+bool site_still_begin(struct site *s, struct http_answer *a, struct markup *m)
+{
+	return site_body_begin(s, a, m);
+}
+
+void site_still_end(
+    struct site *s, struct http_answer *a, int status, struct markup *m)
+{
+	site_add(a, s->page.before, s->page.before_len);
+	site_body_end(a, status, "text/html; charset=utf-8", m);
+	site_add(a, s->page.after, s->page.after_len);
+	a->headers = s->page.headers;
+}
+
 void site_plain(struct http_answer *a, int status, const char *text)
 {
 	a->status = status;
@@ -201,6 +216,9 @@ static const struct route {
 	{ "/logout", NEED_SESSION, NULL, site_post_logout },
 	{ "/do", NEED_SESSION, NULL, site_post_do },
 	{ "/report", NEED_SESSION, site_get_report, NULL },
+	{ "/settings", NEED_SESSION, site_get_settings, site_post_settings },
+	{ "/api/settings", NEED_SESSION, site_get_settings,
+	    site_post_settings },
 	{ "/password", NEED_SESSION, site_get_password, NULL },
 	{ "/api/session", NEED_NOTHING, site_get_session, NULL },
 	{ "/api/login", NEED_NOTHING, NULL, site_post_login },

@@ -12,6 +12,7 @@
  *   /favicon.svg                                 GET
  *   /login        the PIN                        GET, POST
  *   /logout, /do  what a session may             POST
+ *   /settings, /api/settings                     GET, POST
  *   /report       what goes to whoever helps     GET
  *   /password     the form for a backup password GET
  *   /api/session  is it one, and its token       GET
@@ -25,6 +26,7 @@
 #include "http_conn.h"
 #include "page.h"
 #include "rc.h"
+#include "settings.h"
 #include "status.h"
 
 struct site;
@@ -44,6 +46,10 @@ void site_set_status(struct site *s, const struct status *st);
 
 void site_set_pin(struct site *s, const uint8_t salt[AUTH_SALT],
     const uint8_t hash[AUTH_HASH]);
+
+/* As those of web.h. */
+void site_set_settings(struct site *s, const struct settings_values *v);
+bool site_take_settings(struct site *s, struct settings_values *out);
 
 /* As web_add_report(). */
 void site_add_report(

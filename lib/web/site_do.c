@@ -45,7 +45,7 @@ static void json(struct site *s, struct http_answer *a, int status, cJSON *o)
 }
 
 /* "so it is": in JSON, or by the way back to the page. */
-static void done(
+void site_done(
     struct site *s, const struct http_request *req, struct http_answer *a)
 {
 	cJSON *o;
@@ -61,7 +61,7 @@ static void done(
 }
 
 /* why: a text that stays. */
-static void refused(struct site *s, const struct http_request *req,
+void site_refused(struct site *s, const struct http_request *req,
     struct http_answer *a, int status, const char *why)
 {
 	cJSON *o;
@@ -82,13 +82,10 @@ static void show_login(
 {
 	struct markup m;
 
-	if (!site_body_begin(s, a, &m))
+	if (!site_still_begin(s, a, &m))
 		return;
 	page_login(said, &m);
-	site_add(a, s->page.before, s->page.before_len);
-	site_body_end(a, status, "text/html; charset=utf-8", &m);
-	site_add(a, s->page.after, s->page.after_len);
-	a->headers = s->page.headers;
+	site_still_end(s, a, status, &m);
 }
 
 void site_get_login(struct site *s, const struct http_request *req,
@@ -142,7 +139,7 @@ static void not_let_in(struct site *s, const struct http_request *req,
 	else
 		wait_words(said, sizeof(said), "That is not the PIN.", wait_s);
 	if (is_api(req))
-		refused(s, req, a, status, said);
+		site_refused(s, req, a, status, said);
 	else
 		show_login(s, status, said, a);
 	if (wait_s) {
@@ -162,7 +159,7 @@ static void let_in(struct site *s, const struct http_request *req,
 		cJSON_AddStringToObject(o, "csrf", auth_csrf(&s->auth));
 		json(s, a, 200, o);
 	} else {
-		done(s, req, a);
+		site_done(s, req, a);
 	}
 	snprintf(s->headers, sizeof(s->headers),
 	    "%sSet-Cookie: " COOKIE "=%s; Path=/; Max-Age=%lld; HttpOnly; "
@@ -194,7 +191,7 @@ void site_post_login(struct site *s, const struct http_request *req,
 
 /* --- with a session ------------------------------------------------------------ */
 
-static bool has_token(struct site *s, const struct http_request *req)
+bool site_has_token(struct site *s, const struct http_request *req)
 {
 	char csrf[AUTH_TOKEN + 1];
 
@@ -202,10 +199,10 @@ static bool has_token(struct site *s, const struct http_request *req)
 	       auth_csrf_fits(&s->auth, csrf);
 }
 
-static void no_token(
+void site_no_token(
     struct site *s, const struct http_request *req, struct http_answer *a)
 {
-	refused(s, req, a, 403,
+	site_refused(s, req, a, 403,
 	    "This form is too old. Open the page again, please.");
 }
 
@@ -215,13 +212,13 @@ void site_post_logout(struct site *s, const struct http_request *req,
 	char token[AUTH_TOKEN + 1];
 
 	(void)view;
-	if (!has_token(s, req)) {
-		no_token(s, req, a);
+	if (!site_has_token(s, req)) {
+		site_no_token(s, req, a);
 		return;
 	}
 	if (site_session(s, req, token))
 		auth_logout(&s->auth, token);
-	done(s, req, a);
+	site_done(s, req, a);
 	snprintf(s->headers, sizeof(s->headers),
 	    "%sSet-Cookie: " COOKIE "=; Path=/; Max-Age=0\r\n", a->headers);
 	a->headers = s->headers;
@@ -288,7 +285,7 @@ static bool knows_old_pin(
 		auth_logout(&s->auth, token);
 		return true;
 	}
-	refused(s, req, a, got == AUTH_WAIT ? 429 : 403,
+	site_refused(s, req, a, got == AUTH_WAIT ? 429 : 403,
 	    "That is not the PIN that the box has now.");
 	return false;
 }
@@ -299,17 +296,17 @@ static void do_command(struct site *s, const struct http_request *req,
 	const char *why = read_command(s, req, c);
 
 	if (why) {
-		refused(s, req, a, 400, why);
+		site_refused(s, req, a, 400, why);
 		return;
 	}
 	if (c->kind == WEB_SET_PIN && !knows_old_pin(s, req, a))
 		return;
 	if (s->n_commands == COMMANDS_MAX) {
-		refused(s, req, a, 503, "Busy. Try again in a moment.");
+		site_refused(s, req, a, 503, "Busy. Try again in a moment.");
 		return;
 	}
 	s->commands[s->n_commands++] = *c;
-	done(s, req, a);
+	site_done(s, req, a);
 	if (c->kind == WEB_REPORT)
 		s->report_ms = 0;
 	if (c->kind == WEB_REPORT && !is_api(req))
@@ -322,8 +319,8 @@ void site_post_do(struct site *s, const struct http_request *req,
 	struct web_command c;
 
 	(void)view;
-	if (!has_token(s, req)) {
-		no_token(s, req, a);
+	if (!site_has_token(s, req)) {
+		site_no_token(s, req, a);
 		return;
 	}
 	do_command(s, req, &c, a);

@@ -44,6 +44,9 @@ struct site {
 	int64_t minute;
 	struct web_command commands[COMMANDS_MAX];
 	unsigned n_commands;
+	struct settings_values settings; /* as the box has them */
+	struct settings_values set; /* as somebody wants them */
+	bool has_settings, has_set;
 	char report[WEB_REPORT_MAX];
 	size_t report_len; /* what came of it */
 	int64_t report_ms; /* it is whole since; 0: it is not */
@@ -72,6 +75,11 @@ void site_body_end(
     struct http_answer *a, int status, const char *type, struct markup *m);
 void site_plain(struct http_answer *a, int status, const char *text);
 
+/* A page within the frame that does not live: its body is made in `m`. */
+bool site_still_begin(struct site *s, struct http_answer *a, struct markup *m);
+void site_still_end(
+    struct site *s, struct http_answer *a, int status, struct markup *m);
+
 /* --- site_do.c: the PIN and actions ------------------------------------------ */
 
 typedef void (*site_route_fn)(struct site *s, const struct http_request *req,
@@ -86,6 +94,25 @@ void site_post_login(struct site *s, const struct http_request *req,
 void site_post_logout(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a);
 void site_post_do(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+
+/* "So it is": in JSON, or by the way back to the page. */
+void site_done(
+    struct site *s, const struct http_request *req, struct http_answer *a);
+/* why: a text that stays until the answer is made. */
+void site_refused(struct site *s, const struct http_request *req,
+    struct http_answer *a, int status, const char *why);
+/* Does a form carry the token of this run, and the words for one that does
+ * not. */
+bool site_has_token(struct site *s, const struct http_request *req);
+void site_no_token(
+    struct site *s, const struct http_request *req, struct http_answer *a);
+
+/* --- site_settings.c ----------------------------------------------------------- */
+
+void site_get_settings(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+void site_post_settings(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a);
 
 /* --- site_report.c ------------------------------------------------------------- */

@@ -12,25 +12,10 @@ void site_get_password(struct site *s, const struct http_request *req,
 
 	(void)req;
 	(void)view; /* a session */
-	if (!site_body_begin(s, a, &m))
+	if (!site_still_begin(s, a, &m))
 		return;
 	page_password(&s->st, auth_csrf(&s->auth), &m);
-	site_add(a, s->page.before, s->page.before_len);
-	site_body_end(a, 200, "text/html; charset=utf-8", &m);
-	site_add(a, s->page.after, s->page.after_len);
-	a->headers = s->page.headers;
-}
-
-static bool has_field(const struct http_request *req, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *at = req->body; at; at = strchr(at, '&')) {
-		at += *at == '&';
-		if (!strncmp(at, name, len) && at[len] == '=')
-			return true;
-	}
-	return false;
+	site_still_end(s, a, 200, &m);
 }
 
 /* False: it is there, and does not fit. */
@@ -39,7 +24,7 @@ static bool read_word(
 {
 	if (form_get(req->body, name, out, PASSWORD_CAP))
 		return password_is_fit(out);
-	return !has_field(req, name);
+	return !form_has(req->body, name);
 }
 
 /* Known from the last status; the box looks again. */
@@ -65,7 +50,7 @@ static bool is_same_again(
 {
 	char again[PASSWORD_CAP];
 	bool same =
-	    !has_field(req, "again") ||
+	    !form_has(req->body, "again") ||
 	    (read_word(req, "again", again) && !strcmp(again, w->new_word));
 
 	explicit_bzero(again, sizeof(again));

@@ -143,6 +143,16 @@ bool web_take_time(struct web *w, struct sntp_time_said *out)
 	return sntp_link_take(&w->sntp, out);
 }
 
+void web_set_settings(struct web *w, const struct settings_values *v)
+{
+	site_set_settings(w->site, v);
+}
+
+bool web_take_settings(struct web *w, struct settings_values *out)
+{
+	return site_take_settings(w->site, out);
+}
+
 void web_add_report(
     struct web *w, const char *text, size_t offset, size_t len, size_t total)
 {

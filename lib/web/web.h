@@ -13,6 +13,7 @@
 #include "mqtt_link.h"
 #include "net.h"
 #include "rc.h"
+#include "settings.h"
 #include "sntp_link.h"
 #include "status.h"
 
@@ -66,6 +67,11 @@ void web_set_sntp(struct web *w, const char *host);
 
 /* What it said since; false: nothing. */
 bool web_take_time(struct web *w, struct sntp_time_said *out);
+
+/* What may be set has these values. */
+void web_set_settings(struct web *w, const struct settings_values *v);
+/* What somebody set them to since; false: nothing. */
+bool web_take_settings(struct web *w, struct settings_values *out);
 
 /* A piece of the report that somebody asked for (WEB_REPORT), in order; with
  * the last one it can be had. Copies. */

@@ -45,7 +45,7 @@ static struct msg sound(enum msg_type type)
 		    "00008120-0010BD9489E70017");
 	}
 	if (type == MSG_PHASE || type == MSG_PROGRESS || type == MSG_RESULT ||
-	    type == MSG_REQUESTED || type == MSG_STATUS)
+	    type == MSG_REQUESTED || type == MSG_STATUS || type == MSG_DISK)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SERVING)
 		m.u.serving.port = 8080;
@@ -65,6 +65,8 @@ static struct msg sound(enum msg_type type)
 	if (type == MSG_EVENT_OVER || type == MSG_EVENT)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SNTP)
+		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_SETTINGS)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_TLS) {
 		m.u.tls.key_len = TLSCERT_KEY_MAX;
@@ -186,6 +188,8 @@ static void fields_are_checked(void **state)
 	(void)state;
 	REFUSED(MSG_ATTACHED, m.u.device.udid[3] = '/');
 	REFUSED(MSG_DETACHED, memset(m.u.device.udid, 'a', 48));
+	REFUSED(MSG_DISK, m.u.disk.state = DISK_FAILING + 1);
+	REFUSED(MSG_DISK, memset(m.u.disk.why, 'x', sizeof(m.u.disk.why)));
 	REFUSED(MSG_PHONE, memset(m.u.phone.name, 'x', sizeof(m.u.phone.name)));
 	REFUSED(MSG_PHONE, m.u.phone.battery_pct = 101);
 	REFUSED(MSG_PHONE, m.u.phone.encrypted = 2);
@@ -232,6 +236,7 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_PHONE, m.u.phone.clock_ms = -1);
 	REFUSED(MSG_PHONE, m.u.phone.clock_mono_ms = INT64_MAX);
 	REFUSED(MSG_STATUS, m.u.status.clock = STATUS_CLOCK_COUNT_);
+	REFUSED(MSG_SETTINGS, memset(m.u.settings.value[3], 'x', 64));
 	REFUSED(MSG_TLS, m.u.tls.key_len++);
 	REFUSED(MSG_TLS, m.u.tls.cert_len++);
 	REFUSED(MSG_REPORT, m.u.report.total++);
