@@ -66,7 +66,7 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SNTP)
 		memset(&m.u, 0, sizeof(m.u));
-	if (type == MSG_SETTINGS)
+	if (type == MSG_SETTINGS || type == MSG_DISK_DO)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_TLS) {
 		m.u.tls.key_len = TLSCERT_KEY_MAX;
