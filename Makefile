@@ -195,13 +195,14 @@ demo: deps-demo ## three nights in about a minute (NIGHTS=3 SIZE=1G PORT=8080)
 
 .PHONY: image
 LEVEL ?= 19
-image: deps-image ## BOARD=rpi-arm64 or qemu-arm64: the whole firmware (UPDATE=1: newest packages)
+image: deps-image ## BOARD=rpi-arm64 or qemu-arm64: the whole firmware (UPDATE=1: newest packages; CARD=/dev/NAME: write it)
 	$(if $(IMAGE),,@echo 'image: which one? BOARD=rpi-arm64 or BOARD=qemu-arm64' >&2; exit 2)
 	@tools/image/fetch.sh $(IMAGE_CACHE) $(if $(UPDATE),update)
 	@tools/image/build.py sysroot --cache $(IMAGE_CACHE) --work $(IMAGE_WORK)
 	@$(MAKE) --no-print-directory BOARD=arm64 $(B)/nightstand
 	@tools/image/build.py image --cache $(IMAGE_CACHE) --work $(IMAGE_WORK) --board $(IMAGE) \
 		--program $(B)/nightstand --version $(VERSION) --out $(IMAGE_OUT) --level $(LEVEL)
+	$(if $(CARD),@tools/image/write-card.sh $(IMAGE_OUT)/card.img $(CARD))
 
 .PHONY: check-image
 check-image: ## the image in a virtual machine: starts, disks, settings, power cuts (K=TEXT, CUTS=50)

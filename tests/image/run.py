@@ -68,6 +68,8 @@ def run_one(full, fn, base, keep):
     verdict, text = "ok  ", ""
     try:
         text = fn(rig) or ""
+    except vm.Skip as e:
+        verdict, text = "skip", str(e)
     except (vm.Failed, AssertionError) as e:
         where = [f for f in traceback.extract_tb(e.__traceback__) if "/test_" in f.filename]
         verdict, text = "FAIL", f"{e} (line {where[-1].lineno if where else '?'})"
@@ -81,7 +83,7 @@ def run_one(full, fn, base, keep):
         print(f"     its folder: {folder}")
     elif not keep:
         shutil.rmtree(folder)
-    return verdict != "FAIL"
+    return verdict
 
 
 def what_lacks():
@@ -113,12 +115,12 @@ def main():
         return 1 if os.environ.get("CI") else 0
     base = tempfile.mkdtemp(prefix="nightstand-image-")
     verdicts = [run_one(full, fn, base, a.keep) for full, fn in tests]
-    passed, failed = verdicts.count(True), verdicts.count(False)
+    passed, failed, skipped = (verdicts.count(v) for v in ("ok  ", "FAIL", "skip"))
     if not failed and not a.keep:
         shutil.rmtree(base)
     if a.results:
-        pathlib.Path(a.results).write_text(f"{passed} {failed} 0\n")
-    print(f"{passed} passed, {failed} failed, 0 skipped")
+        pathlib.Path(a.results).write_text(f"{passed} {failed} {skipped}\n")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 0 if passed and not failed else 1
 
 

@@ -30,6 +30,10 @@ class Failed(Exception):
     pass
 
 
+class Skip(Exception):
+    """Not tried, and why."""
+
+
 def image_dir():
     default = TOP / "build/image/qemu-arm64"
     return pathlib.Path(os.environ.get("NIGHTSTAND_IMAGE", default))
@@ -118,12 +122,14 @@ class Card:
 
 
 class Vm:
-    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=()):
+    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
+                 cable=False):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
         self.cmdline = cmdline
         self.disks = list(disks)
+        self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.port = free_port()
         self.serial = ""
         self.proc = self.qmp = self.line = None
@@ -134,7 +140,7 @@ class Vm:
     # --- begin and end
 
     def start(self):
-        for name in ("serial", "qmp", "leds.log"):
+        for name in ("serial", "qmp", "gdb", "cable", "leds.log"):
             (self.dir / name).unlink(missing_ok=True)
         tree = device_tree(self.dir, self.memory)
         image = image_dir()
@@ -142,7 +148,9 @@ class Vm:
                 "-m", str(self.memory), "-kernel", str(image / "kernel8.img"),
                 "-initrd", str(image / "initrd.img"), "-dtb", str(tree),
                 "-append", self.cmdline, "-device", "qemu-xhci,id=xhci",
-                "-netdev", f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80",
+                "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"
+                if self.cable else
+                f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80",
                 "-device", "virtio-net-pci,netdev=n,romfile=",
                 "-device", "i6300esb", "-action", "watchdog=none",
                 "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
@@ -298,12 +306,14 @@ class Vm:
         with self._connect("gdb") as s:
             s.sendall(b"\x03")
             ask(s, None)
-            pc = int.from_bytes(bytes.fromhex(ask(s, "p20").decode()), "little")
-            cpsr = int.from_bytes(bytes.fromhex(ask(s, "p21").decode()), "little")
-            here = bytes.fromhex("00000014").hex()  # b .
-            assert ask(s, f"M{pc:x},4:{here}") == b"OK"
-            masked = (cpsr | 0x3c0).to_bytes(4, "little").hex()
-            assert ask(s, f"P21={masked}") == b"OK"
+            regs = bytearray.fromhex(ask(s, "g").decode())  # x0..x30, sp, pc, cpsr
+            pc = int.from_bytes(regs[256:264], "little")
+            cpsr = int.from_bytes(regs[264:268], "little") | 0x3c0
+            regs[264:268] = cpsr.to_bytes(4, "little")
+            for command in (f"M{pc:x},4:00000014", "G" + regs.hex()):  # b .
+                answer = ask(s, command)
+                if answer != b"OK":
+                    raise Failed(f"the debugger's stub says {answer} to {command[:20]}")
             ask(s, "D")
 
     def plug_disk(self, path, name="d", readonly=False):

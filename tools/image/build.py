@@ -331,7 +331,8 @@ def report(args, out, tree, n_modules, n_libs):
              os.path.getsize(out('initrd.img')) / 2**20, tree / 2**20, n_libs, n_modules))
     if args.board == 'rpi-arm64':
         print('  to a card: find its name with `lsblk -d -o NAME,SIZE,MODEL,TRAN`, then as root\n'
-              '      dd if=%s of=/dev/NAME bs=4M conv=fsync status=progress' % out('card.img'))
+              '      tools/image/write-card.sh %s /dev/NAME\n'
+              '  which shows it and asks; any other writer of images does it, too' % out('card.img'))
     if size > LIMIT:
         raise BadImage('the image is too large')
 
