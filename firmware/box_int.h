@@ -48,7 +48,6 @@ struct box_phone {
 	bool stopped; /* its owner asked for that */
 	/* For the session that begins; lent by who asks for it. */
 	const struct password_change *password;
-	bool sets_password; /* its session is to, and has not yet */
 	struct msg_result result;
 	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */

@@ -206,7 +206,7 @@ static void on_phase(struct by_hand *b, enum msg_phase phase)
 	b->phone->state = meter_state(phase);
 	if (b->phone->state == STATE_SEEN)
 		return;
-	if (b->sets_password && b->phone->state == STATE_PREPARING)
+	if (b->phone->sets_password && b->phone->state == STATE_PREPARING)
 		b->phone->state = STATE_SETTING_PASSWORD;
 	by_hand_show(b);
 }
