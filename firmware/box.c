@@ -263,6 +263,7 @@ static bool part_message(
 	}
 	if (part == &b->disks && m->type == MSG_DISK) {
 		b->found = m->u.disk;
+		box_eject_told(b);
 		box_look_at_disk(b);
 		if (b->disk.state != DISK_FIT)
 			b->has_census = true; /* there is none to wait for */
@@ -720,6 +721,7 @@ static void box_begin(struct box *b)
 {
 	b->found.state = DISK_MISSING;
 	disk_probe(b->config->vault, &b->disk);
+	box_eject_begin(b);
 	look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);

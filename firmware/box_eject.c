@@ -3,8 +3,11 @@
  * away, and not used again until it (or another one) is plugged in. By the
  * role `disk` where that mounts, else by the box itself.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "box_int.h"
 #include "log.h"
@@ -12,6 +15,73 @@
 
 #define LOG_MODULE "box"
 #define END_MS     15000 /* for sessions to end in order */
+
+/* In the state folder, while nothing is mounted where the disk was: a box that
+ * begins again must not take the bare folder for a disk. */
+#define MARK "ejected"
+
+static void put_mark(const struct box *b)
+{
+	int dir, fd = -1;
+	bool ok;
+
+	if (!b->config->state[0])
+		return;
+	dir = open(b->config->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0)
+		fd = openat(dir, MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ok = fd >= 0 && fsync(dir) == 0; /* it has nothing but its name */
+	if (!ok)
+		log_warn("after a new start the box may take the disk's empty "
+			 "place for a disk: %s",
+		    strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (dir >= 0)
+		close(dir);
+}
+
+/* True: it was there. */
+static bool drop_mark(const struct box *b)
+{
+	char path[CONFIG_TEXT + sizeof("/" MARK)];
+
+	if (!b->config->state[0])
+		return false;
+	snprintf(path, sizeof(path), "%s/" MARK, b->config->state);
+	if (unlink(path) == 0)
+		return true;
+	if (errno != ENOENT)
+		log_warn(
+		    "the mark of an ejected disk stays: %s", strerror(errno));
+	return false;
+}
+
+static void let_go(struct box *b, bool is_gone)
+{
+	b->eject = BOX_EJECT_DONE;
+	b->eject_dev = b->disk.dev;
+	b->eject_gone = is_gone;
+}
+
+static void use_again(struct box *b)
+{
+	b->eject = BOX_EJECT_NO;
+	b->eject_gone = false;
+	drop_mark(b);
+}
+
+void box_eject_begin(struct box *b)
+{
+	if (b->config->disks || !drop_mark(b) ||
+	    disk_is_mount_point(b->config->vault))
+		return;
+	log_note("the disk was ejected, and is not there again");
+	b->eject_mount = true;
+	put_mark(b);
+	let_go(b, true);
+	box_eject_look(b);
+}
 
 void box_eject(struct box *b)
 {
@@ -25,23 +95,29 @@ void box_eject(struct box *b)
 		box_phone_stop(&b->phones[i]);
 }
 
-static void tell_role(struct box *b, enum msg_disk_what what, const char *name)
+static bool tell_role(struct box *b, enum msg_disk_what what, const char *name)
 {
 	struct msg m = { .type = MSG_DISK_DO };
 
 	m.u.disk_do.what = (uint8_t)what;
 	snprintf(m.u.disk_do.name, sizeof(m.u.disk_do.name), "%s", name);
-	if (b->disks.child.fd < 0 || msg_send(b->disks.child.fd, &m))
-		log_warn("the part that mounts disks did not hear of it");
+	if (b->disks.child.fd >= 0 && msg_send(b->disks.child.fd, &m) == RC_OK)
+		return true;
+	log_warn("the part that mounts disks did not hear of it");
+	return false;
 }
 
 void box_use_disk(struct box *b)
 {
-	if (b->eject == BOX_EJECT_NO)
+	if (b->config->disks) {
+		if (b->disk.state == DISK_EJECTED)
+			tell_role(b, MSG_DISK_USE, "");
 		return;
-	b->eject = BOX_EJECT_NO;
-	if (b->config->disks)
-		tell_role(b, MSG_DISK_USE, "");
+	}
+	/* Its bare place is no disk. */
+	if (b->eject != BOX_EJECT_DONE || b->eject_gone)
+		return;
+	use_again(b);
 	box_look_at_disk(b);
 }
 
@@ -78,12 +154,17 @@ static void leave(struct box *b)
 {
 	char who[32], *why = b->eject_why;
 	size_t cap = sizeof(b->eject_why);
-	enum rc rc = disk_leave(b->config->vault, who, sizeof(who));
+	enum rc rc;
 
-	b->eject_dev = b->disk.dev;
+	b->eject_mount = disk_is_mount_point(b->config->vault);
+	rc = disk_leave(b->config->vault, who, sizeof(who));
+
+	let_go(b, false);
 	b->eject_why[0] = '\0';
-	if (rc == RC_OK)
+	if (rc == RC_OK) {
+		log_note("the disk may be unplugged");
 		return;
+	}
 	if (rc == RC_BUSY)
 		snprintf(why, cap,
 		    "But it is still mounted, as %s uses it: end that, and "
@@ -112,37 +193,57 @@ void box_eject_turn(struct box *b, int64_t now_ms)
 		b->eject_ms = now_ms + END_MS;
 		return;
 	}
-	b->eject_dev = b->disk.dev;
-	b->eject_gone = false;
-	b->eject_why[0] = '\0';
-	if (b->config->disks)
-		tell_role(b, MSG_DISK_EJECT, "");
-	else
-		leave(b);
-	b->eject = BOX_EJECT_DONE;
-	log_note("the disk may be unplugged");
+	if (b->config->disks) {
+		b->eject = tell_role(b, MSG_DISK_EJECT, "") ? BOX_EJECT_TOLD
+							    : BOX_EJECT_NO;
+		return;
+	}
+	leave(b);
 	box_look_at_disk(b);
 }
 
-/* What was just seen at the vault's place is what was let go of, or its bare
- * mount point; a new one ends that. */
+/* From here on what the role says of the disk keeps phones from being asked:
+ * it is ejected, or pulled, or (a new role) used as before. */
+void box_eject_told(struct box *b)
+{
+	if (b->eject == BOX_EJECT_TOLD)
+		b->eject = BOX_EJECT_NO;
+}
+
+/* Another file system than the one that was let go of, or what lies bare. */
+static bool is_back(const struct box *b)
+{
+	return b->eject_gone && b->disk.dev && b->disk.dev != b->eject_dev &&
+	       (!b->eject_mount || disk_is_mount_point(b->config->vault));
+}
+
+/* A disk that was pulled while it was mounted answers with errors, and is there
+ * as long as that lasts. */
+static bool is_away(const struct box *b)
+{
+	return b->disk.state == DISK_MISSING ||
+	       (b->disk.dev && b->disk.dev != b->eject_dev);
+}
+
 void box_eject_look(struct box *b)
 {
 	if (b->eject != BOX_EJECT_DONE)
 		return;
-	if (b->config->disks
-		? b->found.state == DISK_FIT
-		: b->disk.state == DISK_FIT && b->disk.dev != b->eject_dev &&
-		      b->eject_gone) {
-		b->eject = BOX_EJECT_NO;
+	if (is_back(b)) {
+		use_again(b);
 		return;
 	}
-	/* Without the disk its folder is a part of what is above it. */
-	if (!b->eject_gone &&
-	    (b->disk.state == DISK_MISSING || b->disk.dev != b->eject_dev)) {
+	if (!b->eject_gone && is_away(b)) {
 		b->eject_gone = true;
 		b->eject_dev = b->disk.dev;
+		if (b->eject_mount)
+			put_mark(b);
 	}
 	b->disk.state = DISK_EJECTED;
-	snprintf(b->disk.why, sizeof(b->disk.why), "%s", b->eject_why);
+	snprintf(b->disk.why, sizeof(b->disk.why), "%s",
+	    b->eject_gone ? "" : b->eject_why);
+	if (b->eject_gone) {
+		b->disk.fs[0] = '\0';
+		b->disk.total_bytes = b->disk.free_bytes = 0;
+	}
 }

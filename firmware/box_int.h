@@ -27,7 +27,8 @@
 enum box_eject {
 	BOX_EJECT_NO,
 	BOX_EJECT_ASKED, /* what runs on the disk is ending */
-	BOX_EJECT_DONE
+	BOX_EJECT_TOLD, /* the role that mounts takes it away, and tells */
+	BOX_EJECT_DONE /* by the box itself; where a role mounts, NO again */
 };
 
 struct box_phone {
@@ -94,7 +95,8 @@ struct box {
 	enum box_eject eject;
 	int64_t eject_ms; /* who still runs on it is killed then */
 	uint64_t eject_dev; /* what lies at its place since */
-	bool eject_gone; /* it is not there any more */
+	bool eject_mount; /* that is a mount point, not a folder of one */
+	bool eject_gone; /* nothing is mounted there any more */
 	char eject_why[200];
 	struct health health;
 	int64_t weak_power_at; /* Unix seconds; 0: never */
@@ -193,7 +195,12 @@ void box_eject(struct box *b);
 void box_eject_turn(struct box *b, int64_t now_ms);
 /* After each look at the disk. */
 void box_eject_look(struct box *b);
-/* The same again, without unplugging it. */
+/* The role that mounts has told how it is now. */
+void box_eject_told(struct box *b);
+/* A box that begins, and let go of a disk before it ended. */
+void box_eject_begin(struct box *b);
+/* The same again, without unplugging it: while it is still mounted, or by the
+ * role that mounts. */
 void box_use_disk(struct box *b);
 /* Deletes all that is on the disk that can't be used as it is. */
 void box_prepare_disk(struct box *b);

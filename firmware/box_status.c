@@ -112,7 +112,8 @@ static int64_t all_read_at(const struct box *b)
 
 static void fill_disk(const struct box *b, struct status_disk *out)
 {
-	out->present = b->disk.state != DISK_MISSING;
+	out->present = b->disk.state != DISK_MISSING &&
+		       !(b->disk.state == DISK_EJECTED && b->eject_gone);
 	snprintf(out->path, sizeof(out->path), "%s", b->config->vault);
 	snprintf(out->fs, sizeof(out->fs), "%s", b->disk.fs);
 	out->total_bytes = b->disk.total_bytes;

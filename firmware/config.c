@@ -437,6 +437,9 @@ struct parse {
 	int last_error; /* line of the last complaint */
 	bool bad;
 	bool by_owner; /* some keys are not theirs to set */
+	const char *const *only; /* what may be in it; NULL: each key */
+	size_t n_only;
+	bool *took; /* of these */
 	bool seen[N_KEYS];
 };
 
@@ -490,6 +493,16 @@ static char *read_line(char *buf, int cap, void *stream)
 	return buf;
 }
 
+/* The place of a key in `only`, else n_only. */
+static size_t place_of(const struct parse *p, const char *full)
+{
+	size_t i = 0;
+
+	while (i < p->n_only && strcmp(p->only[i], full) != 0)
+		i++;
+	return i;
+}
+
 static int on_pair(
     void *user, const char *section, const char *name, const char *value)
 {
@@ -497,6 +510,7 @@ static int on_pair(
 	const struct key *k = find_key(section, name);
 	char full[128];
 	const char *why;
+	size_t place;
 
 	snprintf(
 	    full, sizeof(full), "%s%s%s", section, section[0] ? "." : "", name);
@@ -506,6 +520,11 @@ static int on_pair(
 	}
 	if (p->by_owner && is_of_machine(k)) {
 		complain(p, full, "the box finds this out by itself");
+		return 1;
+	}
+	place = place_of(p, full);
+	if (p->only && place == p->n_only) {
+		complain(p, full, "has no place in this file");
 		return 1;
 	}
 	if (k->type == KEY_UDIDS && !p->seen[k - keys])
@@ -518,52 +537,69 @@ static int on_pair(
 	why = set_value(p->c, k, value);
 	if (why)
 		complain(p, full, why);
+	else if (p->only)
+		p->took[place] = true;
 	return 1;
 }
 
-static enum rc read_all(
-    struct config *c, FILE *in, const char *name, FILE *err, bool by_owner)
+static enum rc read_all(struct parse *p)
 {
-	struct parse p = {
-		.c = c, .in = in, .err = err, .name = name, .by_owner = by_owner
-	};
-	int bad_line = ini_parse_stream(read_line, &p, on_pair, &p);
+	int bad_line = ini_parse_stream(read_line, p, on_pair, p);
 
-	if (bad_line > 0 && bad_line != p.last_error) {
-		p.line = bad_line;
-		complain(&p, NULL, "neither [section] nor key = value");
+	if (bad_line > 0 && bad_line != p->last_error) {
+		p->line = bad_line;
+		complain(p, NULL, "neither [section] nor key = value");
 	} else if (bad_line < 0) {
-		complain(&p, NULL, "could not be read");
+		complain(p, NULL, "could not be read");
 	}
-	if (ferror(in))
+	if (ferror(p->in))
 		return RC_IO;
-	return p.bad ? RC_CONFIG : RC_OK;
+	return p->bad ? RC_CONFIG : RC_OK;
 }
 
 enum rc config_read_stream(
     struct config *c, FILE *in, const char *name, FILE *err)
 {
-	return read_all(c, in, name, err, false);
+	return read_all(
+	    &(struct parse){ .c = c, .in = in, .err = err, .name = name });
 }
 
 enum rc config_read_settings(
     struct config *c, FILE *in, const char *name, FILE *err)
 {
-	return read_all(c, in, name, err, true);
+	return read_all(&(struct parse){
+	    .c = c, .in = in, .err = err, .name = name, .by_owner = true });
+}
+
+static enum rc read_path(struct parse *p)
+{
+	enum rc rc;
+
+	p->in = fopen(p->name, "re");
+	if (!p->in) {
+		fprintf(
+		    p->err, "nightstand: %s: %s\n", p->name, strerror(errno));
+		return errno == ENOENT ? RC_NOTFOUND : RC_IO;
+	}
+	rc = read_all(p);
+	fclose(p->in);
+	return rc;
 }
 
 enum rc config_read(struct config *c, const char *path, FILE *err)
 {
-	FILE *in = fopen(path, "re");
-	enum rc rc;
+	return read_path(&(struct parse){ .c = c, .err = err, .name = path });
+}
 
-	if (!in) {
-		fprintf(err, "nightstand: %s: %s\n", path, strerror(errno));
-		return errno == ENOENT ? RC_NOTFOUND : RC_IO;
-	}
-	rc = config_read_stream(c, in, path, err);
-	fclose(in);
-	return rc;
+enum rc config_read_only(struct config *c, const char *path,
+    const char *const *only, size_t n, bool *took, FILE *err)
+{
+	return read_path(&(struct parse){ .c = c,
+	    .err = err,
+	    .name = path,
+	    .only = only,
+	    .n_only = n,
+	    .took = took });
 }
 
 static void print_size(uint64_t n, FILE *out)

@@ -202,14 +202,14 @@ static void choose_leds(struct config *c)
 
 static void read_settings(struct init *in)
 {
-	FILE *settings = init_card_settings(&in->card, in->notices);
+	FILE *text = init_card_settings(&in->card, in->notices);
 
-	if (!settings)
+	if (!text)
 		return;
 	if (config_read_settings(
-		&in->config, settings, "SETTINGS.txt", in->notices))
+		&in->config, text, "SETTINGS.txt", in->notices))
 		log_warn("SETTINGS.txt has mistakes; the rest of it counts");
-	fclose(settings);
+	fclose(text);
 }
 
 static void write_config(struct init *in)

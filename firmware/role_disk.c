@@ -29,7 +29,8 @@ struct finder {
 	const char *dir; /* where it is to be mounted */
 	const char *boot_disk; /* never this one; "" none */
 	struct blockdev mounted; /* name "": none is */
-	char left[32]; /* ejected; not again while it is there */
+	char left[32]; /* disk that was ejected; not again while it is there */
+	char left_why[200]; /* what is to be said of it; "" nothing */
 	char tried[32]; /* did not do; not again while it is there */
 	struct msg_disk refused; /* … and why */
 	struct blockdev_list seen; /* at the last look */
@@ -152,7 +153,7 @@ static void choose(const struct finder *f, const struct blockdev_list *list,
 		const struct blockdev *d = &list->devs[i];
 
 		if (!d->has_parts && strcmp(d->disk, f->boot_disk) != 0 &&
-		    strcmp(d->name, f->left) != 0 &&
+		    strcmp(d->disk, f->left) != 0 &&
 		    strcmp(d->name, f->tried) != 0)
 			consider(best, d);
 	}
@@ -223,6 +224,8 @@ static void find(
 
 	choose(f, list, &best);
 	*out = f->tried[0] ? f->refused : best.tale;
+	if (f->left[0] && out->state == DISK_MISSING)
+		tell_of(out, DISK_EJECTED, NULL, NULL, f->left_why);
 	if (best.rank == RANK_NO)
 		return;
 	rc = take(f, &best);
@@ -245,6 +248,14 @@ static bool is_in(const struct blockdev_list *list, const char *name)
 {
 	for (unsigned i = 0; i < list->n; i++)
 		if (!strcmp(list->devs[i].name, name))
+			return true;
+	return false;
+}
+
+static bool is_disk_in(const struct blockdev_list *list, const char *disk)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (!strcmp(list->devs[i].disk, disk))
 			return true;
 	return false;
 }
@@ -273,7 +284,7 @@ static bool look(struct finder *f)
 		return true;
 	if (f->tried[0] && !is_in(&list, f->tried))
 		f->tried[0] = '\0';
-	if (f->left[0] && !is_in(&list, f->left))
+	if (f->left[0] && !is_disk_in(&list, f->left))
 		f->left[0] = '\0';
 	if (f->mounted.name[0] && !is_in(&list, f->mounted.name)) {
 		log_note("the disk was pulled path=/dev/%s", f->mounted.name);
@@ -289,6 +300,15 @@ static bool look(struct finder *f)
 
 /* --- what a person asks for ---------------------------------------------------------- */
 
+static void leave_disk_of(struct finder *f, const char *name)
+{
+	memcpy(f->left, name, sizeof(f->left));
+	for (unsigned i = 0; i < f->seen.n; i++)
+		if (!strcmp(f->seen.devs[i].name, name))
+			memcpy(f->left, f->seen.devs[i].disk, sizeof(f->left));
+}
+
+/* All of the disk, with its other partitions: it is what gets unplugged. */
 static void eject(struct finder *f)
 {
 	char who[32];
@@ -296,13 +316,19 @@ static void eject(struct finder *f)
 
 	if (!f->mounted.name[0])
 		return;
+	f->left_why[0] = '\0';
 	rc = disk_leave(f->dir, who, sizeof(who));
 	if (rc)
 		log_warn("the disk is taken away although %s uses it: %s",
 		    who[0] ? who : "somebody", rc_words(rc));
+	if (rc && rc != RC_BUSY)
+		snprintf(f->left_why, sizeof(f->left_why),
+		    "But not all could be written (%s): the last backup may "
+		    "not be whole.",
+		    rc_words(rc));
 	mounter_leave(f->dir);
 	log_note("the disk is ejected path=/dev/%s", f->mounted.name);
-	memcpy(f->left, f->mounted.name, sizeof(f->left));
+	leave_disk_of(f, f->mounted.name);
 	f->mounted.name[0] = '\0';
 }
 
@@ -346,7 +372,7 @@ static bool obey(struct finder *f)
 	case MSG_DISK_WHAT_COUNT_:
 		break;
 	}
-	f->seen.n = 0; /* all are looked at anew */
+	f->has_told = false; /* look anew, and tell in any case */
 	return true;
 }
 

@@ -32,6 +32,9 @@ struct disk {
  */
 void disk_probe(const char *dir, struct disk *out);
 
+/* Is a file system mounted right there. */
+bool disk_is_mount_point(const char *dir);
+
 /*
  * Everything that was written there is on the medium, and if `dir` is where a
  * file system is mounted, it is no more. Blocks until it is written.

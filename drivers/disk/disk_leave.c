@@ -12,7 +12,7 @@
 
 #include "disk.h"
 
-static bool is_mount_point(const char *dir)
+bool disk_is_mount_point(const char *dir)
 {
 	char above[512];
 	struct stat here, there;
@@ -86,7 +86,7 @@ enum rc disk_leave(const char *dir, char *who, size_t cap)
 	close(fd);
 	if (!written)
 		return RC_IO;
-	if (!is_mount_point(dir))
+	if (!disk_is_mount_point(dir))
 		return RC_NOTFOUND;
 	if (umount2(dir, 0) == 0)
 		return RC_OK;

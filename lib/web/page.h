@@ -42,7 +42,8 @@ void page_live(const struct status *st, enum page_view view, const char *csrf,
 /* In its place: the PIN is asked for. `said`: about the last try, or "". */
 void page_login(const char *said, struct markup *m);
 
-/* What may be set; `bad`: the one that was refused, and why; NULL: none. */
+/* What may be set; `bad`: the one that was refused, and why; NULL: none was, and
+ * `why` is said above them, or "". */
 void page_settings(const struct settings_values *v, const struct setting *bad,
     const char *why, const char *csrf, struct markup *m);
 
