@@ -442,6 +442,7 @@ void box_look_at_disk(struct box *b)
 		memcpy(b->disk.fs, b->found.fs, sizeof(b->disk.fs));
 		memcpy(b->disk.why, b->found.why, sizeof(b->disk.why));
 	}
+	box_eject_look(b);
 	if (b->disk.state != before)
 		disk_changed(b, before == DISK_FIT);
 }
@@ -503,6 +504,7 @@ static void timers(struct box *b)
 		box_phone_turn(b, &b->phones[i], now_ms);
 	box_scrub_turn(b, now_ms);
 	box_settings_turn(b, now_ms);
+	box_eject_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)

@@ -23,6 +23,12 @@
 /* A box that was just switched on has better things to do. */
 #define BOX_SCRUB_FIRST_MS (10 * 60 * 1000)
 
+enum box_eject {
+	BOX_EJECT_NO,
+	BOX_EJECT_ASKED, /* what runs on the disk is ending */
+	BOX_EJECT_DONE
+};
+
 struct box_phone {
 	char udid[48];
 	enum phone_state state;
@@ -84,6 +90,11 @@ struct box {
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
 	bool web_behind; /* the newest status was not sent yet */
 	struct disk disk;
+	enum box_eject eject;
+	int64_t eject_ms; /* who still runs on it is killed then */
+	uint64_t eject_dev; /* what lies at its place since */
+	bool eject_gone; /* it is not there any more */
+	char eject_why[200];
 	struct health health;
 	int64_t weak_power_at; /* Unix seconds; 0: never */
 	int64_t weak_power_ms;
@@ -128,6 +139,9 @@ void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
 
 void box_phone_kept(struct box *b, const struct msg_kept *kept);
 
+/* Its session tells the phone, and ends; what was sent is kept. */
+void box_phone_stop(struct box_phone *p);
+
 /* --- box_password.c: the backup password ----------------------------------------- */
 
 /* Begins a session that changes it and then backs up; when that can't be, a
@@ -170,6 +184,18 @@ void box_look_at_disk(struct box *b);
 /* Reads what the vault holds again, and first forgets what was noticed of
  * this phone. */
 void box_dismiss(struct box *b, const char *udid);
+
+/* --- box_eject.c: letting go of the disk ---------------------------------------- */
+
+/* What runs on it ends first; what arrived is kept. */
+void box_eject(struct box *b);
+void box_eject_turn(struct box *b, int64_t now_ms);
+/* After each look at the disk. */
+void box_eject_look(struct box *b);
+/* The same again, without unplugging it. */
+void box_use_disk(struct box *b);
+/* Deletes all that is on the disk that can't be used as it is. */
+void box_prepare_disk(struct box *b);
 
 /* --- box_command.c: what is asked for on the page ------------------------------ */
 

@@ -86,7 +86,8 @@ static struct phone_facts facts_of(
 {
 	struct policy_now now = box_now(b);
 	bool can = b->disk.state == DISK_FIT && p->attached &&
-		   config_may_backup(b->config, p->udid) && !b->stop;
+		   config_may_backup(b->config, p->udid) && !b->stop &&
+		   b->eject == BOX_EJECT_NO;
 
 	return (struct phone_facts){
 		.attached = p->attached,
@@ -389,6 +390,17 @@ static enum phone_event event_of(enum msg_phase phase)
 	return PHONE_EV_COUNT_;
 }
 
+void box_phone_stop(struct box_phone *p)
+{
+	struct msg m = { .type = MSG_CANCEL };
+
+	if (p->session.fd < 0)
+		return;
+	p->stopped = true;
+	if (msg_send(p->session.fd, &m))
+		log_warn("the session did not hear that it is to stop");
+}
+
 void box_phone_kept(struct box *b, const struct msg_kept *kept)
 {
 	struct box_phone *p = box_phone_get(b, kept->udid);
@@ -456,6 +468,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_CANCEL:
 	case MSG_PASSWORD:
 	case MSG_DISK:
+	case MSG_DISK_DO:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:

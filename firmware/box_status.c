@@ -35,10 +35,14 @@ static enum status_state box_state(const struct box *b)
 		return STATE_NO_DISK;
 	case DISK_READONLY:
 		return STATE_DISK_READONLY;
+	case DISK_EJECTED:
+		return STATE_DISK_EJECTED;
 	case DISK_UNFIT:
 		return STATE_DISK_UNFIT;
 	case DISK_FAILING:
 		return STATE_DISK_FAILING;
+	case DISK_STATE_COUNT_:
+		break;
 	}
 	return STATE_BOX_FAULT;
 }
@@ -113,6 +117,9 @@ static void fill_disk(const struct box *b, struct status_disk *out)
 	snprintf(out->fs, sizeof(out->fs), "%s", b->disk.fs);
 	out->total_bytes = b->disk.total_bytes;
 	out->free_bytes = b->disk.free_bytes;
+	if (b->config->disks && b->disk.state == DISK_UNFIT)
+		snprintf(out->offer, sizeof(out->offer), "%s",
+		    b->found.model[0] ? b->found.model : b->found.name);
 	out->read_at = all_read_at(b);
 }
 

@@ -30,6 +30,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_ATTACHED] = sizeof(struct msg_device),
 	[MSG_DETACHED] = sizeof(struct msg_device),
 	[MSG_DISK] = sizeof(struct msg_disk),
+	[MSG_DISK_DO] = sizeof(struct msg_disk_do),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
 	[MSG_REQUESTED] = sizeof(struct msg_requested),
@@ -90,7 +91,8 @@ static bool status_is_sound(const struct status *st)
 		return false;
 	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
 	    !ENDS(st->certificate) || !ENDS(st->disk.path) ||
-	    !ENDS(st->disk.fs) || !is_flag(&st->disk.present) ||
+	    !ENDS(st->disk.offer) || !ENDS(st->disk.fs) ||
+	    !is_flag(&st->disk.present) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
@@ -191,7 +193,22 @@ static bool command_is_sound(const struct msg_command *c)
 		return false;
 	if (c->kind == WEB_PASSWORD && !password_change_is_fit(&c->password))
 		return false;
-	return c->kind == WEB_SET_PIN || c->kind == WEB_REPORT || UDID(c->udid);
+	switch ((enum web_command_kind)c->kind) {
+	case WEB_BACKUP:
+	case WEB_STOP:
+	case WEB_DISMISS:
+	case WEB_PASSWORD:
+		return UDID(c->udid);
+	case WEB_SET_PIN:
+	case WEB_REPORT:
+	case WEB_EJECT:
+	case WEB_USE_DISK:
+	case WEB_PREPARE:
+		return true;
+	case WEB_COMMAND_COUNT_:
+		break;
+	}
+	return false;
 }
 
 bool msg_is_sound(const struct msg *m)
@@ -210,8 +227,12 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_DETACHED:
 		return UDID(m->u.device.udid);
 	case MSG_DISK:
-		return m->u.disk.state <= DISK_FAILING && ENDS(m->u.disk.fs) &&
-		       ENDS(m->u.disk.model) && ENDS(m->u.disk.why);
+		return m->u.disk.state < DISK_STATE_COUNT_ &&
+		       ENDS(m->u.disk.fs) && ENDS(m->u.disk.model) &&
+		       ENDS(m->u.disk.why) && ENDS(m->u.disk.name);
+	case MSG_DISK_DO:
+		return m->u.disk_do.what < MSG_DISK_WHAT_COUNT_ &&
+		       ENDS(m->u.disk_do.name);
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&

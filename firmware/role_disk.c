@@ -29,6 +29,7 @@ struct finder {
 	const char *dir; /* where it is to be mounted */
 	const char *boot_disk; /* never this one; "" none */
 	struct blockdev mounted; /* name "": none is */
+	char left[32]; /* ejected; not again while it is there */
 	char tried[32]; /* did not do; not again while it is there */
 	struct msg_disk refused; /* … and why */
 	struct blockdev_list seen; /* at the last look */
@@ -60,6 +61,8 @@ static void tell_of(struct msg_disk *m, enum disk_state state,
 	snprintf(m->fs, sizeof(m->fs), "%.15s", c ? c->type : "");
 	snprintf(m->model, sizeof(m->model), "%s", d ? d->model : "");
 	snprintf(m->why, sizeof(m->why), "%s", why);
+	if (d && state == DISK_UNFIT && !d->is_readonly)
+		snprintf(m->name, sizeof(m->name), "%s", d->name);
 }
 
 static void refuse(struct choice *best, enum disk_state state,
@@ -149,6 +152,7 @@ static void choose(const struct finder *f, const struct blockdev_list *list,
 		const struct blockdev *d = &list->devs[i];
 
 		if (!d->has_parts && strcmp(d->disk, f->boot_disk) != 0 &&
+		    strcmp(d->name, f->left) != 0 &&
 		    strcmp(d->name, f->tried) != 0)
 			consider(best, d);
 	}
@@ -269,6 +273,8 @@ static bool look(struct finder *f)
 		return true;
 	if (f->tried[0] && !is_in(&list, f->tried))
 		f->tried[0] = '\0';
+	if (f->left[0] && !is_in(&list, f->left))
+		f->left[0] = '\0';
 	if (f->mounted.name[0] && !is_in(&list, f->mounted.name)) {
 		log_note("the disk was pulled path=/dev/%s", f->mounted.name);
 		f->mounted.name[0] = '\0';
@@ -279,6 +285,69 @@ static bool look(struct finder *f)
 	else if (!f->has_told)
 		tell_of(&tale, DISK_FIT, &f->mounted, NULL, "");
 	return tell(f, &tale);
+}
+
+/* --- what a person asks for ---------------------------------------------------------- */
+
+static void eject(struct finder *f)
+{
+	char who[32];
+	enum rc rc;
+
+	if (!f->mounted.name[0])
+		return;
+	rc = disk_leave(f->dir, who, sizeof(who));
+	if (rc)
+		log_warn("the disk is taken away although %s uses it: %s",
+		    who[0] ? who : "somebody", rc_words(rc));
+	mounter_leave(f->dir);
+	log_note("the disk is ejected path=/dev/%s", f->mounted.name);
+	memcpy(f->left, f->mounted.name, sizeof(f->left));
+	f->mounted.name[0] = '\0';
+}
+
+/* Only the very one that was told of last, and can't be used as it is. */
+static void prepare(struct finder *f, const char *name)
+{
+	char path[64];
+	enum rc rc;
+
+	if (f->mounted.name[0] || !name[0] || strcmp(name, f->told.name) != 0 ||
+	    !is_in(&f->seen, name) || !strcmp(name, f->boot_disk)) {
+		log_warn("another disk is there now: nothing is prepared");
+		return;
+	}
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	log_note("a disk is prepared, as its owner asked path=%s", path);
+	rc = mounter_make(path, NEW_LABEL);
+	if (rc)
+		log_error(
+		    "it can't be prepared path=%s: %s", path, rc_words(rc));
+	f->tried[0] = '\0';
+}
+
+/* False: the box is gone. */
+static bool obey(struct finder *f)
+{
+	struct msg m;
+
+	if (msg_recv(f->fd, &m) || m.type != MSG_DISK_DO)
+		return false;
+	switch ((enum msg_disk_what)m.u.disk_do.what) {
+	case MSG_DISK_EJECT:
+		eject(f);
+		break;
+	case MSG_DISK_USE:
+		f->left[0] = '\0';
+		break;
+	case MSG_DISK_PREPARE:
+		prepare(f, m.u.disk_do.name);
+		break;
+	case MSG_DISK_WHAT_COUNT_:
+		break;
+	}
+	f->seen.n = 0; /* all are looked at anew */
+	return true;
 }
 
 /* --- the loop --------------------------------------------------------------------------- */
@@ -320,14 +389,14 @@ static bool wait_for_change(struct finder *f)
 	for (;;) {
 		struct pollfd fds[] = {
 			{ .fd = f->uevents, .events = POLLIN },
-			{ .fd = f->fd },
+			{ .fd = f->fd, .events = POLLIN },
 		};
 		int64_t left = end_ms - mono_ms();
 
 		if (left <= 0)
 			return true;
 		if (poll(fds, 2, (int)left) > 0 && fds[1].revents)
-			return false;
+			return obey(f);
 		if (!fds[0].revents)
 			continue;
 		drain(f, &any);

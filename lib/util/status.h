@@ -38,6 +38,7 @@ enum status_state {
 	STATE_DISK_UNFIT,
 	STATE_DISK_READONLY,
 	STATE_DISK_FAILING,
+	STATE_DISK_EJECTED, /* its owner asked for that */
 	STATE_SHRUNK, /* safe, but much less than the night before */
 	STATE_CATALOG_BROKEN, /* of one phone; its backups are there */
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
@@ -130,6 +131,8 @@ struct status_disk {
 	char path[256];
 	char fs[16];
 	uint64_t total_bytes, free_bytes;
+	/* one that can't be used as it is: what it would be prepared by; "" */
+	char offer[48];
 	int64_t read_at; /* every backup was read again, and was whole, since */
 };
 

@@ -106,6 +106,9 @@ static const struct row rows[STATE_COUNT_] = {
 [STATE_DISK_FAILING] = { "The disk is failing",
 	"What was safe is not touched. Copy it to a new disk now. {why}",
 	"disk errors", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_DISK_EJECTED] = { "The disk may be unplugged now",
+	"Everything on it is written. {why} Plug it in again to use it.",
+	"disk ejected", LED_NO_DISK, WORDS_ACT, GLANCE_NONE },
 [STATE_SHRUNK] = { "{phone} holds {loss} % fewer {what} than before",
 	"If you did not delete them: the backup of {when} has them all and is "
 	"kept until you say otherwise.",

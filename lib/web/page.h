@@ -62,7 +62,8 @@ void page_row_end(struct markup *m);
 void page_put_chart(
     struct markup *m, const struct status *st, const struct status_phone *p);
 /* The disk, and the box as a machine. */
-void page_put_disk(struct markup *m, const struct status *st);
+void page_put_disk(struct markup *m, const struct status *st,
+    enum page_view view, const char *csrf);
 void page_put_machine(struct markup *m, const struct status *st);
 
 /* In its place: forms to switch on, change or switch off the backup password
@@ -81,6 +82,9 @@ void page_form_begin(struct markup *m, const char *path, const char *csrf);
 void page_put_pin_form(struct markup *m, const char *csrf);
 void page_put_actions(
     struct markup *m, const struct status_phone *p, const char *csrf);
+/* Eject it, use it again, prepare it. */
+void page_put_disk_actions(
+    struct markup *m, const struct status *st, const char *csrf);
 void page_put_account(struct markup *m, enum page_view view, const char *csrf);
 
 #endif

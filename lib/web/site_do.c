@@ -242,6 +242,9 @@ static const char *read_command(
 		[WEB_DISMISS] = "dismiss",
 		[WEB_SET_PIN] = "pin",
 		[WEB_REPORT] = "report",
+		[WEB_EJECT] = "eject",
+		[WEB_USE_DISK] = "use_disk",
+		[WEB_PREPARE] = "prepare",
 		[WEB_PASSWORD] = "password",
 	};
 	char action[16];
@@ -255,7 +258,10 @@ static const char *read_command(
 	if (kind == WEB_COMMAND_COUNT_)
 		return "The box can't do that.";
 	c->kind = (enum web_command_kind)kind;
-	if (kind == WEB_REPORT)
+	if (kind == WEB_PREPARE && !s->st.disk.offer[0])
+		return "There is no disk to be prepared.";
+	if (kind == WEB_REPORT || kind == WEB_EJECT || kind == WEB_USE_DISK ||
+	    kind == WEB_PREPARE)
 		return NULL;
 	if (kind != WEB_SET_PIN) {
 		form_get(req->body, "udid", c->udid, sizeof(c->udid));
@@ -271,7 +277,8 @@ static const char *read_command(
 	return NULL;
 }
 
-/* A session that was left open must not be enough to lock its owner out. */
+/* A session that was left open must not be enough to lock its owner out, or to
+ * delete a disk. */
 static bool knows_old_pin(
     struct site *s, const struct http_request *req, struct http_answer *a)
 {
@@ -299,7 +306,8 @@ static void do_command(struct site *s, const struct http_request *req,
 		site_refused(s, req, a, 400, why);
 		return;
 	}
-	if (c->kind == WEB_SET_PIN && !knows_old_pin(s, req, a))
+	if ((c->kind == WEB_SET_PIN || c->kind == WEB_PREPARE) &&
+	    !knows_old_pin(s, req, a))
 		return;
 	if (s->n_commands == COMMANDS_MAX) {
 		site_refused(s, req, a, 503, "Busy. Try again in a moment.");
