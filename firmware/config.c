@@ -10,6 +10,7 @@
 #include "board.h"
 #include "hook.h"
 #include "relpath.h"
+#include "zone.h"
 
 enum key_type {
 	KEY_TEXT,
@@ -17,6 +18,7 @@ enum key_type {
 	KEY_INT,
 	KEY_SIZE, /* bytes, with K, M, G behind it: powers of 1024 */
 	KEY_TIME, /* HH:MM */
+	KEY_ZONE, /* name of a time zone */
 	KEY_CHOICE, /* one of `choices`; its place is the value */
 	KEY_URL, /* of a webhook, or empty */
 	KEY_UDIDS /* may be given several times */
@@ -65,6 +67,10 @@ static const struct key keys[] = {
 	"no battery" },
 { "box", "sys", TEXT(sys), "/sys", 1, 0, NULL,
 	"where the kernel tells temperature and power supply" },
+{ "box", "zone", KEY_ZONE, AT(zone), sizeof(((struct config *)0)->zone), "",
+	0, 0, NULL,
+	"time zone of the quiet hours and of what is told, as Europe/Berlin; "
+	"empty: the system's" },
 { "box", "notices", TEXT(notices), "", 0, 0, NULL,
 	"file of what the system wants told when the box begins, a line each; "
 	"empty: none" },
@@ -340,11 +346,17 @@ static const char *set_udid(struct config *c, const char *value)
 static const char *set_value(
     struct config *c, const struct key *k, const char *value)
 {
+	char rule[80];
+
 	switch (k->type) {
 	case KEY_TEXT:
 		return set_text(c, k, value);
 	case KEY_URL:
 		return set_url(c, k, value);
+	case KEY_ZONE:
+		return value[0] && !zone_rule(value, rule, sizeof(rule))
+			   ? "no time zone of that name is known"
+			   : set_text(c, k, value);
 	case KEY_FLAG:
 		return set_flag(c, k, value);
 	case KEY_INT:
@@ -621,6 +633,7 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 
 	switch (k->type) {
 	case KEY_TEXT:
+	case KEY_ZONE:
 	case KEY_URL:
 		fprintf(out, "%s", (const char *)field);
 		break;
@@ -710,6 +723,7 @@ static void print_range(const struct key *k, FILE *out)
 		fprintf(out, "http://…");
 		break;
 	case KEY_TEXT:
+	case KEY_ZONE:
 		fprintf(out, "text");
 		break;
 	}

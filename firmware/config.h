@@ -49,6 +49,7 @@ struct config {
 	char hook_secret[64]; /* "" nothing is signed */
 	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
+	char zone[64]; /* "" the system's own */
 	char notices[CONFIG_TEXT]; /* file of lines to be told; "" none */
 	bool disks; /* find and mount them at `vault` */
 	char boot_disk[32]; /* … but never this one; "" none */
