@@ -212,19 +212,18 @@ class Guest:
         self.shell.settimeout(seconds)
         self.shell.sendall(
             f"{{ {command}\n}} </dev/null 2>&1; echo {tag} $?\n".encode())
-        got = b""
-        while True:
-            m = re.search(rb"(?s)(.*)" + tag.encode() + rb" (\d+)\r?\n", got)
-            if m:
-                break
+        got, at = b"", -1
+        while at < 0 or not got.endswith(b"\n"):
             part = self.shell.recv(65536)
             if not part:
                 raise RuntimeError("the guest is gone")
             got += part
-        text = m.group(1).decode(errors="replace").replace("\r\n", "\n")
-        if ok and int(m.group(2)) != 0:
-            raise RuntimeError(f"{command!r} ended with "
-                               f"{int(m.group(2))}:\n{text[-3000:]}")
+            at = got.rfind(tag.encode())
+        text = got[:at].decode(errors="replace").replace("\r\n", "\n")
+        status = int(got[at:].split()[1])
+        if ok and status != 0:
+            raise RuntimeError(
+                f"{command!r} ended with {status}:\n{text[-3000:]}")
         return text
 
     def write_file(self, path, text):
