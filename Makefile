@@ -110,8 +110,9 @@ LIBS_util  := -lcrypto
 LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
 LIBS_vault = -lsqlite3 -lplist-2.0 -lxxhash -laio
 LIBS_web   = $(LIBS_slirp) -lcjson -lssl
-LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) -lseccomp -linih -lblkid $(LIBS_util) -lpthread -lm
-LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
+LIBS_drv   = -lusb-1.0 -lplist-2.0
+LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) $(LIBS_drv) -lseccomp -linih -lblkid $(LIBS_util) -lpthread -lm
+LIBS_sim   = -lusbredirparser -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -159,6 +160,9 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
 
+# The one test of two sides that share nothing: it holds the simulator's, too.
+$(B)/tests/unit/test_mux_model.o: INC = -Itools/phonesim $(INC_drv)
+
 # The power-cut proof: one program of several files.
 POWER := $(B)/tests/power/power_cut
 $(B)/tests/power/%.o: INC = -Itests/unit $(INC_tests)
@@ -183,8 +187,8 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser deps-image
-deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser deps-image:
+.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser deps-image deps-usb
+deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser deps-image deps-usb:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -248,6 +252,15 @@ fuzz-programs: $(FUZZ)
 
 check-fuzz: fuzz ## … each for T=600 seconds, two side by side
 	@T=$(T) tests/fuzz/run.sh $(if $(O),$(O),build)/$(BOARD)-san-clang-fuzz/tests/fuzz
+
+.PHONY: check-usb
+check-usb: deps-check deps-usb ## the driver on a real USB stack, in a virtual machine (USB='--plugs 1000')
+	@$(MAKE) --no-print-directory -j2 all $(B)/src/kernel
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/usb/check_usb.py $(USB)
+
+$(B)/src/kernel: tools/deps/fetch-source.sh
+	@tools/deps/fetch-source.sh kernel $@ $(CACHE)
+	@touch $@
 
 check-all: check ## … and 100,000 power cuts and each failing call (half an hour)
 	NIGHTSTAND_SCALE=300000 $(B)/tests/unit/test_scale

@@ -17,6 +17,7 @@
 #include "mono.h"
 #include "pin.h"
 #include "wall.h"
+#include "zone.h"
 
 #define LOG_MODULE "box"
 
@@ -140,6 +141,8 @@ void box_start_part(struct box *b, struct box_part *part)
 		config_open_name(c->open), tls_port, NULL };
 	const char *disk_args[] = { c->vault, c->boot_disk, NULL };
 	bool is_web = part == &b->web;
+	const char *const *mux =
+	    part == &b->usbmux && b->mux.own ? b->mux.args : NULL;
 
 	snprintf(port, sizeof(port), "%d", c->port);
 	snprintf(tls_port, sizeof(tls_port), "%d", c->tls_port);
@@ -149,7 +152,7 @@ void box_start_part(struct box *b, struct box_part *part)
 	if (child_start(&part->child, part->role,
 		is_web              ? args
 		: part == &b->disks ? disk_args
-				    : NULL,
+				    : mux,
 		is_web ? b->web_ring_fd : b->ring_fd, false))
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
@@ -675,6 +678,8 @@ static int box_open(struct box *b, const struct config *config)
 
 	b->own = *config;
 	b->config = &b->own;
+	if (config->zone[0] && !zone_use(config->zone))
+		log_warn("no such time zone: %s", config->zone);
 	b->signals = b->listen = b->ring_fd = b->web_ring_fd = -1;
 	if (log_ring_make(&b->ring, &b->ring_fd) ||
 	    log_ring_make(&b->web_ring, &b->web_ring_fd))
@@ -704,6 +709,8 @@ static int box_open(struct box *b, const struct config *config)
 	}
 	if (rc || open_signals(b))
 		return EXIT_FAULT;
+	if (muxplan_make(config, &b->mux))
+		return EXIT_CONFIG;
 	if (open_led(b))
 		return EXIT_CONFIG;
 	/* A box without its watchdog is better than none. */
@@ -746,6 +753,7 @@ static void box_close(struct box *b)
 	child_end(&b->web.child, WEB_END_MS);
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
+	muxplan_close(&b->mux);
 	box_time_end(b);
 	led_close(b->led);
 	wdog_close(b->wdog);

@@ -11,6 +11,7 @@
 #include "log_ring.h"
 #include "meter.h"
 #include "msg.h"
+#include "muxplan.h"
 #include "outbox.h"
 #include "outcome.h"
 #include "phone_fsm.h"
@@ -48,7 +49,6 @@ struct box_phone {
 	bool stopped; /* its owner asked for that */
 	/* For the session that begins; lent by who asks for it. */
 	const struct password_change *password;
-	bool sets_password; /* its session is to, and has not yet */
 	struct msg_result result;
 	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */
@@ -81,6 +81,7 @@ struct box {
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
+	struct muxplan mux;
 	struct box_part usbmux, web, census, scrub, disks;
 	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */

@@ -10,6 +10,7 @@
 #include "board.h"
 #include "hook.h"
 #include "relpath.h"
+#include "zone.h"
 
 enum key_type {
 	KEY_TEXT,
@@ -17,6 +18,7 @@ enum key_type {
 	KEY_INT,
 	KEY_SIZE, /* bytes, with K, M, G behind it: powers of 1024 */
 	KEY_TIME, /* HH:MM */
+	KEY_ZONE, /* name of a time zone */
 	KEY_CHOICE, /* one of `choices`; its place is the value */
 	KEY_URL, /* of a webhook, or empty */
 	KEY_UDIDS /* may be given several times */
@@ -42,6 +44,7 @@ static const char *const log_names[] = { "error", "warn", "note", "info",
 static const char *const nic_names[] = { "slirp", "packet", "tap", NULL };
 static const char *const open_names[] = { "auto", "all", "glance", "nothing",
 	NULL };
+static const char *const usb_names[] = { "auto", "own", "usbmuxd", NULL };
 static const char *const led_names[] = { "none", "sysfs", "terminal", NULL };
 
 #define K (int64_t)1024
@@ -64,6 +67,10 @@ static const struct key keys[] = {
 	"no battery" },
 { "box", "sys", TEXT(sys), "/sys", 1, 0, NULL,
 	"where the kernel tells temperature and power supply" },
+{ "box", "zone", KEY_ZONE, AT(zone), sizeof(((struct config *)0)->zone), "",
+	0, 0, NULL,
+	"time zone of the quiet hours and of what is told, as Europe/Berlin; "
+	"empty: the system's" },
 { "box", "notices", TEXT(notices), "", 0, 0, NULL,
 	"file of what the system wants told when the box begins, a line each; "
 	"empty: none" },
@@ -74,6 +81,16 @@ static const struct key keys[] = {
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
 	"room that a backup leaves free on the disk, at most 1/50 of it" },
+{ "usb", "driver", KEY_CHOICE, AT(usb_driver), 0, "auto", 0, 0, usb_names,
+	"who speaks to phones: own, this program; usbmuxd, a daemon at its "
+	"socket; auto: usbmuxd where it is installed or "
+	"USBMUXD_SOCKET_ADDRESS is set, else own" },
+{ "usb", "records", TEXT(usb_records), "", 0, 0, NULL,
+	"own: folder of the pair records; empty: lockdown in the state folder, "
+	"without one /var/lib/lockdown" },
+{ "usb", "cable", TEXT(usb_cable), "", 0, 0, NULL,
+	"own: a unix socket at which simulated phones are plugged in; empty: "
+	"none" },
 { "scrub", "on", KEY_FLAG, AT(scrub), 0, "yes", 0, 0, NULL,
 	"read a part of the backups again each night and compare" },
 { "scrub", "minutes", KEY_INT, AT(scrub_minutes), 0, "20", 0, 1440, NULL,
@@ -329,11 +346,17 @@ static const char *set_udid(struct config *c, const char *value)
 static const char *set_value(
     struct config *c, const struct key *k, const char *value)
 {
+	char rule[80];
+
 	switch (k->type) {
 	case KEY_TEXT:
 		return set_text(c, k, value);
 	case KEY_URL:
 		return set_url(c, k, value);
+	case KEY_ZONE:
+		return value[0] && !zone_rule(value, rule, sizeof(rule))
+			   ? "no time zone of that name is known"
+			   : set_text(c, k, value);
 	case KEY_FLAG:
 		return set_flag(c, k, value);
 	case KEY_INT:
@@ -610,6 +633,7 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 
 	switch (k->type) {
 	case KEY_TEXT:
+	case KEY_ZONE:
 	case KEY_URL:
 		fprintf(out, "%s", (const char *)field);
 		break;
@@ -699,6 +723,7 @@ static void print_range(const struct key *k, FILE *out)
 		fprintf(out, "http://…");
 		break;
 	case KEY_TEXT:
+	case KEY_ZONE:
 		fprintf(out, "text");
 		break;
 	}

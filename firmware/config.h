@@ -24,6 +24,12 @@ enum config_nic {
 	CONFIG_NIC_TAP
 };
 
+enum config_usb {
+	CONFIG_USB_AUTO, /* see muxplan.h */
+	CONFIG_USB_OWN,
+	CONFIG_USB_USBMUXD
+};
+
 enum config_open { /* as enum auth_open */
 	CONFIG_OPEN_AUTO, /* all on 127.0.0.1, else the glance */
 	CONFIG_OPEN_ALL,
@@ -43,12 +49,17 @@ struct config {
 	char hook_secret[64]; /* "" nothing is signed */
 	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
+	char zone[64]; /* "" the system's own */
 	char notices[CONFIG_TEXT]; /* file of lines to be told; "" none */
 	bool disks; /* find and mount them at `vault` */
 	char boot_disk[32]; /* … but never this one; "" none */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
+
+	enum config_usb usb_driver;
+	char usb_records[CONFIG_TEXT]; /* "" by the state folder */
+	char usb_cable[96]; /* "" none */
 
 	bool scrub; /* the box does it by itself */
 	int scrub_minutes, scrub_gib; /* of one night; 0: no limit */

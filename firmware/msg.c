@@ -79,10 +79,11 @@ static bool phone_is_sound(const struct status_phone *p)
 	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
 	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
 	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
-	       p->will_encrypt >= -1 && p->will_encrypt <= 1 &&
-	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
-	       is_flag(&p->wants_full) && names_are_sound(p->damaged) &&
-	       p->n_sizes <= LIMIT_SIZES && (unsigned)p->state < STATE_COUNT_;
+	       is_flag(&p->sets_password) && p->will_encrypt >= -1 &&
+	       p->will_encrypt <= 1 && is_flag(&p->attached) &&
+	       is_flag(&p->encrypted) && is_flag(&p->wants_full) &&
+	       names_are_sound(p->damaged) && p->n_sizes <= LIMIT_SIZES &&
+	       (unsigned)p->state < STATE_COUNT_;
 }
 
 static bool status_is_sound(const struct status *st)

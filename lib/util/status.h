@@ -71,6 +71,7 @@ struct status_phone {
 	int64_t state_at; /* since when */
 	bool attached;
 	bool encrypted; /* its newest backup, or the one that runs */
+	bool sets_password; /* before the backup, or instead of it */
 	int8_t will_encrypt; /* the phone has a password now; -1 unknown */
 	int battery_pct; /* -1 unknown */
 	/* the running backup */

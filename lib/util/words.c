@@ -552,6 +552,9 @@ void words_phone(const struct status *st, unsigned phone, struct words *out)
 	as_due(p, out);
 	if (p->state == STATE_SAFE && !p->attached)
 		out->sentence[0] = '\0';
+	if (p->state == STATE_WANTS_PASSCODE && p->sets_password)
+		snprintf(out->sentence, sizeof(out->sentence),
+		    "iOS asks for it before it takes a backup password.");
 	if (p->state == STATE_READY_OVERDUE)
 		append_last_seen(st, p, out);
 }

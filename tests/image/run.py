@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Runs the tests of the image: run.py [-k TEXT] [--list] [--keep] [--results FILE].
+"""Runs the tests of the image: run.py [-j N] [-k TEXT] [--list] [--keep] [--results FILE].
 
-One machine at a time, as each takes a processor. The last line counts:
+As many machines at a time as there are processors. The last line counts:
 "N passed, N failed, N skipped".
 """
 
 import argparse
+import concurrent.futures
 import importlib
 import os
 import pathlib
@@ -97,6 +98,7 @@ def what_lacks():
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
+    ap.add_argument("-j", type=int, default=os.cpu_count() or 1)
     ap.add_argument("-k", default="")
     ap.add_argument("--list", action="store_true")
     ap.add_argument("--keep", action="store_true")
@@ -114,7 +116,8 @@ def main():
             pathlib.Path(a.results).write_text(f"0 0 {len(tests)}\n")
         return 1 if os.environ.get("CI") else 0
     base = tempfile.mkdtemp(prefix="nightstand-image-")
-    verdicts = [run_one(full, fn, base, a.keep) for full, fn in tests]
+    with concurrent.futures.ThreadPoolExecutor(a.j) as pool:
+        verdicts = list(pool.map(lambda t: run_one(*t, base, a.keep), tests))
     passed, failed, skipped = (verdicts.count(v) for v in ("ok  ", "FAIL", "skip"))
     if not failed and not a.keep:
         shutil.rmtree(base)

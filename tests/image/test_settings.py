@@ -1,5 +1,6 @@
 """SETTINGS.txt and PIN.txt on the card."""
 
+import re
 import subprocess
 
 import vm
@@ -31,6 +32,19 @@ def test_mistakes_are_told_by_line(rig):
     st = m.wait_state("box_notice")
     assert st["box"]["name"] == "bedside"
     assert st["led"]["id"] == "fault", st["led"]
+
+
+def test_every_line_of_the_template_counts(rig):
+    """With its signs taken away: no mistake in what owners begin with."""
+    text = (vm.TOP / "board/arm64/card/SETTINGS.txt").read_text()
+    text = re.sub(r"^#(\w+ =)", r"\1", text, flags=re.M).replace("zone = UTC", "zone = Asia/Tokyo")
+    m = rig.vm(rig.card(text)).start()
+    m.wait_line(r"nightstand [0-9.]+ begins")
+    assert "SETTINGS.txt" not in m.serial, m.serial
+    early, late = (int(m.wait_line(p).group(1)) for p in
+                   (r"(\d\d):\d\d:\d\d\.\d+ \w init/init: kernel",
+                    r"(\d\d):\d\d:\d\d\.\d+ \w box: nightstand"))
+    assert (late - early) % 24 in (9, 10), f"{early} h, then {late} h in Tokyo"
 
 
 test_mistakes_are_told_by_line.quick = True

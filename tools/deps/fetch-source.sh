@@ -1,7 +1,9 @@
 #!/bin/sh
 # Brings the C sources of one dependency that is compiled, not linked:
 #
-#   fetch-source.sh lwip|llhttp|blake3 DEST CACHE
+#   fetch-source.sh lwip|llhttp|blake3|kernel DEST CACHE
+#
+# ("kernel" is not compiled: Debian's, for the virtual machine of the tests.)
 #
 # They come from Debian's archive through the apt configuration of this
 # machine (mirror, proxy, keys), whatever release it runs, with or without
@@ -16,7 +18,7 @@ die() {
 	exit 1
 }
 
-[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp|blake3 DEST CACHE"
+[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp|blake3|kernel DEST CACHE"
 what=$1
 dest=$2
 cache=$3
@@ -34,6 +36,9 @@ llhttp_suite=bookworm
 # Rust's package holds upstream's C and assembler files; Debian has no library
 # of its own in release 12.
 blake3_suite=trixie
+
+# What the firmware image is made of.
+kernel_suite=trixie
 
 mkdir -p "$cache" "$(dirname "$dest")"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/fetch-source.XXXXXX")
@@ -126,12 +131,37 @@ unpack_blake3() {
 		die "BLAKE3's package has changed its shape"
 }
 
+fetch_kernel() {
+	say "fetching Debian's kernel for $arch…"
+	apt_private deb "$kernel_suite"
+	run apt-get -q update
+	# The name behind "the newest one".
+	name=$(apt-cache depends "linux-image-$arch" |
+		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+	[ -n "$name" ] || die "no kernel is named by linux-image-$arch"
+	run apt-get -q download "$name"
+	keep "$tmp/$name"_*.deb
+}
+
+# The kernel and the drivers of USB alone: all of them are 400 MB.
+unpack_kernel() {
+	need dpkg dpkg-deb tar
+	arch=$(dpkg --print-architecture)
+	[ -n "$(newest "linux-image-*_$arch.deb")" ] || fetch_kernel
+	dpkg-deb --fsys-tarfile "$(newest "linux-image-*_$arch.deb")" |
+		tar -x -C "$dest.new" --wildcards './boot/vmlinu*' \
+			'*/kernel/drivers/usb/*' '*/kernel/drivers/net/usb/*' \
+			'*/kernel/drivers/net/mii.ko*' ||
+		die "the kernel's package has changed its shape"
+}
+
 rm -rf "$dest.new"
 mkdir -p "$dest.new"
 case $what in
 lwip) unpack_lwip ;;
 llhttp) unpack_llhttp ;;
 blake3) unpack_blake3 ;;
+kernel) unpack_kernel ;;
 *) die "no such dependency: $what" ;;
 esac
 rm -rf "$dest"

@@ -141,8 +141,26 @@ def initramfs(work, program):
         root.file('usr' + loader, read(os.path.join(sysroot, LIBS, os.path.basename(loader))), 0o755)
     else:
         root.link('usr' + loader, 'aarch64-linux-gnu/' + os.path.basename(loader))
+    root.file('usr/share/zones.txt', zones(os.path.join(sysroot, 'usr/share/zoneinfo')))
     names = add_modules(root, work)
     return root.bytes(), names, list(libs)
+
+
+def zones(folder):
+    """Each zone's rule of today, as it ends its file (drivers/clock/zone.c)."""
+    lines = []
+    for top, _, files in os.walk(folder):
+        for file in files:
+            path = os.path.join(top, file)
+            name = os.path.relpath(path, folder)
+            data = read(path) if not name.startswith(('posix/', 'right/')) else b''
+            if data[:4] == b'TZif' and data.endswith(b'\n'):
+                rule = data[:-1].rpartition(b'\n')[2].decode()
+                if rule:
+                    lines.append('%s %s\n' % (name, rule))
+    if len(lines) < 100:
+        raise BadImage('tzdata has changed its shape: %d zones' % len(lines))
+    return ''.join(sorted(lines)).encode()
 
 
 def add_modules(root, work):
@@ -227,7 +245,7 @@ def sysroot(args):
 
 def is_in(deb, libs, folders):
     """Its files are in the image: a program, a library, the kernel, firmware."""
-    if deb.set in ('kernel', 'boot') or deb.name == 'e2fsprogs':
+    if deb.set in ('kernel', 'boot') or deb.name in ('e2fsprogs', 'tzdata'):
         return True
     if deb.set != 'run':
         return False

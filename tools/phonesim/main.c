@@ -13,18 +13,22 @@
 #include "log.h"
 #include "phone_set.h"
 #include "script.h"
+#include "usb_front.h"
 #include "usbmuxd.h"
 
 struct main_args {
 	const char *socket, *control, *state, *script;
+	const char *cable, *redir;
 	const char *phones[PHONE_SET_MAX];
 	int phone_count;
 };
 
 static const char main_usage[] =
     "usage: phonesim --socket PATH --state DIR [--control PATH]\n"
+    "                [--cable PATH] [--usbredir PATH]\n"
     "                [--phone KEY=VALUE,…|none]… [--script FILE] [--verbose]\n"
     "       phonesim ctl CONTROL-SOCKET COMMAND…\n"
+    "One of --socket, --cable and --usbredir is needed.\n"
     "Without --phone one phone of default make is plugged in.\n";
 
 static int main_parse(int argc, char **argv, struct main_args *a)
@@ -32,6 +36,8 @@ static int main_parse(int argc, char **argv, struct main_args *a)
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "control", required_argument, NULL, 'c' },
+		{ "cable", required_argument, NULL, 'b' },
+		{ "usbredir", required_argument, NULL, 'r' },
 		{ "state", required_argument, NULL, 'd' },
 		{ "phone", required_argument, NULL, 'p' },
 		{ "script", required_argument, NULL, 'f' },
@@ -46,6 +52,10 @@ static int main_parse(int argc, char **argv, struct main_args *a)
 			a->socket = optarg;
 		else if (c == 'c')
 			a->control = optarg;
+		else if (c == 'b')
+			a->cable = optarg;
+		else if (c == 'r')
+			a->redir = optarg;
 		else if (c == 'd')
 			a->state = optarg;
 		else if (c == 'f')
@@ -57,7 +67,9 @@ static int main_parse(int argc, char **argv, struct main_args *a)
 		else
 			return -1;
 	}
-	return a->socket && a->state && optind == argc ? 0 : -1;
+	if (!a->socket && !a->cable && !a->redir)
+		return -1;
+	return a->state && optind == argc ? 0 : -1;
 }
 
 static int main_add_phones(struct phone_set *set, const struct main_args *a)
@@ -84,20 +96,27 @@ static int main_run(const struct main_args *a, const sigset_t *signals)
 	struct phone_set *set = phone_set_new(a->state);
 	struct control *control = NULL;
 	struct usbmuxd *mux = NULL;
+	struct usb_front *cable = NULL, *redir = NULL;
 	struct script *script = NULL;
 	int rc = 1, sig;
 
 	if (!set)
 		return 1;
-	mux = usbmuxd_new(set, a->socket);
-	if (!mux || main_add_phones(set, a))
+	if (a->socket)
+		mux = usbmuxd_new(set, a->socket);
+	if (a->cable)
+		cable = usb_front_new(set, USB_FRONT_CABLE, a->cable);
+	if (a->redir)
+		redir = usb_front_new(set, USB_FRONT_REDIR, a->redir);
+	if ((a->socket && !mux) || (a->cable && !cable) ||
+	    (a->redir && !redir) || main_add_phones(set, a))
 		goto out;
 	if (a->control) {
 		control = control_new(set, a->control);
 		if (!control)
 			goto out;
 	}
-	printf("phonesim: ready socket=%s\n", a->socket);
+	printf("phonesim: ready socket=%s\n", a->socket ? a->socket : "none");
 	fflush(stdout);
 	if (a->script) {
 		script = script_start(set, a->script);
@@ -109,6 +128,8 @@ static int main_run(const struct main_args *a, const sigset_t *signals)
 out:
 	control_close_events(set);
 	usbmuxd_free(mux);
+	usb_front_free(cable);
+	usb_front_free(redir);
 	control_free(control);
 	script_free(script);
 	phone_set_free(set);
