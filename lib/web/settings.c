@@ -73,7 +73,7 @@ static const char *refuses_text(const char *v)
 	if (!utf8_is_valid(v, len))
 		return "is no text";
 	if (v[0] == ';' || strstr(v, " ;"))
-		return "must not hold a comment's sign";
+		return "must not hold a blank before a semicolon";
 	for (; *v; v++)
 		if ((unsigned char)*v < ' ' || *v == 0x7f)
 			return "must not hold control characters";

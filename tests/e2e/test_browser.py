@@ -460,3 +460,63 @@ def test_a_backup_password_is_set_on_its_own_page(t):
         picture(page, "password-wrong")
         page.check_quiet()
     equal(phone.status()["encrypted"], True, "encryption")
+
+
+# --- settings --------------------------------------------------------------------
+
+@with_browser(12, axe=True)
+def test_settings_stand_on_their_own_page(t):
+    box = Box(t, t.sim({"name": "Ana", "plugged": "no"}))
+    with Page(t, box) as page:
+        page.sign_in(pin_of(t, box))
+        page.wait_live()
+        page.click(".sign a")
+        equal_soon("its page", lambda: page.text("h1"), "Settings")
+        axe_both(page, "settings")
+        for look in each_look(page):
+            page.check_fits(f"settings, {look}")
+            picture(page, f"settings-{look}")
+        page.check_quiet()
+        # What a browser lets through and the box does not take.
+        page.js("document.querySelector('[name=\"keep.daily\"]').value = '77';"
+                "document.querySelector('[name=\"box.name\"]').value ="
+                " 'attic ; 2'")
+        page.submit(".settings form .main")
+        check("Nothing was changed" in page.text("[role=alert]"), "no words")
+        equal(page.js("return document.activeElement.name"), "box.name",
+              "where the cursor stands")
+        equal(page.js("return document.querySelector("
+                      "'[name=\"keep.daily\"]').value"), "77", "what was typed")
+        check("semicolon" in page.text("#" + page.attribute(
+            "[name='box.name']", "aria-describedby").split()[0]), "no reason")
+        loud = [m["message"] for m in page.log("browser")
+                if m["level"] == "SEVERE"]
+        check(len(loud) == 1 and "400" in loud[0], f"the console says: {loud}")
+        axe_both(page, "a wrong setting")
+        for look in each_look(page):
+            page.check_fits(f"a wrong setting, {look}")
+            picture(page, f"settings-wrong-{look}")
+        page.js("document.querySelector('[name=\"box.name\"]').value ="
+                " 'nightstand'")
+        page.submit(".settings form .main")
+        equal_soon("words", lambda: page.text(".said.kept"),
+                   "These are kept.")
+        axe_both(page, "settings, kept")
+        picture(page, "settings-kept")
+        page.js("location.reload()")
+        equal_soon("the setting", lambda: page.js(
+            "return document.querySelector('[name=\"keep.daily\"]').value"),
+            "77")
+        page.go("/")
+        page.wait_live()
+        equal(page.there("[value=eject]"), True, "the button")
+        for look in each_look(page):
+            page.check_fits(f"owner, {look}")
+            picture(page, f"owner-disk-{look}")
+        page.submit("[value=eject]")
+        page.wait_headline("The disk may be unplugged now")
+        axe_both(page, "ejected")
+        picture(page, "ejected")
+        page.submit("[value=use_disk]")
+        page.wait_headline("Ready")
+        page.check_quiet()
