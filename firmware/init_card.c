@@ -196,7 +196,7 @@ static enum rc prepare(const char *path, bool is_new, FILE *notices)
 		if (rc)
 			return rc;
 	}
-	rc = mounter_check(path);
+	rc = mounter_check(path, "ext4");
 	if (rc != RC_CORRUPT)
 		return rc;
 	rc = mounter_mend(path);
@@ -217,7 +217,7 @@ void init_card_data(
 	if (card->disk[0] && find_data(card, path, sizeof(path), &is_new)) {
 		rc = prepare(path, is_new, notices);
 		if (!rc)
-			rc = mounter_mount(path, dir);
+			rc = mounter_mount(path, dir, "ext4");
 	}
 	if (!rc) {
 		log_note("settings and ledger are kept path=%s", path);
