@@ -200,10 +200,20 @@ static enum rc prepare(const char *path, bool is_new, FILE *notices)
 	if (rc != RC_CORRUPT)
 		return rc;
 	rc = mounter_mend(path);
-	if (!rc)
+	if (!rc) {
 		fprintf(notices,
 		    "The card's data partition was damaged and is mended; the "
 		    "card may be wearing out\n");
+		return RC_OK;
+	}
+	/* Nothing can be read of it any more; or the power went while it was
+	 * being made, and nothing was there yet. */
+	rc = mounter_make(path, board.data_label);
+	if (!rc)
+		fprintf(notices,
+		    "The card's data partition was damaged beyond mending and "
+		    "is made anew: the PIN is another one, phones ask for "
+		    "trust again, the backups are untouched\n");
 	return rc;
 }
 
