@@ -144,6 +144,12 @@ $(B)/lib/web/%.o: INC = $(INC_web)
 $(B)/drivers/%.o: INC = $(INC_drv)
 # No clock of a box can be right that stands before this (see wall.h).
 BUILT := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
+$(B)/gen/built: FORCE # changes with it alone, and what is built from it, too
+	@mkdir -p $(@D)
+	@echo '$(BUILT)' | cmp -s - $@ || echo '$(BUILT)' >$@
+.PHONY: FORCE
+FORCE:
+$(B)/drivers/clock/wall_linux.o: $(B)/gen/built
 $(B)/drivers/clock/%.o: CFLAGS_ALL += $(if $(BUILT),-DNIGHTSTAND_BUILT=$(BUILT)LL)
 $(B)/firmware/%.o: INC = $(INC_fw)
 $(B)/board/%.o: INC = $(INC_fw)
