@@ -206,7 +206,7 @@ static void on_phase(struct by_hand *b, enum msg_phase phase)
 	b->phone->state = meter_state(phase);
 	if (b->phone->state == STATE_SEEN)
 		return;
-	if (b->sets_password && b->phone->state == STATE_PREPARING)
+	if (b->phone->sets_password && b->phone->state == STATE_PREPARING)
 		b->phone->state = STATE_SETTING_PASSWORD;
 	by_hand_show(b);
 }
@@ -259,6 +259,8 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_REPORT:
 	case MSG_TLS:
 	case MSG_SETTINGS:
+	case MSG_DISK:
+	case MSG_DISK_DO:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

@@ -24,7 +24,6 @@ struct by_hand {
 	struct child driver; /* of our own, if it is that */
 	bool driver_ended;
 	int signals; /* signalfd */
-	bool sets_password;
 	bool has_phone; /* the phone has told about itself */
 	enum password_did did;
 	struct msg_result result;

@@ -62,6 +62,9 @@ static int check_disk(struct by_hand *b)
 		return fail(b, STATE_DISK_READONLY, d.why, EXIT_DISK_UNFIT);
 	case DISK_UNFIT:
 		return fail(b, STATE_DISK_UNFIT, d.why, EXIT_DISK_UNFIT);
+	case DISK_EJECTED: /* a box's own state */
+	case DISK_STATE_COUNT_:
+		break;
 	case DISK_FAILING:
 		return fail(b, STATE_DISK_FAILING, d.why, EXIT_DISK);
 	}

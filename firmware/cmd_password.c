@@ -190,7 +190,7 @@ static int set_password(struct by_hand *b)
 		return code;
 	by_hand_start(b, &start);
 	start.job = MSG_JOB_PASSWORD;
-	b->sets_password = true;
+	b->phone->sets_password = true;
 	code = by_hand_run(b, &start);
 	while (!code && b->child.fd >= 0 && !b->has_phone && !b->has_result)
 		by_hand_turn(b, &m);

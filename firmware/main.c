@@ -4,8 +4,10 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "init.h"
 #include "log.h"
 #include "log_ring.h"
 #include "outcome.h"
@@ -195,6 +197,8 @@ static int run_role(int argc, char **argv)
 		return role_usbmux(ROLE_FD, argc - 3, argv + 3);
 	if (!strcmp(name, "scrub"))
 		return role_scrub(ROLE_FD);
+	if (!strcmp(name, "disk"))
+		return role_disk(ROLE_FD, argc - 3, argv + 3);
 	if (!strcmp(name, "web"))
 		return role_web(ROLE_FD, argc - 3, argv + 3);
 	return EXIT_USAGE;
@@ -227,6 +231,8 @@ int main(int argc, char **argv)
 {
 	const struct cli_command *cmd;
 
+	if (argc > 0 && !strcmp(argv[0], "/init") && getpid() == 1)
+		return init_main();
 	if (argc > 1 && !strcmp(argv[1], ROLE_ARG))
 		return run_role(argc, argv);
 	if (argc < 2) {

@@ -86,6 +86,9 @@ void page_settings(const struct settings_values *v, const struct setting *bad,
 	if (bad)
 		markup_raw(m, "<p class=\"said\" role=\"alert\">Nothing was "
 			      "changed yet: see below.</p>");
+	else if (why[0])
+		markup_fmt(
+		    m, "<p class=\"said kept\" role=\"status\">%s</p>", why);
 	page_form_begin(m, "/settings", csrf);
 	for (unsigned i = 0; i < n_settings; i++) {
 		const struct setting *s = &settings[i];

@@ -383,32 +383,44 @@ def test_a_keyboard_reaches_all_in_the_order_of_the_eye(t):
 
 
 @with_browser(4)
-def test_focus_and_typed_text_survive_live_updates(t):
+def test_focus_and_what_was_opened_survive_live_updates(t):
     sim = t.sim({"name": "Ana", "plugged": "no"})
     box = Box(t, sim)
     with Page(t, box) as page:
         page.sign_in(pin_of(t, box))
         page.wait_live()
-        page.click(".sign summary")
         page.click(".legend summary")
-        page.type("#old", "1234")
-        page.type("#new", "567")
+        page.js("document.querySelector('button[value=eject]').focus()")
         page.record()
         sim.phone().ctl("plug")
         page.wait_headline("Everything on Ana is safe")
         equal_soon("the night's line", lambda: page.there(".nights li"), True)
         check(len(page.told()) > 2, "nothing has changed meanwhile")
-        equal(page.js("return [document.activeElement.id, "
-                      "document.activeElement.selectionStart, "
-                      "document.getElementById('old').value, "
-                      "document.getElementById('new').value]"),
-              ["new", 3, "1234", "567"], "focus, place, and what was typed")
-        page.press("8")
-        equal(page.js("return document.activeElement.value"), "5678",
-              "typing goes on")
-        for d in (".sign details", ".legend"):
-            check(page.js(f"return document.querySelector('{d}').open"),
-                  f"{d} was shut")
+        equal(page.js("return document.activeElement.value"), "eject",
+              "what has the focus")
+        check(page.js("return document.querySelector('.legend').open"),
+              "the legend was shut")
+
+
+# --- settings --------------------------------------------------------------------
+
+@with_browser(8, axe=True)
+def test_settings_stand_on_a_page_of_their_own(t):
+    box = Box(t, t.sim({"plugged": "no"}))
+    with Page(t, box) as page:
+        page.sign_in(pin_of(t, box))
+        page.wait_live()
+        page.click("a[href='/settings']")
+        equal_soon("its page", lambda: page.text("h1"), "Settings")
+        axe_both(page, "settings")
+        for look in each_look(page):
+            page.check_fits(f"settings, {look}")
+            picture(page, f"settings-{look}")
+        page.js("document.getElementById('s0').value = ''")
+        page.type("#s0", "Attic")
+        page.submit("form[action='/settings'] button.main")
+        wait_until("the name", lambda: (box.status() or {}).get(
+            "box", {}).get("name") == "Attic", 20)
 
 
 # --- the backup password -------------------------------------------------------

@@ -52,69 +52,7 @@ need() {
 	done
 }
 
-# Where this machine's apt finds Debian: "main URI" and "security URI" lines.
-# Without release info it says so also where no list was ever fetched.
-archives() {
-	apt-get indextargets --no-release-info --format \
-		'$(REPO_URI)|$(RELEASE)|$(COMPONENT)' 'Created-By: Packages' |
-		awk -F '|' '
-			$3 != "main" || $1 ~ /^cdrom:/ { next }
-			$2 ~ /-security$/ { if (!s++) print "security", $1; next }
-			$2 !~ /[-\/]/ { if (!m++) print "main", $1 }'
-}
-
-# sources TYPE SUITE: an apt list of TYPE (deb, deb-src) for one suite.
-sources() {
-	key=
-	for ring in /usr/share/keyrings/debian-archive-keyring.pgp \
-		/usr/share/keyrings/debian-archive-keyring.gpg; do
-		[ -r "$ring" ] && key="[signed-by=$ring] " && break
-	done
-	archives | while read -r kind uri; do
-		if [ "$kind" = main ]; then
-			echo "$1 $key$uri $2 main"
-			echo "$1 $key$uri $2-updates main"
-		else
-			echo "$1 $key$uri $2-security main"
-		fi
-	done
-}
-
-# apt_private TYPE SUITE: apt on folders of its own, with that suite only.
-# Dir::Etc::parts stays the machine's: a proxy may be set there.
-apt_private() {
-	mkdir -p "$tmp/etc/parts" "$tmp/lists/partial" "$tmp/archives/partial"
-	sources "$1" "$2" >"$tmp/etc/sources.list"
-	grep -q " $2 main" "$tmp/etc/sources.list" ||
-		die "apt knows no Debian archive (apt-get indextargets is empty)"
-	: >"$tmp/status"
-	cat >"$tmp/apt.conf" <<EOF
-Dir::State "$tmp";
-Dir::State::lists "$tmp/lists";
-Dir::State::status "$tmp/status";
-Dir::Cache "$tmp";
-Dir::Cache::archives "$tmp/archives";
-Dir::Etc::sourcelist "$tmp/etc/sources.list";
-Dir::Etc::sourceparts "$tmp/etc/parts";
-Dir::Etc::main "/dev/null";
-Acquire::Languages "none";
-Acquire::Retries "3";
-APT::Sandbox::User "root";
-EOF
-	export APT_CONFIG="$tmp/apt.conf"
-}
-
-# run COMMAND...: quiet, three tries; what it said is shown when all failed.
-run() {
-	for pause in 2 5 0; do
-		if (cd "$tmp" && "$@" >"$tmp/log" 2>&1); then
-			return 0
-		fi
-		sleep $pause
-	done
-	cat "$tmp/log" >&2
-	die "'$*' failed; is there a network?"
-}
+. "$(dirname "$0")/apt-private.sh"
 
 keep() { # FILE...: into the cache, each whole or not at all
 	for file in "$@"; do
