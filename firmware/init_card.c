@@ -196,14 +196,24 @@ static enum rc prepare(const char *path, bool is_new, FILE *notices)
 		if (rc)
 			return rc;
 	}
-	rc = mounter_check(path);
+	rc = mounter_check(path, "ext4");
 	if (rc != RC_CORRUPT)
 		return rc;
 	rc = mounter_mend(path);
-	if (!rc)
+	if (!rc) {
 		fprintf(notices,
 		    "The card's data partition was damaged and is mended; the "
 		    "card may be wearing out\n");
+		return RC_OK;
+	}
+	/* Nothing can be read of it any more; or the power went while it was
+	 * being made, and nothing was there yet. */
+	rc = mounter_make(path, board.data_label);
+	if (!rc)
+		fprintf(notices,
+		    "The card's data partition was damaged beyond mending and "
+		    "is made anew: the PIN is another one, phones ask for "
+		    "trust again, the backups are untouched\n");
 	return rc;
 }
 
@@ -217,7 +227,7 @@ void init_card_data(
 	if (card->disk[0] && find_data(card, path, sizeof(path), &is_new)) {
 		rc = prepare(path, is_new, notices);
 		if (!rc)
-			rc = mounter_mount(path, dir);
+			rc = mounter_mount(path, dir, "ext4");
 	}
 	if (!rc) {
 		log_note("settings and ledger are kept path=%s", path);

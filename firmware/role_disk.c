@@ -43,7 +43,7 @@ struct finder {
 enum rank { /* a better one has a higher number */
 	RANK_NO,
 	RANK_BLANK, /* nothing at all is on it */
-	RANK_OTHER, /* an ext4 */
+	RANK_OTHER, /* an ext4 or exFAT */
 	RANK_OURS /* … that the box has made */
 };
 
@@ -81,7 +81,6 @@ static const char *format_words(
 		const char *type, *words;
 	} known[] = {
 		{ "vfat", "FAT, which can't hold a file above 4 GB" },
-		{ "exfat", "exFAT, which this box can't use yet" },
 		{ "ntfs", "NTFS, which this box can't use yet" },
 		{ "hfsplus", "HFS+ of a Mac" },
 		{ "apfs", "APFS of a Mac" },
@@ -178,6 +177,8 @@ static bool tell(struct finder *f, const struct msg_disk *tale)
 
 static enum rc take(struct finder *f, const struct choice *c)
 {
+	/* A blank one gets an ext4. */
+	const char *type = c->rank == RANK_BLANK ? "ext4" : c->content.type;
 	char path[64];
 	enum rc rc = RC_OK;
 
@@ -190,9 +191,9 @@ static enum rc take(struct finder *f, const struct choice *c)
 		rc = mounter_make(path, NEW_LABEL);
 	}
 	if (!rc)
-		rc = mounter_check(path);
+		rc = mounter_check(path, type);
 	if (!rc)
-		rc = mounter_mount(path, f->dir);
+		rc = mounter_mount(path, f->dir, type);
 	if (rc)
 		mounter_leave(f->dir);
 	return rc;
@@ -208,7 +209,7 @@ static void tell_refusal(
 		tell_of(out, DISK_READONLY, &c->dev, &c->content,
 		    "Its file system is damaged, and what can be mended "
 		    "without a choice was not enough. Check it on a computer "
-		    "(e2fsck); until then no backup goes to it.");
+		    "(fsck); until then no backup goes to it.");
 	else
 		tell_of(out, DISK_FAILING, &c->dev, &c->content,
 		    "It could not be checked and mounted.");

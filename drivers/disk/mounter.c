@@ -14,30 +14,48 @@
 #define MAKE_S     (30 * 60)
 #define SAFE       (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-/* e2fsck(8): a sum of these */
-#define E2FSCK_MENDED 1
-#define E2FSCK_REBOOT 2
+/* e2fsck(8) and fsck.exfat(8): a sum of these */
+#define FSCK_MENDED 1
+#define FSCK_REBOOT 2
+
+/* clang-format off */
+static const struct format {
+	const char *type, *fsck, *options;
+} formats[] = {
+	{ "ext4", "/usr/sbin/e2fsck", "errors=remount-ro" },
+	{ "exfat", "/usr/sbin/fsck.exfat", "errors=remount-ro" },
+};
+/* clang-format on */
+
+static const struct format *find(const char *type)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (!strcmp(formats[i].type, type))
+			return &formats[i];
+	return NULL;
+}
 
 bool mounter_knows(const char *type)
 {
-	return !strcmp(type, "ext4");
+	return find(type) != NULL;
 }
 
-static enum rc e2fsck(const char *const *argv)
+static enum rc fsck(const char *const *argv)
 {
 	int status;
 	enum rc rc = tool_run(argv, CHECK_S, &status);
 
 	if (rc)
 		return rc;
-	return status & ~(E2FSCK_MENDED | E2FSCK_REBOOT) ? RC_CORRUPT : RC_OK;
+	return status & ~(FSCK_MENDED | FSCK_REBOOT) ? RC_CORRUPT : RC_OK;
 }
 
-enum rc mounter_check(const char *path)
+enum rc mounter_check(const char *path, const char *type)
 {
-	const char *const argv[] = { "/usr/sbin/e2fsck", "-p", path, NULL };
+	const struct format *f = find(type);
+	const char *const argv[] = { f ? f->fsck : "", "-p", path, NULL };
 
-	return e2fsck(argv);
+	return f ? fsck(argv) : RC_UNSUPPORTED;
 }
 
 enum rc mounter_mend(const char *path)
@@ -45,7 +63,7 @@ enum rc mounter_mend(const char *path)
 	const char *const argv[] = { "/usr/sbin/e2fsck", "-f", "-y", path,
 		NULL };
 
-	return e2fsck(argv);
+	return fsck(argv);
 }
 
 enum rc mounter_make(const char *path, const char *label)
@@ -72,10 +90,13 @@ static enum rc mount_at(const char *path, const char *dir, const char *type,
 	return rc_from_errno(errno);
 }
 
-enum rc mounter_mount(const char *path, const char *dir)
+enum rc mounter_mount(const char *path, const char *dir, const char *type)
 {
-	return mount_at(
-	    path, dir, "ext4", SAFE | MS_NOATIME, "errors=remount-ro");
+	const struct format *f = find(type);
+
+	if (!f)
+		return RC_UNSUPPORTED;
+	return mount_at(path, dir, type, SAFE | MS_NOATIME, f->options);
 }
 
 enum rc mounter_mount_fat(const char *path, const char *dir, bool writable)

@@ -6,16 +6,16 @@
 
 #include "rc.h"
 
-/* Can the box check and mount it? "ext4" so far. */
+/* Can the box check and mount it? "ext4", "exfat". */
 bool mounter_knows(const char *type);
 
 /*
- * Checks an unmounted ext4 and mends what can be mended without a choice.
+ * Checks an unmounted one and mends what can be mended without a choice.
  * Blocks, minutes on a large disk. RC_CORRUPT: more is broken than that.
  */
-MUST_CHECK enum rc mounter_check(const char *path);
+MUST_CHECK enum rc mounter_check(const char *path, const char *type);
 
-/* Mends all that can be mended, whatever files that costs: for the box's own
+/* Mends all of an ext4 that can be mended, whatever files that costs: for the box's own
  * partition only. RC_CORRUPT: it is beyond that. */
 MUST_CHECK enum rc mounter_mend(const char *path);
 
@@ -23,10 +23,11 @@ MUST_CHECK enum rc mounter_mend(const char *path);
 MUST_CHECK enum rc mounter_make(const char *path, const char *label);
 
 /*
- * Mounts an ext4 at `dir`, which is made; nothing on it can be run or be a
+ * Mounts it at `dir`, which is made; nothing on it can be run or be a
  * device, and its first error makes it read-only.
  */
-MUST_CHECK enum rc mounter_mount(const char *path, const char *dir);
+MUST_CHECK enum rc mounter_mount(
+    const char *path, const char *dir, const char *type);
 
 /* Mounts a FAT; when it may be written, what is written is on it at once. */
 MUST_CHECK enum rc mounter_mount_fat(

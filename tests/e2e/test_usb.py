@@ -255,3 +255,86 @@ def test_pulled_at_any_byte_the_last_backup_stays(t):
     box.wait_state("safe", phone=phone)
     t.compare_plain(t.latest(box.vault, phone), phone.hashes())
     no_errors(cable)
+
+
+class UsbIp:
+    """A USB/IP host in a few lines: one attached device."""
+
+    SUBMIT, UNLINK = 1, 2
+
+    def __init__(self, port):
+        self.s = socket.create_connection(("127.0.0.1", port), 10)
+        self.seq = 0
+
+    def read(self, n):
+        data = self.s.recv(n, socket.MSG_WAITALL)
+        check(len(data) == n, f"{n} bytes wanted, got {len(data)}")
+        return data
+
+    def ask(self, code, rest=b""):
+        self.s.sendall(struct.pack(">HHI", 0x111, code, 0) + rest)
+        version, reply, status = struct.unpack(">HHI", self.read(8))
+        equal((version, reply), (0x111, code & 0xff), "answer")
+        return status
+
+    def device(self):
+        return struct.unpack(">256s32sIIIHHH6B", self.read(312))
+
+    def submit(self, ep, is_in, length, data=b"", setup=bytes(8)):
+        self.seq += 1
+        self.s.sendall(struct.pack(
+            ">IIIIIIIIII8s", self.SUBMIT, self.seq, 0x10001, int(is_in), ep,
+            0, length, 0, 0, 0, setup) + data)
+        return self.seq
+
+    def answer(self, has_data):
+        """(kind, seq, status, data) of the next message."""
+        kind, seq, _, _, _, status, length = struct.unpack(
+            ">IIIIIiI20x", self.read(48))
+        return kind, seq, status, self.read(length if has_data else 0)
+
+    def control(self, kind, request, value, index, length):
+        is_in = bool(kind & 0x80)
+        self.submit(0, is_in, length, setup=struct.pack(
+            "<BBHHH", kind, request, value, index, length))
+        return self.answer(is_in)[2:]
+
+
+def test_usbip_is_the_same_phone(t):
+    port = free_port()
+    sim = t.sim(options=["--usbip", f"127.0.0.1:{port}", "--verbose"])
+    phone = sim.phone()
+    one = UsbIp(port)
+    equal(one.ask(0x8005), 0, "status of the list")
+    equal(struct.unpack(">I", one.read(4))[0], 1, "devices")
+    fields = one.device()
+    busid = fields[1]
+    equal(fields[5:7], (0x05ac, 0x12a8), "vendor and product")
+
+    host = UsbIp(port)
+    equal(host.ask(0x8003, busid), 0, "status of the import")
+    host.device()
+    status, data = host.control(0x80, 6, 0x0100, 0, 18)
+    equal((status, data[8:12].hex()), (0, "ac05a812"), "descriptor")
+    status, data = host.control(0x80, 6, 0x0303, 0x409, 255)
+    equal(len(data), 82, "bytes of the serial string")
+    equal(data[2:].decode("utf-16-le").rstrip("\0"),
+          phone.udid.replace("-", ""), "serial")
+    equal(host.control(0x80, 6, 0x0600, 0, 10)[0], -32, "a stall")
+    equal(host.control(0x00, 9, 4, 0, 0)[0], 0, "SET_CONFIGURATION")
+
+    read = host.submit(5, True, 16384)  # before there is anything
+    hello = struct.pack(">IIIII", 0, 20, 2, 0, 0)
+    sent = host.submit(4, False, len(hello), hello)
+    equal(host.answer(False)[:3], (3, sent, 0), "the write")
+    kind, seq, status, data = host.answer(True)
+    equal((kind, seq, status, data), (3, read, 0, hello), "VERSION")
+    read = host.submit(5, True, 16384)
+    host.seq += 1
+    host.s.sendall(struct.pack(">IIIIII24x", host.UNLINK, host.seq, 0x10001,
+                               0, 0, read))
+    equal(host.answer(False)[:3], (4, host.seq, -104), "the unlink")
+    phone.ctl("unplug")
+    equal(host.s.recv(1), b"", "the end at the unplug")
+    two = UsbIp(port)
+    equal(two.ask(0x8003, busid), 1, "an import of what is gone")

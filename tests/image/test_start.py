@@ -113,8 +113,12 @@ def test_data_partition_broken(rig):
     m.cut()
     card.damage_data(0, 256 << 20)
     m = rig.vm(card, disks=[disk]).start()
-    m.wait_line(r"data partition can't be used")
+    m.wait_line(r"data partition was damaged beyond mending and is made anew")
     m.wait_state("box_notice")
+    m.cut()
+    m = rig.vm(card, disks=[disk]).start()
+    m.wait_state("ready")
+    assert "was damaged" not in m.serial, m.serial
 
 
 def test_no_card(rig):

@@ -17,10 +17,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 from guest import Guest, missing  # noqa: E402
-from harness import (BUILD, NIGHTSTAND, Rig, Sim, check, equal,  # noqa: E402
+from harness import (BUILD, NIGHTSTAND, PHONESIM, Rig, Sim, check, equal,  # noqa: E402
                      wait_until)
 
-PEERS = ("idevice_id", "ideviceinfo", "idevicepair", "idevicebackup2")
+PEERS = ("idevice_id", "ideviceinfo", "idevicepair", "idevicebackup2",
+         "usbip")
 CONF = """[box]
 state = /disk/state
 vault = /disk/v
@@ -43,7 +44,7 @@ class Bench:
         self.opts = opts
         self.rig = Rig("usb", folder)
         self.guest = Guest(self.rig.dir, BUILD / "src" / "kernel",
-                           [NIGHTSTAND, *map(shutil.which, PEERS)])
+                           [NIGHTSTAND, PHONESIM, *map(shutil.which, PEERS)])
         self.guest.run("mkdir -p /disk/state /disk/v /disk/nothing")
         self.sims = []
         self.n_sims = 0
@@ -292,6 +293,25 @@ def test_a_phone_that_is_not_one(b):
     b.wait_listed()
     silent.ctl("set", "usb_silent", "0")
     b.wait_listed(silent)
+
+
+def test_usbip_through_the_kernel(b):
+    """The simulator as a USB/IP device, attached by the guest's own kernel
+    (vhci_hcd) with Debian's tool, all within the guest."""
+    b.box()
+    b.run("phonesim --usbip 127.0.0.1:3240 --control /tmp/ctl --state "
+          "/disk/sim --phone files=20,bytes=500K,trusted=yes --verbose "
+          ">/tmp/sim.out 2>/tmp/sim.err &")
+    wait_until("phonesim", lambda: "ready" in b.run("cat /tmp/sim.out"), 60)
+    udid = b.run("phonesim ctl /tmp/ctl list").split()[-1]
+    b.run("usbip attach -r 127.0.0.1 -b 1-1")
+    wait_until("safe", lambda: "backup is safe" in b.log(), 120)
+    b.run("phonesim ctl /tmp/ctl unplug")
+    wait_until("nobody", lambda: b.listed() == [], 20)
+    check(udid in b.log(), "the phone's name in the log")
+    errors = b.run("grep 'usb host error' /tmp/sim.err", ok=False)
+    equal(errors.strip(), "", "errors of the host")
+    b.run("phonesim ctl /tmp/ctl quit; rm -rf /disk/sim")
 
 
 TESTS = [f for n, f in sorted(globals().items()) if n.startswith("test_")]

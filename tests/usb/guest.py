@@ -27,7 +27,7 @@ MACHINES = {
     "aarch64": ("qemu-system-aarch64", ["-M", "virt", "-cpu", "cortex-a72"],
                 "ttyAMA0", "ttyS0"),
 }
-MODULES = ("xhci_pci", "ipheth")
+MODULES = ("xhci_pci", "ipheth", "vhci_hcd")
 PORTS = 2
 
 INIT = """#!/bin/busybox sh
@@ -129,7 +129,8 @@ def make_initrd(kernel, programs, shell, out):
     if "xhci_pci" not in names:
         raise RuntimeError(f"no USB drivers in {kernel}")
     cpio = Cpio()
-    for folder in ("proc", "sys", "dev", "disk", "tmp", "run", "var/lib"):
+    for folder in ("proc", "sys", "dev", "disk", "tmp", "run", "var/lib",
+                   "var/run"):
         cpio.folder(folder)
     cpio.file("bin/busybox", pathlib.Path("/bin/busybox").read_bytes())
     for name in names:
@@ -257,7 +258,7 @@ def missing():
     arch = platform.machine()
     if arch not in MACHINES:
         return f"no virtual machine for {arch}"
-    for program in (MACHINES[arch][0], "busybox", "modinfo"):
+    for program in (MACHINES[arch][0], "busybox", "modinfo", "usbip"):
         if not shutil.which(program):
             return f"{program} is not installed"
     return None
