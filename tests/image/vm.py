@@ -253,7 +253,7 @@ class Vm:
                 f.write(data)
             wait = 0
 
-    def wait_line(self, pattern, timeout=60, since=0):
+    def wait_line(self, pattern, timeout=120, since=0):
         """Until the console has said it; returns the match."""
         end = time.time() + timeout * SLOW
         while True:
@@ -333,7 +333,7 @@ class Vm:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout) as r:
             return r.read()
 
-    def wait_page(self, path="/api/status", timeout=60):
+    def wait_page(self, path="/api/status", timeout=120):
         end = time.time() + timeout * SLOW
         while True:
             try:
@@ -346,7 +346,7 @@ class Vm:
     def status(self):
         return json.loads(self.wait_page())
 
-    def wait_state(self, state, timeout=60):
+    def wait_state(self, state, timeout=120):
         end = time.time() + timeout * SLOW
         while True:
             st = self.status()
