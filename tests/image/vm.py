@@ -286,7 +286,7 @@ class Vm:
                 f.write(data)
             wait = 0
 
-    def wait_line(self, pattern, timeout=60, since=0):
+    def wait_line(self, pattern, timeout=120, since=0):
         """Until the console has said it; returns the match."""
         end = time.time() + timeout * SLOW
         while True:
@@ -372,7 +372,7 @@ class Vm:
             ["mtype", "-i", f"{self.card.path}@@1M", "::PIN.txt"], check=True,
             capture_output=True).stdout.split()[0].decode())
 
-    def wait_page(self, path="/api/status", timeout=60):
+    def wait_page(self, path="/api/status", timeout=120):
         end = time.time() + timeout * SLOW
         while True:
             try:
@@ -385,7 +385,7 @@ class Vm:
     def status(self):
         return json.loads(self.wait_page())
 
-    def wait_state(self, state, timeout=60):
+    def wait_state(self, state, timeout=120):
         end = time.time() + timeout * SLOW
         while True:
             st = self.status()
