@@ -231,8 +231,8 @@ check: deps-check ## everything that proves it: units, peers, faults (SAN=1: san
 		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER) $(FUZZ)
 
 .PHONY: check-lan
-check-lan: ## the box alone on a network port, in network namespaces (root)
-	@$(MAKE) --no-print-directory check K=lan.
+check-lan: ## the box alone on a network port: names, HTTPS, time, MQTT (root)
+	@$(MAKE) --no-print-directory check K=lan.,tls.,clock.,hook.,mqtt.
 
 .PHONY: check-browser screenshots
 check-browser: deps-browser ## the page in Chromium, by hand, eye and axe-core

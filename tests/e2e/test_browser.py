@@ -404,66 +404,6 @@ def test_focus_and_what_was_opened_survive_live_updates(t):
 
 # --- settings --------------------------------------------------------------------
 
-@with_browser(8, axe=True)
-def test_settings_stand_on_a_page_of_their_own(t):
-    box = Box(t, t.sim({"plugged": "no"}))
-    with Page(t, box) as page:
-        page.sign_in(pin_of(t, box))
-        page.wait_live()
-        page.click("a[href='/settings']")
-        equal_soon("its page", lambda: page.text("h1"), "Settings")
-        axe_both(page, "settings")
-        for look in each_look(page):
-            page.check_fits(f"settings, {look}")
-            picture(page, f"settings-{look}")
-        page.js("document.getElementById('s0').value = ''")
-        page.type("#s0", "Attic")
-        page.submit("form[action='/settings'] button.main")
-        wait_until("the name", lambda: (box.status() or {}).get(
-            "box", {}).get("name") == "Attic", 20)
-
-
-# --- the backup password -------------------------------------------------------
-
-@with_browser(12, axe=True)
-def test_a_backup_password_is_set_on_its_own_page(t):
-    sim = t.sim({"name": "Ana"})
-    phone = sim.phone()
-    box = Box(t, sim)
-    box.wait_state("safe", phone=phone)
-    with Page(t, box) as page:
-        page.sign_in(pin_of(t, box))
-        page.wait_live()
-        check("not in this backup" in page.text(".hint"), "no hint")
-        page.click(".hint a")
-        equal_soon("its page", lambda: page.text("h1"), "The backup password")
-        axe_both(page, "password, off")
-        for look in each_look(page):
-            page.check_fits(f"password, {look}")
-            picture(page, f"password-{look}")
-        page.type("input[name=new]", "Größe 7 & 8")
-        page.type("input[name=again]", "Größe 7 & 8")
-        page.submit("button.main")
-        equal_soon("the page", lambda: page.there(".hero"), True)
-        wait_until("the encrypted night", lambda: box.nights("safe") == 2, 40)
-        page.go("/password")
-        axe_both(page, "password, on")
-        for look in each_look(page):
-            page.check_fits(f"password on, {look}")
-            picture(page, f"password-on-{look}")
-        page.type("form input[name=old]", "wrong")
-        page.type("input[name=new]", "x")
-        page.type("input[name=again]", "x")
-        page.submit("button.main")
-        page.wait_headline("The backup password of Ana was not changed: that "
-                           "is not the one it has now")
-        picture(page, "password-wrong")
-        page.check_quiet()
-    equal(phone.status()["encrypted"], True, "encryption")
-
-
-# --- settings --------------------------------------------------------------------
-
 @with_browser(12, axe=True)
 def test_settings_stand_on_their_own_page(t):
     box = Box(t, t.sim({"name": "Ana", "plugged": "no"}))
@@ -520,3 +460,42 @@ def test_settings_stand_on_their_own_page(t):
         page.submit("[value=use_disk]")
         page.wait_headline("Ready")
         page.check_quiet()
+
+
+# --- the backup password -------------------------------------------------------
+
+@with_browser(12, axe=True)
+def test_a_backup_password_is_set_on_its_own_page(t):
+    sim = t.sim({"name": "Ana"})
+    phone = sim.phone()
+    box = Box(t, sim)
+    box.wait_state("safe", phone=phone)
+    with Page(t, box) as page:
+        page.sign_in(pin_of(t, box))
+        page.wait_live()
+        check("not in this backup" in page.text(".hint"), "no hint")
+        page.click(".hint a")
+        equal_soon("its page", lambda: page.text("h1"), "The backup password")
+        axe_both(page, "password, off")
+        for look in each_look(page):
+            page.check_fits(f"password, {look}")
+            picture(page, f"password-{look}")
+        page.type("input[name=new]", "Größe 7 & 8")
+        page.type("input[name=again]", "Größe 7 & 8")
+        page.submit("button.main")
+        equal_soon("the page", lambda: page.there(".hero"), True)
+        wait_until("the encrypted night", lambda: box.nights("safe") == 2, 40)
+        page.go("/password")
+        axe_both(page, "password, on")
+        for look in each_look(page):
+            page.check_fits(f"password on, {look}")
+            picture(page, f"password-on-{look}")
+        page.type("form input[name=old]", "wrong")
+        page.type("input[name=new]", "x")
+        page.type("input[name=again]", "x")
+        page.submit("button.main")
+        page.wait_headline("The backup password of Ana was not changed: that "
+                           "is not the one it has now")
+        picture(page, "password-wrong")
+        page.check_quiet()
+    equal(phone.status()["encrypted"], True, "encryption")

@@ -42,7 +42,7 @@ def test_ejected_and_plugged_in_again(t):
     phone.ctl("unplug")
     phone.ctl("plug")
     wait_until("the phone is there again",
-               lambda: box.status()["phones"][0]["attached"])
+               lambda: [p["attached"] for p in box.status()["phones"]] == [True])
     equal(b.do("backup", udid=phone.udid)[0], 200, "asked for a backup")
     box.wait_state("disk_ejected")
     # Nor by a box that begins anew.
@@ -50,11 +50,11 @@ def test_ejected_and_plugged_in_again(t):
     box.start()
     box.wait_state("disk_ejected")
     wait_until("the phone is there again",
-               lambda: box.status()["phones"][0]["attached"])
+               lambda: [p["attached"] for p in box.status()["phones"]] == [True])
     equal(os.listdir(disk.dir), [], "at the empty mount point")
     disk.mount()
     wait_until("its backups",
-               lambda: box.status()["phones"][0]["versions"] == 1, 40)
+               lambda: [p["versions"] for p in box.status()["phones"]] == [1], 40)
     check(box.status()["state"] != "disk_ejected", box.status()["state"])
     box.p.stop()
     box.start()
@@ -81,7 +81,7 @@ def test_a_backup_that_runs_ends_first(t):
                lambda: box.status()["state"] != "disk_ejected")
     equal(b.do("backup", udid=phone.udid)[0], 200, "and again")
     wait_until("the other one",
-               lambda: box.status()["phones"][0]["versions"] == 2, 60)
+               lambda: [p["versions"] for p in box.status()["phones"]] == [2], 60)
     equal(t.nightstand("verify", "--vault", disk.dir).returncode, 0, "verify")
 
 
@@ -120,4 +120,4 @@ def test_a_folder_of_a_computer(t):
     wait_until("it is used", lambda: box.status()["state"] != "disk_ejected")
     equal(b.do("backup", udid=phone.udid)[0], 200, "asked for a backup")
     wait_until("another backup",
-               lambda: box.status()["phones"][0]["versions"] == 2, 40)
+               lambda: [p["versions"] for p in box.status()["phones"]] == [2], 40)

@@ -1,5 +1,6 @@
 """Disks that come and go."""
 
+import struct
 import subprocess
 
 import vm  # noqa: F401  (its failures are this module's)
@@ -109,3 +110,59 @@ def test_second_disk_while_the_first_is_bad(rig):
     m.wait_state("disk_unfit")
     m.plug_disk(rig.disk("good", ["mkfs.ext4", "-q"]), "two")
     m.wait_state("ready")
+
+
+def two_parts(rig):
+    """Two partitions of ext4 on one disk, and where each begins."""
+    disk = rig.disk("two", mib=300)
+    starts = (1 << 20, 150 << 20)
+    table = b"".join(struct.pack("<4xB3xII", 0x83, start >> 9, (147 << 20) >> 9)
+                     for start in starts)
+    write(disk, 446, table + bytes(32) + b"\x55\xaa")
+    for start in starts:
+        subprocess.run(["mkfs.ext4", "-q", "-E", f"offset={start}", str(disk), "140M"],
+                       check=True, capture_output=True)
+    return disk, starts
+
+
+def test_ejected_until_it_comes_again(rig):
+    """All of it: the other partition is not mounted in its place."""
+    disk, starts = two_parts(rig)
+    m = begin(rig)
+    m.plug_disk(disk)
+    m.wait_state("ready")
+    owner = m.owner()
+    assert owner.do("eject") == 200
+    m.wait_state("disk_ejected")
+    for _ in range(4):  # looks of the box pass
+        m.sleep(3)
+        st = m.status()
+        assert st["state"] == "disk_ejected", st["state"]
+    for start in starts:
+        r = subprocess.run(["e2fsck", "-fn", f"{disk}?offset={start}"], capture_output=True)
+        assert r.returncode == 0, r.stdout
+    assert owner.do("use_disk") == 200
+    m.wait_state("ready")
+    assert owner.do("eject") == 200
+    m.wait_state("disk_ejected")
+    m.pull_disk()
+    m.wait_state("no_disk")
+    m.plug_disk(disk)
+    m.wait_state("ready")
+
+
+def test_prepared_by_its_owner_only(rig):
+    disk = rig.disk("fat", ["mkfs.vfat", "-F", "32"])
+    m = begin(rig)
+    m.plug_disk(disk)
+    offer = m.wait_state("disk_unfit")["disk"]["offer"]
+    before = disk.read_bytes()
+    owner = m.owner()
+    assert owner.do("prepare", disk=offer, pin="000000") == 403
+    assert owner.do("prepare", disk="another", pin=owner.pin) == 400
+    m.sleep(3)
+    assert disk.read_bytes() == before, "it was written to"
+    assert owner.do("prepare", disk=offer, pin=owner.pin) == 200
+    m.wait_state("ready")
+    m.cut()
+    assert is_clean(disk)

@@ -12,9 +12,11 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -121,6 +123,36 @@ class Card:
                 size -= f.write(os.urandom(min(size, 1 << 20)))
 
 
+class Owner:
+    """A session over HTTPS; nobody has signed the box's certificate."""
+
+    def __init__(self, machine, pin):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.pin = pin
+        self.home = f"https://127.0.0.1:{machine.tls_port}"
+        self.opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=context),
+            urllib.request.HTTPCookieProcessor())
+        code, said = self.post("/api/login", pin=pin)
+        if code != 200:
+            raise Failed(f"the PIN of the card: {code} {said}")
+        self.csrf = said["csrf"]
+
+    def post(self, path, **fields):
+        """(status, the JSON that came)"""
+        try:
+            r = self.opener.open(self.home + path, urllib.parse.urlencode(fields).encode(), 20)
+        except urllib.error.HTTPError as e:
+            r = e
+        with r:
+            return r.status, json.loads(r.read())
+
+    def do(self, action, **fields):
+        return self.post("/api/do", csrf=self.csrf, action=action, **fields)[0]
+
+
 class Vm:
     def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
                  cable=False):
@@ -130,7 +162,7 @@ class Vm:
         self.cmdline = cmdline
         self.disks = list(disks)
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
         self.proc = self.qmp = self.line = None
         self.events = []
@@ -150,7 +182,8 @@ class Vm:
                 "-append", self.cmdline, "-device", "qemu-xhci,id=xhci",
                 "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"
                 if self.cable else
-                f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80",
+                f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80"
+                f",hostfwd=tcp:127.0.0.1:{self.tls_port}-10.0.2.15:443",
                 "-device", "virtio-net-pci,netdev=n,romfile=",
                 "-chardev", f"socket,id=phone,path={self.dir}/phone,server=on,wait=off",
                 "-device", "usb-redir,chardev=phone,id=iphone,bus=xhci.0",
@@ -334,6 +367,12 @@ class Vm:
     def get(self, path="/", timeout=10):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout) as r:
             return r.read()
+
+    def owner(self):
+        """Signed in with the PIN that stands on the card."""
+        return Owner(self, subprocess.run(
+            ["mtype", "-i", f"{self.card.path}@@1M", "::PIN.txt"], check=True,
+            capture_output=True).stdout.split()[0].decode())
 
     def wait_page(self, path="/api/status", timeout=120):
         end = time.time() + timeout * SLOW
