@@ -33,6 +33,10 @@ void tls_identity_free(struct tls_identity *id); /* NULL is fine */
 MUST_CHECK enum rc tls_new(const struct tls_identity *id, struct tls **out);
 void tls_free(struct tls *t); /* NULL is fine */
 
+/* With these bytes the first record is whole: what comes of feeding them costs
+ * more than many pages. Before, nothing does. */
+bool tls_completes_hello(const struct tls *t, const void *data, size_t len);
+
 /* Takes bytes of the peer. RC_PROTO: nothing more will come of it; an alert may
  * wait to be sent. RC_GONE: the peer has ended it in order. */
 MUST_CHECK enum rc tls_feed(struct tls *t, const void *data, size_t len);
