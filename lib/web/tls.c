@@ -19,6 +19,7 @@
 
 #define RECORD_HEAD      5
 #define RECORD_HANDSHAKE 22
+#define MESSAGE_HEAD     4 /* type, and three bytes of length */
 
 struct tls_identity {
 	SSL_CTX *ctx;
@@ -28,7 +29,7 @@ struct tls {
 	SSL *ssl;
 	BIO *in, *out; /* ssl's own */
 	size_t fed; /* bytes, until it is up */
-	uint8_t head[RECORD_HEAD]; /* the first of them */
+	uint8_t head[RECORD_HEAD + MESSAGE_HEAD]; /* the first of them */
 	bool up; /* once; libssl's own word falls back for new keys */
 	unsigned extras;
 	bool over; /* it broke, or we have said goodbye */
@@ -209,35 +210,44 @@ static enum rc judge(struct tls *t, int ret)
 	return RC_PROTO;
 }
 
-/* The head of the first record, as far as it is known with these bytes. */
-static size_t first_head(
+/* The first bytes of all, as far as they are known with these. */
+static size_t first_bytes(
     const struct tls *t, const uint8_t *data, size_t len, uint8_t *head)
 {
-	size_t n = t->fed < RECORD_HEAD ? t->fed : RECORD_HEAD;
+	size_t n = t->fed < sizeof(t->head) ? t->fed : sizeof(t->head);
 
 	memcpy(head, t->head, n);
-	while (n < RECORD_HEAD && len--)
+	while (n < sizeof(t->head) && len--)
 		head[n++] = *data++;
 	return n;
 }
 
-bool tls_completes_hello(const struct tls *t, const void *data, size_t len)
+static size_t record_len(const uint8_t *head)
 {
-	uint8_t head[RECORD_HEAD];
-
-	if (first_head(t, data, len, head) < RECORD_HEAD)
-		return false;
-	return t->fed + len >= (size_t)RECORD_HEAD + (head[3] << 8 | head[4]);
+	return (size_t)head[3] << 8 | head[4];
 }
 
-/* False: that is no hello, or one without end. A hello in the form of SSL 2,
- * which libssl would take, is none. */
+bool tls_completes_hello(const struct tls *t, const void *data, size_t len)
+{
+	uint8_t head[sizeof(t->head)];
+
+	return first_bytes(t, data, len, head) >= RECORD_HEAD &&
+	       t->fed + len >= RECORD_HEAD + record_len(head);
+}
+
+/* False: that is no hello, or one without end, for which libssl would make
+ * room at once. One in the form of SSL 2, which it would take, is none. */
 static bool take_hello(struct tls *t, const uint8_t *data, size_t len)
 {
-	size_t n = first_head(t, data, len, t->head);
+	const uint8_t *h = t->head;
+	size_t n = first_bytes(t, data, len, t->head);
 
 	t->fed += len;
-	return (!n || t->head[0] == RECORD_HANDSHAKE) && t->fed <= HELLO_MOST;
+	if (t->fed > HELLO_MOST || (n && h[0] != RECORD_HANDSHAKE) ||
+	    (n >= RECORD_HEAD && record_len(h) < MESSAGE_HEAD))
+		return false;
+	return n < sizeof(t->head) ||
+	       ((size_t)h[6] << 16 | (size_t)h[7] << 8 | h[8]) <= HELLO_MOST;
 }
 
 enum rc tls_feed(struct tls *t, const void *data, size_t len)

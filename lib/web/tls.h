@@ -5,7 +5,8 @@
  *
  * TLS 1.2 and 1.3, no renegotiation, no client certificates. A connection holds
  * what waits to be sent (at most one record beyond TLS_WAITING) and, within
- * libssl, one record that has not come whole: some 20 to 60 KB.
+ * libssl, one record that has not come whole: some 20 to 60 KB, and 200 for who
+ * sends the worst second hello.
  */
 #ifndef TLS_H
 #define TLS_H

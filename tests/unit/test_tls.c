@@ -203,7 +203,7 @@ static void what_is_no_tls_is_answered_with_an_alert(void **state)
 	assert_int_equal(tls_new(identity, &t), RC_OK);
 	/* a hello that is none, in a record that is one */
 	memset(noise, 0, sizeof(noise));
-	memcpy(noise, "\x16\x03\x01\x08\x00\x01\xff\xff\xff", 9);
+	memcpy(noise, "\x16\x03\x01\x08\x00\x01\x00\x07\xfc", 9);
 	assert_int_equal(tls_feed(t, noise, sizeof(noise)), RC_PROTO);
 	assert_true(tls_peek(t, &data) > 0);
 	assert_int_equal(((const char *)data)[0], 0x15);
@@ -316,6 +316,8 @@ static void a_hello_has_an_end(void **state)
 {
 	static const char ssl2[] =
 	    "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10";
+	static const char huge[] = "\x16\x03\x01\x10\x00\x01\x01\xff\xff",
+			  parts[] = "\x16\x03\x01\x00\x03\x01\x01\xff";
 	static char part[4101];
 	struct tls *t;
 	size_t fed = 0;
@@ -324,9 +326,18 @@ static void a_hello_has_an_end(void **state)
 	assert_int_equal(tls_new(identity, &t), RC_OK);
 	assert_int_equal(tls_feed(t, ssl2, 3), RC_PROTO);
 	tls_free(t);
-	/* libssl would wait for 128 KB */
+	/* libssl would make room for 128 KB */
 	assert_int_equal(tls_new(identity, &t), RC_OK);
-	memcpy(part, "\x16\x03\x01\x10\x00\x01\x01\xff\xff\x03\x03", 11);
+	assert_int_equal(tls_feed(t, huge, 8), RC_OK);
+	assert_int_equal(tls_feed(t, huge + 8, 1), RC_PROTO);
+	tls_free(t);
+	/* in parts, so that its length comes late */
+	assert_int_equal(tls_new(identity, &t), RC_OK);
+	assert_int_equal(tls_feed(t, parts, 5), RC_PROTO);
+	tls_free(t);
+	/* an end that never comes */
+	assert_int_equal(tls_new(identity, &t), RC_OK);
+	memcpy(part, "\x16\x03\x01\x10\x00\x01\x00\x3f\xff\x03\x03", 11);
 	while (tls_feed(t, part, sizeof(part)) == RC_OK) {
 		memcpy(part, "\x16\x03\x01\x10\x00", 5);
 		fed += sizeof(part);
