@@ -7,11 +7,23 @@
 
 BOARD ?= host
 SAN   ?= 0
+# The images of the virtual machine and of the Raspberry Pi hold one program,
+# so what is tried in the one is what runs on the other.
+IMAGE := $(filter qemu-arm64 rpi-arm64,$(BOARD))
+ifneq ($(IMAGE),)
+override BOARD := arm64
+endif
+ifeq ($(BOARD),arm64)
+CC := aarch64-linux-gnu-gcc
+endif
 CC    ?= cc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 B     := $(if $(O),$(O),build)/$(BOARD)$(if $(filter 1,$(SAN)),-san)$(if $(filter clang%,$(CC)),-clang)$(if $(FUZZER),-fuzz)
+IMAGE_WORK  = $(if $(O),$(O),build)/image/work
+IMAGE_OUT   = $(if $(O),$(O),build)/image/$(IMAGE)
+IMAGE_CACHE = $(CACHE)/image
 CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nightstand
 
 # The processor that the compiler builds for: x86_64, aarch64.
@@ -36,9 +48,19 @@ ifeq ($(FUZZER),1) # with SAN=1 CC=clang; `make fuzz` says so
 OPT  += -fsanitize=fuzzer-no-link
 endif
 CSTD := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
-CFLAGS_ALL = $(CSTD) $(OPT) $(HARD) $(WARN) -ffunction-sections -fdata-sections \
+CFLAGS_ALL = $(CROSS) $(CSTD) $(OPT) $(HARD) $(WARN) -ffunction-sections -fdata-sections \
 	-DNIGHTSTAND_VERSION='"$(VERSION)"' -MMD -MP $(CFLAGS)
-LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections $(LDSAN) $(LDFLAGS)
+ifeq ($(BOARD),arm64)
+# Against the libraries of the image, and nothing of this machine: its own
+# cross libraries would be found first. Where it is built must not show.
+SYSROOT := $(IMAGE_WORK)/sysroot
+CROSS := --sysroot=$(SYSROOT) -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+	-isystem $(SYSROOT)/usr/include/aarch64-linux-gnu -isystem $(SYSROOT)/usr/include \
+	-ffile-prefix-map=$(CURDIR)/= -ffile-prefix-map=$(B)/=
+CROSS_LD := --sysroot=$(SYSROOT) -B$(SYSROOT)/usr/lib/aarch64-linux-gnu \
+	-L$(SYSROOT)/usr/lib/aarch64-linux-gnu -Wl,--build-id=none
+endif
+LDFLAGS_ALL = $(CROSS_LD) -pie -Wl,-z,relro,-z,now -Wl,--gc-sections $(LDSAN) $(LDFLAGS)
 
 # One short line a step; V=1 shows the commands.
 ifeq ($(V),1)
@@ -53,6 +75,12 @@ PHONE_SRC := $(wildcard lib/phone/*.c)
 VAULT_SRC := $(wildcard lib/vault/*.c)
 WEB_SRC   := $(wildcard lib/web/*.c)
 DRV_SRC   := $(wildcard drivers/*/*.c)
+ifeq ($(BOARD),arm64) # the image has a network of its own, not a computer's
+DRV_SRC   := $(filter-out drivers/nic/nic_slirp.c,$(DRV_SRC))
+INC_slirp := -DNIC_NO_SLIRP
+else
+LIBS_slirp := -lslirp
+endif
 FW_SRC    := $(wildcard firmware/*.c) $(wildcard board/$(BOARD)/*.c)
 SIM_SRC   := $(wildcard tools/phonesim/*.c)
 DUMP_SRC  := $(wildcard tools/vaultdump/*.c)
@@ -81,9 +109,10 @@ BLAKE3_OBJ = $(patsubst %,$(B)/src/blake3/%.o,blake3 blake3_dispatch blake3_port
 LIBS_util  := -lcrypto
 LIBS_phone = -limobiledevice-1.0 -lusbmuxd-2.0 -lplist-2.0 -lssl
 LIBS_vault = -lsqlite3 -lplist-2.0 -lxxhash -laio
-LIBS_web   = -lslirp -lcjson -lssl
-LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) -lseccomp -linih $(LIBS_util) -lpthread -lm
-LIBS_sim   = -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
+LIBS_web   = $(LIBS_slirp) -lcjson -lssl
+LIBS_drv   = -lusb-1.0 -lplist-2.0
+LIBS_all   = $(LIBS_phone) $(LIBS_vault) $(LIBS_web) $(LIBS_drv) -lseccomp -linih -lblkid $(LIBS_util) -lpthread -lm
+LIBS_sim   = -lusbredirparser -lssl -lcrypto -lplist-2.0 -lsqlite3 -lpthread -lm
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -115,6 +144,12 @@ $(B)/lib/web/%.o: INC = $(INC_web)
 $(B)/drivers/%.o: INC = $(INC_drv)
 # No clock of a box can be right that stands before this (see wall.h).
 BUILT := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
+$(B)/gen/built: FORCE # changes with it alone, and what is built from it, too
+	@mkdir -p $(@D)
+	@echo '$(BUILT)' | cmp -s - $@ || echo '$(BUILT)' >$@
+.PHONY: FORCE
+FORCE:
+$(B)/drivers/clock/wall_linux.o: $(B)/gen/built
 $(B)/drivers/clock/%.o: CFLAGS_ALL += $(if $(BUILT),-DNIGHTSTAND_BUILT=$(BUILT)LL)
 $(B)/firmware/%.o: INC = $(INC_fw)
 $(B)/board/%.o: INC = $(INC_fw)
@@ -130,6 +165,9 @@ $(B)/%.o: %.c
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
+
+# The one test of two sides that share nothing: it holds the simulator's, too.
+$(B)/tests/unit/test_mux_model.o: INC = -Itools/phonesim $(INC_drv)
 
 # The power-cut proof: one program of several files.
 POWER := $(B)/tests/power/power_cut
@@ -150,13 +188,13 @@ $(B)/tests/fuzz/fuzz_frames: LDFLAGS_ALL += $(CLOCK:%=-Wl,--wrap=%) $(LWIP_MEM:%
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
 
 # --- what a person types --------------------------------------------------------
 # Packages by name; quiet when they are there. With NO_DEPS=1 nothing is looked
 # for (a package build, a machine without apt).
-.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser
-deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser:
+.PHONY: deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser deps-image deps-usb
+deps-build deps-demo deps-check deps-fuzz deps-bench deps-browser deps-image deps-usb:
 	$(if $(NO_DEPS),,@tools/deps/install.sh build $(filter-out build,$(@:deps-%=%)))
 
 .PHONY: demo
@@ -164,6 +202,24 @@ demo: deps-demo ## three nights in about a minute (NIGHTS=3 SIZE=1G PORT=8080)
 	@$(MAKE) --no-print-directory -j2 all
 	@NIGHTSTAND_BUILD=$(abspath $(B)) tools/demo/demo.sh $(if $(NIGHTS),--nights $(NIGHTS)) \
 		$(if $(SIZE),--size $(SIZE)) $(if $(PORT),--port $(PORT))
+
+.PHONY: image
+LEVEL ?= 19
+image: deps-image ## BOARD=rpi-arm64 or qemu-arm64: the whole firmware (UPDATE=1: newest packages; CARD=/dev/NAME: write it)
+	$(if $(IMAGE),,@echo 'image: which one? BOARD=rpi-arm64 or BOARD=qemu-arm64' >&2; exit 2)
+	@tools/image/fetch.sh $(IMAGE_CACHE) $(if $(UPDATE),update)
+	@tools/image/build.py sysroot --cache $(IMAGE_CACHE) --work $(IMAGE_WORK)
+	@$(MAKE) --no-print-directory BOARD=arm64 $(B)/nightstand
+	@tools/image/build.py image --cache $(IMAGE_CACHE) --work $(IMAGE_WORK) --board $(IMAGE) \
+		--program $(B)/nightstand --version $(VERSION) --out $(IMAGE_OUT) --level $(LEVEL)
+	$(if $(CARD),@tools/image/write-card.sh $(IMAGE_OUT)/card.img $(CARD))
+
+.PHONY: check-image
+check-image: ## the image in a virtual machine: starts, disks, settings, power cuts (K=TEXT, CUTS=50)
+	@$(MAKE) --no-print-directory image BOARD=qemu-arm64
+	@$(MAKE) --no-print-directory image BOARD=rpi-arm64
+	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
+		tests/image/run.py $(if $(K),-k $(K)) $(if $(KEEP),--keep) $(if $(RESULTS),--results $(abspath $(RESULTS)))
 
 .PHONY: units check check-all check-units check-e2e check-tree
 units: $(UNIT) $(POWER) $(FUZZ)
@@ -174,8 +230,8 @@ check: deps-check ## everything that proves it: units, peers, faults (SAN=1: san
 		tests/check.sh $(if $(RESULTS),--results $(abspath $(RESULTS))) $(if $(K),-k $(K)) $(UNIT) $(POWER) $(FUZZ)
 
 .PHONY: check-lan
-check-lan: ## the box alone on a network port, in network namespaces (root)
-	@$(MAKE) --no-print-directory check K=lan.
+check-lan: ## the box alone on a network port: names, HTTPS, time, MQTT (root)
+	@$(MAKE) --no-print-directory check K=lan.,tls.,clock.,hook.,mqtt.
 
 .PHONY: check-browser screenshots
 check-browser: deps-browser ## the page in Chromium, by hand, eye and axe-core
@@ -202,6 +258,15 @@ fuzz-programs: $(FUZZ)
 
 check-fuzz: fuzz ## … each for T=600 seconds, two side by side
 	@T=$(T) tests/fuzz/run.sh $(if $(O),$(O),build)/$(BOARD)-san-clang-fuzz/tests/fuzz
+
+.PHONY: check-usb
+check-usb: deps-check deps-usb ## the driver on a real USB stack, in a virtual machine (USB='--plugs 1000')
+	@$(MAKE) --no-print-directory -j2 all $(B)/src/kernel
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/usb/check_usb.py $(USB)
+
+$(B)/src/kernel: tools/deps/fetch-source.sh
+	@tools/deps/fetch-source.sh kernel $@ $(CACHE)
+	@touch $@
 
 check-all: check ## … and 100,000 power cuts and each failing call (half an hour)
 	NIGHTSTAND_SCALE=300000 $(B)/tests/unit/test_scale
@@ -273,7 +338,7 @@ LWIP_SRC := core/altcp core/altcp_alloc core/altcp_tcp core/def core/inet_chksum
 	apps/sntp/sntp
 # Other people's code: our warnings say nothing about it. Its checksums and
 # headers read through casts that are fine on the CPUs that we build for.
-THIRD = $(CSTD) $(OPT) $(HARD) -w -ffunction-sections -fdata-sections -MMD -MP \
+THIRD = $(CROSS) $(CSTD) $(OPT) $(HARD) -w -ffunction-sections -fdata-sections -MMD -MP \
 	$(if $(filter 1,$(SAN)),-fno-sanitize=alignment) $(CFLAGS)
 
 $(B)/liblwip.a: $(LWIP_SRC:%=$(B)/lwip/%.o)
@@ -305,5 +370,5 @@ $(call obj,$(WEB_SRC)): | $(B)/src/.lwip $(B)/src/.llhttp
 $(B)/lib/web/page_frame.o: $(B)/gen/page_html.h
 $(B)/lib/web/site.o: $(B)/gen/openapi_json.h
 $(call obj,$(wildcard drivers/nic/*.c) $(FW_SRC)): | $(B)/src/.lwip
-$(B)/drivers/nic/%.o: INC = $(INC_drv) -Ilib/web
+$(B)/drivers/nic/%.o: INC = $(INC_drv) -Ilib/web $(INC_slirp)
 $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)): | $(B)/src/.lwip $(B)/src/.llhttp

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define BOARD_LEDS 4
+
 struct board {
 	const char *id; /* "host" */
 	const char *name; /* what the box calls itself */
@@ -20,6 +22,13 @@ struct board {
 	int port;
 	const char *watchdog; /* "" = none */
 	bool sets_clock; /* it has none that goes on without power */
+
+	/* The rest is for the image, whose first process is ours. */
+	struct {
+		const char *ok, *alert; /* alert "": one LED */
+	} leds[BOARD_LEDS]; /* the first pair that is there; ok NULL: end */
+	const char *card_label; /* of the FAT partition; NULL: a PC */
+	const char *data_label; /* of the box's own partition beside it */
 };
 
 extern const struct board board;

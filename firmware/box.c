@@ -17,11 +17,13 @@
 #include "mono.h"
 #include "pin.h"
 #include "wall.h"
+#include "zone.h"
 
 #define LOG_MODULE "box"
 
 #define TICK_MS       5000 /* disk, watchdog, the hour */
 #define WDOG_S        60
+#define N_PARTS       5
 #define CRASHES       3 /* then the box says so */
 #define PEACE_MS      (10 * 60 * 1000)
 #define CENSUS_MAX_MS (30 * 1000) /* a vault this slow is read later */
@@ -137,14 +139,20 @@ void box_start_part(struct box *b, struct box_part *part)
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
 		port, c->address, c->gateway, c->box_name,
 		config_open_name(c->open), tls_port, NULL };
+	const char *disk_args[] = { c->vault, c->boot_disk, NULL };
 	bool is_web = part == &b->web;
+	const char *const *mux =
+	    part == &b->usbmux && b->mux.own ? b->mux.args : NULL;
 
 	snprintf(port, sizeof(port), "%d", c->port);
 	snprintf(tls_port, sizeof(tls_port), "%d", c->tls_port);
 	part->start_ms = 0;
 	part->begins++;
 	/* What parses bytes of the LAN sees no other part's lines. */
-	if (child_start(&part->child, part->role, is_web ? args : NULL,
+	if (child_start(&part->child, part->role,
+		is_web              ? args
+		: part == &b->disks ? disk_args
+				    : mux,
 		is_web ? b->web_ring_fd : b->ring_fd, false))
 		part->start_ms = mono_ms() + 5000;
 	else if (is_web) {
@@ -208,6 +216,10 @@ static void part_ended(struct box *b, struct box_part *part)
 		box_scrub_ended(b);
 		return;
 	}
+	/* A census that could not read a disk that is being pulled has said so
+	 * and ended: that is no crash. */
+	if (part == &b->census && WIFEXITED(part->child.status))
+		clean = true;
 	if (!clean && !b->stop)
 		count_crash(b, part);
 	child_close(&part->child);
@@ -248,6 +260,14 @@ static bool part_message(
 	}
 	if (part == &b->usbmux && m->type == MSG_DETACHED) {
 		box_phone_detached(b, m->u.device.udid);
+		return true;
+	}
+	if (part == &b->disks && m->type == MSG_DISK) {
+		b->found = m->u.disk;
+		box_eject_told(b);
+		box_look_at_disk(b);
+		if (b->disk.state != DISK_FIT)
+			b->has_census = true; /* there is none to wait for */
 		return true;
 	}
 	if (part == &b->census && m->type == MSG_KEPT) {
@@ -346,10 +366,10 @@ static void drain(struct box *b, const struct source *s)
 
 static struct box_part *part_at(struct box *b, unsigned i)
 {
-	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census,
-		&b->scrub };
+	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census, &b->scrub,
+		&b->disks };
 
-	return i < 4 ? parts[i] : NULL;
+	return i < N_PARTS ? parts[i] : NULL;
 }
 
 static void reap(struct box *b)
@@ -419,6 +439,13 @@ void box_look_at_disk(struct box *b)
 	enum disk_state before = b->disk.state;
 
 	disk_probe(b->config->vault, &b->disk);
+	/* Nothing is mounted: the role that mounts knows why. */
+	if (b->disk.state == DISK_MISSING && b->found.state != DISK_FIT) {
+		b->disk.state = (enum disk_state)b->found.state;
+		memcpy(b->disk.fs, b->found.fs, sizeof(b->disk.fs));
+		memcpy(b->disk.why, b->found.why, sizeof(b->disk.why));
+	}
+	box_eject_look(b);
 	if (b->disk.state != before)
 		disk_changed(b, before == DISK_FIT);
 }
@@ -480,6 +507,7 @@ static void timers(struct box *b)
 		box_phone_turn(b, &b->phones[i], now_ms);
 	box_scrub_turn(b, now_ms);
 	box_settings_turn(b, now_ms);
+	box_eject_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -495,6 +523,7 @@ static int time_left(const struct box *b, int led_ms)
 
 	sooner(&best, b->web.start_ms);
 	sooner(&best, b->web_again_ms);
+	sooner(&best, b->disks.start_ms);
 	sooner(&best, box_scrub_next(b));
 	if (b->has_census)
 		sooner(&best, b->usbmux.start_ms);
@@ -533,7 +562,7 @@ static void on_signal(struct box *b)
 	}
 }
 
-#define SOURCES_MAX (4 + 2 * LIMIT_PHONES)
+#define SOURCES_MAX (N_PARTS + 2 * LIMIT_PHONES)
 
 static unsigned list_sources(struct box *b, struct source *out)
 {
@@ -622,23 +651,48 @@ struct policy box_policy(const struct config *c)
 		c->ask_again_minutes, c->quiet_from, c->quiet_to };
 }
 
+/* Lines that the system left for an owner to read. */
+static void read_notices(struct box *b)
+{
+	FILE *f =
+	    b->config->notices[0] ? fopen(b->config->notices, "re") : NULL;
+	size_t len;
+
+	if (!f)
+		return;
+	len = fread(b->notice, 1, sizeof(b->notice) - 1, f);
+	fclose(f);
+	b->notice[len] = '\0';
+	while (len && b->notice[len - 1] == '\n')
+		b->notice[--len] = '\0';
+	for (char *c = b->notice; *c; c++)
+		if (*c == '\n')
+			*c = ';';
+	if (len)
+		snprintf(b->notice + len, sizeof(b->notice) - len, ".");
+}
+
 static int box_open(struct box *b, const struct config *config)
 {
 	enum rc rc;
 
 	b->own = *config;
 	b->config = &b->own;
+	if (config->zone[0] && !zone_use(config->zone))
+		log_warn("no such time zone: %s", config->zone);
 	b->signals = b->listen = b->ring_fd = b->web_ring_fd = -1;
 	if (log_ring_make(&b->ring, &b->ring_fd) ||
 	    log_ring_make(&b->web_ring, &b->web_ring_fd))
 		log_warn("a report will have no log lines");
 	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
+	read_notices(b);
 	b->policy = box_policy(config);
 	b->usbmux = (struct box_part){ .role = "usbmux", .child = CHILD_NONE };
 	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
+	b->disks = (struct box_part){ .role = "disk", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
 	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
 		return EXIT_CONFIG;
@@ -655,6 +709,8 @@ static int box_open(struct box *b, const struct config *config)
 	}
 	if (rc || open_signals(b))
 		return EXIT_FAULT;
+	if (muxplan_make(config, &b->mux))
+		return EXIT_CONFIG;
 	if (open_led(b))
 		return EXIT_CONFIG;
 	/* A box without its watchdog is better than none. */
@@ -666,17 +722,21 @@ static int box_open(struct box *b, const struct config *config)
 
 static void box_begin(struct box *b)
 {
+	b->found.state = DISK_MISSING;
 	disk_probe(b->config->vault, &b->disk);
+	box_eject_begin(b);
 	look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);
 	b->usbmux.start_ms = mono_ms();
 	if (b->config->web)
 		b->web.start_ms = mono_ms();
+	if (b->config->disks)
+		b->disks.start_ms = mono_ms();
 	if (b->disk.state == DISK_FIT)
 		start_census(b);
 	else
-		b->has_census = true;
+		b->has_census = !b->config->disks;
 	timers(b);
 	box_status_update(b);
 }
@@ -693,6 +753,7 @@ static void box_close(struct box *b)
 	child_end(&b->web.child, WEB_END_MS);
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
+	muxplan_close(&b->mux);
 	box_time_end(b);
 	led_close(b->led);
 	wdog_close(b->wdog);

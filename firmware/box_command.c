@@ -141,22 +141,25 @@ static struct box_phone *phone_of(struct box *b, const char *udid)
 	return NULL;
 }
 
-/* The session tells the phone, and ends; what was sent is kept. */
-static void stop(struct box_phone *p)
+static void disk_command(struct box *b, enum web_command_kind kind)
 {
-	struct msg m = { .type = MSG_CANCEL };
-
-	if (p->session.fd < 0)
-		return;
-	p->stopped = true;
-	if (msg_send(p->session.fd, &m))
-		log_warn("the session did not hear that it is to stop");
+	if (kind == WEB_EJECT)
+		box_eject(b);
+	else if (kind == WEB_USE_DISK)
+		box_use_disk(b);
+	else
+		box_prepare_disk(b);
 }
 
 bool box_command(struct box *b, const struct msg_command *c)
 {
 	struct box_phone *p = phone_of(b, c->udid);
 
+	if (c->kind == WEB_EJECT || c->kind == WEB_USE_DISK ||
+	    c->kind == WEB_PREPARE) {
+		disk_command(b, (enum web_command_kind)c->kind);
+		return true;
+	}
 	if (c->kind == WEB_REPORT) {
 		/* However often it is asked for. */
 		if (mono_ms() - b->report_ms >= REPORT_EVERY_MS)
@@ -175,7 +178,7 @@ bool box_command(struct box *b, const struct msg_command *c)
 	else if (c->kind == WEB_PASSWORD)
 		box_password_asked(b, p, &c->password);
 	else if (c->kind == WEB_STOP)
-		stop(p);
+		box_phone_stop(p);
 	else
 		box_dismiss(b, p->udid);
 	return true;

@@ -10,6 +10,8 @@
 #include "ledger.h"
 #include "log_ring.h"
 #include "meter.h"
+#include "msg.h"
+#include "muxplan.h"
 #include "outbox.h"
 #include "outcome.h"
 #include "phone_fsm.h"
@@ -21,6 +23,13 @@
 
 /* A box that was just switched on has better things to do. */
 #define BOX_SCRUB_FIRST_MS (10 * 60 * 1000)
+
+enum box_eject {
+	BOX_EJECT_NO,
+	BOX_EJECT_ASKED, /* what runs on the disk is ending */
+	BOX_EJECT_TOLD, /* the role that mounts takes it away, and tells */
+	BOX_EJECT_DONE /* by the box itself; where a role mounts, NO again */
+};
 
 struct box_phone {
 	char udid[48];
@@ -40,7 +49,6 @@ struct box_phone {
 	bool stopped; /* its owner asked for that */
 	/* For the session that begins; lent by who asks for it. */
 	const struct password_change *password;
-	bool sets_password; /* its session is to, and has not yet */
 	struct msg_result result;
 	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */
@@ -73,7 +81,9 @@ struct box {
 	int64_t report_ms; /* the last one was made */
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
-	struct box_part usbmux, web, census, scrub;
+	struct muxplan mux;
+	struct box_part usbmux, web, census, scrub, disks;
+	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
 	bool scrub_killed;
@@ -82,6 +92,12 @@ struct box {
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
 	bool web_behind; /* the newest status was not sent yet */
 	struct disk disk;
+	enum box_eject eject;
+	int64_t eject_ms; /* who still runs on it is killed then */
+	uint64_t eject_dev; /* what lies at its place since */
+	bool eject_mount; /* that is a mount point, not a folder of one */
+	bool eject_gone; /* nothing is mounted there any more */
+	char eject_why[200];
 	struct health health;
 	int64_t weak_power_at; /* Unix seconds; 0: never */
 	int64_t weak_power_ms;
@@ -94,6 +110,7 @@ struct box {
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
 	char fault[200];
+	char notice[256]; /* of the system, at the start; "" none */
 	char pin[32]; /* of the page; "" none */
 	struct tlscert cert; /* of the page; its cert_len is 0: none */
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
@@ -124,6 +141,9 @@ void box_phone_ended(struct box *b, struct box_phone *p);
 void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
 
 void box_phone_kept(struct box *b, const struct msg_kept *kept);
+
+/* Its session tells the phone, and ends; what was sent is kept. */
+void box_phone_stop(struct box_phone *p);
 
 /* --- box_password.c: the backup password ----------------------------------------- */
 
@@ -167,6 +187,23 @@ void box_look_at_disk(struct box *b);
 /* Reads what the vault holds again, and first forgets what was noticed of
  * this phone. */
 void box_dismiss(struct box *b, const char *udid);
+
+/* --- box_eject.c: letting go of the disk ---------------------------------------- */
+
+/* What runs on it ends first; what arrived is kept. */
+void box_eject(struct box *b);
+void box_eject_turn(struct box *b, int64_t now_ms);
+/* After each look at the disk. */
+void box_eject_look(struct box *b);
+/* The role that mounts has told how it is now. */
+void box_eject_told(struct box *b);
+/* A box that begins, and let go of a disk before it ended. */
+void box_eject_begin(struct box *b);
+/* The same again, without unplugging it: while it is still mounted, or by the
+ * role that mounts. */
+void box_use_disk(struct box *b);
+/* Deletes all that is on the disk that can't be used as it is. */
+void box_prepare_disk(struct box *b);
 
 /* --- box_command.c: what is asked for on the page ------------------------------ */
 

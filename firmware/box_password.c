@@ -59,7 +59,7 @@ enum rc box_password_send(struct box_phone *p)
 
 void box_password_set(struct box *b, struct box_phone *p, enum password_did did)
 {
-	p->sets_password = false;
+	p->shown.sets_password = false;
 	if (did == PASSWORD_NOTHING)
 		return;
 	log_note("%s: %s", p->udid, password_did_words(did));

@@ -86,7 +86,8 @@ static struct phone_facts facts_of(
 {
 	struct policy_now now = box_now(b);
 	bool can = b->disk.state == DISK_FIT && p->attached &&
-		   config_may_backup(b->config, p->udid) && !b->stop;
+		   config_may_backup(b->config, p->udid) && !b->stop &&
+		   b->eject == BOX_EJECT_NO;
 
 	return (struct phone_facts){
 		.attached = p->attached,
@@ -194,7 +195,7 @@ static void start_session(struct box *b, struct box_phone *p)
 	p->replugged = false;
 	p->asked = false;
 	p->killed = NULL;
-	p->sets_password = p->password != NULL;
+	p->shown.sets_password = p->password != NULL;
 	meter_reset(&p->meter, &p->shown);
 	rc = child_start(&p->session, "session", NULL, b->ring_fd, false);
 	if (!rc)
@@ -266,7 +267,8 @@ static void show_state(struct box_phone *p)
 	};
 	enum status_state to = shown[p->state];
 
-	if (p->sets_password && (to == STATE_SEEN || to == STATE_PREPARING))
+	if (p->shown.sets_password &&
+	    (to == STATE_SEEN || to == STATE_PREPARING))
 		to = STATE_SETTING_PASSWORD;
 	if (p->state == PHONE_LEAVING && !p->attached)
 		to = STATE_UNPLUGGED;
@@ -389,6 +391,17 @@ static enum phone_event event_of(enum msg_phase phase)
 	return PHONE_EV_COUNT_;
 }
 
+void box_phone_stop(struct box_phone *p)
+{
+	struct msg m = { .type = MSG_CANCEL };
+
+	if (p->session.fd < 0)
+		return;
+	p->stopped = true;
+	if (msg_send(p->session.fd, &m))
+		log_warn("the session did not hear that it is to stop");
+}
+
 void box_phone_kept(struct box *b, const struct msg_kept *kept)
 {
 	struct box_phone *p = box_phone_get(b, kept->udid);
@@ -441,7 +454,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 		p->kept = m->u.kept;
 		return !strcmp(p->kept.udid, p->udid);
 	case MSG_PASSWORD_SET:
-		if (!p->sets_password)
+		if (!p->shown.sets_password)
 			return false;
 		box_password_set(
 		    b, p, (enum password_did)m->u.password_set.did);
@@ -455,6 +468,8 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_START:
 	case MSG_CANCEL:
 	case MSG_PASSWORD:
+	case MSG_DISK:
+	case MSG_DISK_DO:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:
@@ -570,7 +585,7 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		o.state = STATE_STOPPED;
 		o.event = PHONE_EV_END_FAILED;
 	}
-	if (p->sets_password)
+	if (p->shown.sets_password)
 		box_password_ended(p, &o);
 	p->stopped = false;
 	/* Pulled, whatever the session made of it. */
@@ -579,9 +594,9 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		o.event = PHONE_EV_END_GONE;
 	}
 	/* The next backup is as due as it was before. */
-	if (!p->sets_password)
+	if (!p->shown.sets_password)
 		learn(b, p, &o);
-	p->sets_password = false;
+	p->shown.sets_password = false;
 	if (p->kept.udid[0])
 		box_phone_kept(b, &p->kept);
 	meter_result(&p->shown, &p->result);

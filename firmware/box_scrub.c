@@ -24,7 +24,7 @@ static bool is_idle(const struct box *b)
 		if (phone_fsm_has_session(b->phones[i].state))
 			return false;
 	return b->disk.state == DISK_FIT && b->has_census && !b->stop &&
-	       b->census.child.pid == 0;
+	       b->eject == BOX_EJECT_NO && b->census.child.pid == 0;
 }
 
 void box_scrub_turn(struct box *b, int64_t now_ms)

@@ -28,15 +28,21 @@ static enum status_state box_state(const struct box *b)
 		return STATE_STARTING;
 	switch (b->disk.state) {
 	case DISK_FIT:
-		return is_weak(b) ? STATE_WEAK_POWER : STATE_READY;
+		if (is_weak(b))
+			return STATE_WEAK_POWER;
+		return b->notice[0] ? STATE_NOTICE : STATE_READY;
 	case DISK_MISSING:
 		return STATE_NO_DISK;
 	case DISK_READONLY:
 		return STATE_DISK_READONLY;
+	case DISK_EJECTED:
+		return STATE_DISK_EJECTED;
 	case DISK_UNFIT:
 		return STATE_DISK_UNFIT;
 	case DISK_FAILING:
 		return STATE_DISK_FAILING;
+	case DISK_STATE_COUNT_:
+		break;
 	}
 	return STATE_BOX_FAULT;
 }
@@ -106,11 +112,15 @@ static int64_t all_read_at(const struct box *b)
 
 static void fill_disk(const struct box *b, struct status_disk *out)
 {
-	out->present = b->disk.state != DISK_MISSING;
+	out->present = b->disk.state != DISK_MISSING &&
+		       !(b->disk.state == DISK_EJECTED && b->eject_gone);
 	snprintf(out->path, sizeof(out->path), "%s", b->config->vault);
 	snprintf(out->fs, sizeof(out->fs), "%s", b->disk.fs);
 	out->total_bytes = b->disk.total_bytes;
 	out->free_bytes = b->disk.free_bytes;
+	if (b->config->disks && b->disk.state == DISK_UNFIT)
+		snprintf(out->offer, sizeof(out->offer), "%s",
+		    b->found.model[0] ? b->found.model : b->found.name);
 	out->read_at = all_read_at(b);
 }
 
@@ -124,7 +134,9 @@ static void fill(struct box *b)
 	snprintf(st->version, sizeof(st->version), "%s", NIGHTSTAND_VERSION);
 	st->box_state = box_state(b);
 	snprintf(st->detail, sizeof(st->detail), "%s",
-	    b->fault[0] ? b->fault : b->disk.why);
+	    b->fault[0]                     ? b->fault
+	    : st->box_state == STATE_NOTICE ? b->notice
+					    : b->disk.why);
 	fill_disk(b, &st->disk);
 	fill_health(b, &st->health);
 	if (b->cert.cert_len)

@@ -50,11 +50,35 @@ static void on_device(void *ctx, const struct usbmux_event *ev)
 		log_warn("a device was not told of: %s", strerror(errno));
 }
 
-static bool is_wanted(const struct by_hand *b, const struct usbmux_event *ev)
+static bool is_wanted(const struct by_hand *b, const char *udid)
 {
-	if (!ev->attached || !config_may_backup(&b->cli->config, ev->udid))
+	if (!config_may_backup(&b->cli->config, udid))
 		return false;
-	return !b->cli->udid[0] || !strcmp(b->cli->udid, ev->udid);
+	return !b->cli->udid[0] || !strcmp(b->cli->udid, udid);
+}
+
+/* What the driver or usbmuxd's follower has told. */
+static bool read_device(struct by_hand *b, int fd)
+{
+	static struct msg m;
+	struct usbmux_event ev;
+
+	if (!b->mux.own) {
+		if (read(fd, &ev, sizeof(ev)) != (ssize_t)sizeof(ev) ||
+		    !ev.attached)
+			return false;
+		m.type = MSG_ATTACHED;
+		snprintf(
+		    m.u.device.udid, sizeof(m.u.device.udid), "%s", ev.udid);
+	} else if (msg_recv(fd, &m)) {
+		log_error("the driver for phones has ended");
+		b->driver_ended = true;
+		return false;
+	}
+	if (m.type != MSG_ATTACHED || !is_wanted(b, m.u.device.udid))
+		return false;
+	snprintf(b->phone->udid, sizeof(b->phone->udid), "%s", m.u.device.udid);
+	return true;
 }
 
 /* Waits at most ms for a wanted phone; false: not yet. */
@@ -62,7 +86,6 @@ static bool wait_device(struct by_hand *b, int fd, int ms)
 {
 	struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
 		{ .fd = b->signals, .events = POLLIN } };
-	struct usbmux_event ev;
 
 	if (poll(fds, 2, ms) <= 0)
 		return false;
@@ -70,11 +93,7 @@ static bool wait_device(struct by_hand *b, int fd, int ms)
 		b->interrupted = true;
 		return false;
 	}
-	if (read(fd, &ev, sizeof(ev)) != (ssize_t)sizeof(ev) ||
-	    !is_wanted(b, &ev))
-		return false;
-	snprintf(b->phone->udid, sizeof(b->phone->udid), "%s", ev.udid);
-	return true;
+	return read_device(b, fd);
 }
 
 static void say_waiting(struct by_hand *b, bool has_mux)
@@ -95,18 +114,20 @@ static bool find(struct by_hand *b)
 			    ? INT64_MAX
 			    : mono_ms() + b->cli->wait_s * 1000LL;
 	struct usbmux *mux = NULL;
+	bool own = b->mux.own;
 	bool found = false;
 	bool said = false;
 	int pipes[2];
 
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return false;
-	for (int ms = 300; !found && !b->interrupted; ms = 1000) {
-		if (!mux && usbmux_open(on_device, &pipes[1], &mux))
+	for (int ms = 300; !found && !b->interrupted && !b->driver_ended;
+	     ms = 1000) {
+		if (!own && !mux && usbmux_open(on_device, &pipes[1], &mux))
 			mux = NULL;
-		found = wait_device(b, pipes[0], ms);
-		if (!found && !said && !b->interrupted)
-			say_waiting(b, mux != NULL);
+		found = wait_device(b, own ? b->driver.fd : pipes[0], ms);
+		if (!found && !said && !b->interrupted && !b->driver_ended)
+			say_waiting(b, own || mux != NULL);
 		said = true;
 		if (mono_ms() >= until)
 			break;
@@ -119,13 +140,25 @@ static bool find(struct by_hand *b)
 
 int by_hand_find_phone(struct by_hand *b)
 {
-	bool found = find(b);
+	bool found;
 
+	if (muxplan_make(&b->cli->config, &b->mux))
+		return EXIT_CONFIG;
+	if (b->mux.own &&
+	    child_start(&b->driver, "usbmux", b->mux.args, -1, true))
+		return EXIT_FAULT;
+	found = find(b);
 	b->began_ms = mono_ms();
 	if (found)
 		return 0;
 	if (b->interrupted)
 		return EXIT_INTERRUPTED;
+	if (b->driver_ended) {
+		fprintf(stderr,
+		    "nightstand: iPhones on USB can't be spoken to (above is "
+		    "why): say sudo, or install usbmuxd.\n");
+		return EXIT_FAULT;
+	}
 	fprintf(stderr,
 	    "nightstand: No iPhone came. Plug one in, and unlock it.\n");
 	return EXIT_NO_PHONE;
@@ -173,7 +206,7 @@ static void on_phase(struct by_hand *b, enum msg_phase phase)
 	b->phone->state = meter_state(phase);
 	if (b->phone->state == STATE_SEEN)
 		return;
-	if (b->sets_password && b->phone->state == STATE_PREPARING)
+	if (b->phone->sets_password && b->phone->state == STATE_PREPARING)
 		b->phone->state = STATE_SETTING_PASSWORD;
 	by_hand_show(b);
 }
@@ -226,6 +259,8 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_REPORT:
 	case MSG_TLS:
 	case MSG_SETTINGS:
+	case MSG_DISK:
+	case MSG_DISK_DO:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;
@@ -314,9 +349,19 @@ int by_hand_begin(struct by_hand *b, const struct cli *cli)
 	b->phone->battery_pct = -1;
 	b->phone->will_encrypt = -1;
 	b->child = CHILD_NONE;
+	b->driver = CHILD_NONE;
+	b->signals = -1;
 	terminal_init(&b->term, stdout);
 	meter_reset(&b->meter, b->phone);
 	/* What is told live needs no log beside it. */
 	log_set_level(cli->has_log ? cli->config.log : LOG_LEVEL_ERROR);
 	return take_signals(b) ? 0 : EXIT_FAULT;
+}
+
+void by_hand_end(struct by_hand *b)
+{
+	child_close(&b->driver);
+	muxplan_close(&b->mux);
+	if (b->signals >= 0)
+		close(b->signals);
 }

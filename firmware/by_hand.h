@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "meter.h"
 #include "msg.h"
+#include "muxplan.h"
 #include "outcome.h"
 #include "terminal.h"
 
@@ -19,8 +20,10 @@ struct by_hand {
 	struct meter meter;
 	struct terminal term;
 	struct child child;
+	struct muxplan mux;
+	struct child driver; /* of our own, if it is that */
+	bool driver_ended;
 	int signals; /* signalfd */
-	bool sets_password;
 	bool has_phone; /* the phone has told about itself */
 	enum password_did did;
 	struct msg_result result;
@@ -31,6 +34,9 @@ struct by_hand {
 
 /* 0, or an exit status. */
 int by_hand_begin(struct by_hand *b, const struct cli *cli);
+
+/* Ends what was begun; to be called last, whatever failed. */
+void by_hand_end(struct by_hand *b);
 
 /* Waits as --wait says; then b->phone has a UDID. 0, or an exit status after a
  * complaint. */

@@ -62,6 +62,9 @@ static int check_disk(struct by_hand *b)
 		return fail(b, STATE_DISK_READONLY, d.why, EXIT_DISK_UNFIT);
 	case DISK_UNFIT:
 		return fail(b, STATE_DISK_UNFIT, d.why, EXIT_DISK_UNFIT);
+	case DISK_EJECTED: /* a box's own state */
+	case DISK_STATE_COUNT_:
+		break;
 	case DISK_FAILING:
 		return fail(b, STATE_DISK_FAILING, d.why, EXIT_DISK);
 	}
@@ -113,24 +116,30 @@ static int conclude(struct by_hand *b)
 	return (int)o.exit;
 }
 
+static int back_up(struct by_hand *b)
+{
+	struct msg_start start;
+	int code = check_disk(b);
+
+	if (!code)
+		code = by_hand_find_phone(b);
+	if (code)
+		return code;
+	by_hand_start(b, &start);
+	code = by_hand_run(b, &start);
+	if (code)
+		return code;
+	by_hand_follow(b);
+	return conclude(b);
+}
+
 int cmd_backup(const struct cli *cli)
 {
 	static struct by_hand b;
-	struct msg_start start;
 	int code = by_hand_begin(&b, cli);
 
 	if (!code)
-		code = check_disk(&b);
-	if (!code)
-		code = by_hand_find_phone(&b);
-	if (code)
-		return code;
-	by_hand_start(&b, &start);
-	code = by_hand_run(&b, &start);
-	if (code)
-		return code;
-	by_hand_follow(&b);
-	code = conclude(&b);
-	close(b.signals);
+		code = back_up(&b);
+	by_hand_end(&b);
 	return code;
 }

@@ -180,32 +180,40 @@ static int conclude(struct by_hand *b)
 	return b->interrupted ? EXIT_INTERRUPTED : (int)o.exit;
 }
 
+static int set_password(struct by_hand *b)
+{
+	static struct msg m;
+	struct msg_start start;
+	int code = by_hand_find_phone(b);
+
+	if (code)
+		return code;
+	by_hand_start(b, &start);
+	start.job = MSG_JOB_PASSWORD;
+	b->phone->sets_password = true;
+	code = by_hand_run(b, &start);
+	while (!code && b->child.fd >= 0 && !b->has_phone && !b->has_result)
+		by_hand_turn(b, &m);
+	terminal_clear(&b->term);
+	if (!code && b->has_phone && !b->phone->encrypted && b->cli->off)
+		code = -1; /* nothing to ask for */
+	if (!code && b->has_phone && !b->has_result && !b->interrupted)
+		code = give_words(b);
+	if (code) {
+		child_close(&b->child);
+		return code < 0 ? tell_done(b) : code;
+	}
+	by_hand_follow(b);
+	return conclude(b);
+}
+
 int cmd_password(const struct cli *cli)
 {
 	static struct by_hand b;
-	static struct msg m;
-	struct msg_start start;
 	int code = by_hand_begin(&b, cli);
 
 	if (!code)
-		code = by_hand_find_phone(&b);
-	if (code)
-		return code;
-	by_hand_start(&b, &start);
-	start.job = MSG_JOB_PASSWORD;
-	b.sets_password = true;
-	code = by_hand_run(&b, &start);
-	while (!code && b.child.fd >= 0 && !b.has_phone && !b.has_result)
-		by_hand_turn(&b, &m);
-	terminal_clear(&b.term);
-	if (!code && b.has_phone && !b.phone->encrypted && cli->off)
-		code = -1; /* nothing to ask for */
-	if (!code && b.has_phone && !b.has_result && !b.interrupted)
-		code = give_words(&b);
-	if (code) {
-		child_close(&b.child);
-		return code < 0 ? tell_done(&b) : code;
-	}
-	by_hand_follow(&b);
-	return conclude(&b);
+		code = set_password(&b);
+	by_hand_end(&b);
+	return code;
 }

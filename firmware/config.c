@@ -10,6 +10,7 @@
 #include "board.h"
 #include "hook.h"
 #include "relpath.h"
+#include "zone.h"
 
 enum key_type {
 	KEY_TEXT,
@@ -17,6 +18,7 @@ enum key_type {
 	KEY_INT,
 	KEY_SIZE, /* bytes, with K, M, G behind it: powers of 1024 */
 	KEY_TIME, /* HH:MM */
+	KEY_ZONE, /* name of a time zone */
 	KEY_CHOICE, /* one of `choices`; its place is the value */
 	KEY_URL, /* of a webhook, or empty */
 	KEY_UDIDS /* may be given several times */
@@ -42,6 +44,7 @@ static const char *const log_names[] = { "error", "warn", "note", "info",
 static const char *const nic_names[] = { "slirp", "packet", "tap", NULL };
 static const char *const open_names[] = { "auto", "all", "glance", "nothing",
 	NULL };
+static const char *const usb_names[] = { "auto", "own", "usbmuxd", NULL };
 static const char *const led_names[] = { "none", "sysfs", "terminal", NULL };
 
 #define K (int64_t)1024
@@ -64,9 +67,30 @@ static const struct key keys[] = {
 	"no battery" },
 { "box", "sys", TEXT(sys), "/sys", 1, 0, NULL,
 	"where the kernel tells temperature and power supply" },
+{ "box", "zone", KEY_ZONE, AT(zone), sizeof(((struct config *)0)->zone), "",
+	0, 0, NULL,
+	"time zone of the quiet hours and of what is told, as Europe/Berlin; "
+	"empty: the system's" },
+{ "box", "notices", TEXT(notices), "", 0, 0, NULL,
+	"file of what the system wants told when the box begins, a line each; "
+	"empty: none" },
+{ "box", "disks", KEY_FLAG, AT(disks), 0, "no", 0, 0, NULL,
+	"find a disk, check and mount it where vault says (the image; root)" },
+{ "box", "boot_disk", TEXT(boot_disk), "", 0, 0, NULL,
+	"… but never this one, as mmcblk0" },
 { "box", "reserve", KEY_SIZE, AT(reserve_bytes), 0, "64M", 0,
 	K * K * K * K, NULL,
 	"room that a backup leaves free on the disk, at most 1/50 of it" },
+{ "usb", "driver", KEY_CHOICE, AT(usb_driver), 0, "auto", 0, 0, usb_names,
+	"who speaks to phones: own, this program; usbmuxd, a daemon at its "
+	"socket; auto: usbmuxd where it is installed or "
+	"USBMUXD_SOCKET_ADDRESS is set, else own" },
+{ "usb", "records", TEXT(usb_records), "", 0, 0, NULL,
+	"own: folder of the pair records; empty: lockdown in the state folder, "
+	"without one /var/lib/lockdown" },
+{ "usb", "cable", TEXT(usb_cable), "", 0, 0, NULL,
+	"own: a unix socket at which simulated phones are plugged in; empty: "
+	"none" },
 { "scrub", "on", KEY_FLAG, AT(scrub), 0, "yes", 0, 0, NULL,
 	"read a part of the backups again each night and compare" },
 { "scrub", "minutes", KEY_INT, AT(scrub_minutes), 0, "20", 0, 1440, NULL,
@@ -105,7 +129,8 @@ static const struct key keys[] = {
 	"of its own; tap: a TAP device likewise; slirp: the page is on an "
 	"address of this computer" },
 { "web", "interface", TEXT(interface), "", 0, 0, NULL,
-	"packet, tap: name of the interface" },
+	"packet, tap: name of the interface; packet: auto is the first "
+	"Ethernet port, waited for" },
 { "web", "address", TEXT(address), "dhcp", 1, 0, NULL,
 	"packet, tap: dhcp, or an address as 192.168.1.9/24" },
 { "web", "gateway", TEXT(gateway), "", 0, 0, NULL,
@@ -321,11 +346,17 @@ static const char *set_udid(struct config *c, const char *value)
 static const char *set_value(
     struct config *c, const struct key *k, const char *value)
 {
+	char rule[80];
+
 	switch (k->type) {
 	case KEY_TEXT:
 		return set_text(c, k, value);
 	case KEY_URL:
 		return set_url(c, k, value);
+	case KEY_ZONE:
+		return value[0] && !zone_rule(value, rule, sizeof(rule))
+			   ? "no time zone of that name is known"
+			   : set_text(c, k, value);
 	case KEY_FLAG:
 		return set_flag(c, k, value);
 	case KEY_INT:
@@ -417,8 +448,28 @@ struct parse {
 	int line;
 	int last_error; /* line of the last complaint */
 	bool bad;
+	bool by_owner; /* some keys are not theirs to set */
+	const char *const *only; /* what may be in it; NULL: each key */
+	size_t n_only;
+	bool *took; /* of these */
 	bool seen[N_KEYS];
 };
+
+/* What the image settles by itself on the machine that it finds. */
+static bool is_of_machine(const struct key *k)
+{
+	static const char *const names[] = { "box.vault", "box.state",
+		"box.watchdog", "box.sys", "box.notices", "box.disks",
+		"box.boot_disk", "web.network", "web.interface", "web.listen",
+		"web.port", "led.backend", "led.dir", NULL };
+	char full[64];
+
+	snprintf(full, sizeof(full), "%s.%s", k->section, k->name);
+	for (unsigned i = 0; names[i]; i++)
+		if (!strcmp(names[i], full))
+			return true;
+	return false;
+}
 
 static void complain(struct parse *p, const char *key, const char *why)
 {
@@ -454,6 +505,16 @@ static char *read_line(char *buf, int cap, void *stream)
 	return buf;
 }
 
+/* The place of a key in `only`, else n_only. */
+static size_t place_of(const struct parse *p, const char *full)
+{
+	size_t i = 0;
+
+	while (i < p->n_only && strcmp(p->only[i], full) != 0)
+		i++;
+	return i;
+}
+
 static int on_pair(
     void *user, const char *section, const char *name, const char *value)
 {
@@ -461,11 +522,21 @@ static int on_pair(
 	const struct key *k = find_key(section, name);
 	char full[128];
 	const char *why;
+	size_t place;
 
 	snprintf(
 	    full, sizeof(full), "%s%s%s", section, section[0] ? "." : "", name);
 	if (!k) {
 		complain(p, full, "no such key");
+		return 1;
+	}
+	if (p->by_owner && is_of_machine(k)) {
+		complain(p, full, "the box finds this out by itself");
+		return 1;
+	}
+	place = place_of(p, full);
+	if (p->only && place == p->n_only) {
+		complain(p, full, "has no place in this file");
 		return 1;
 	}
 	if (k->type == KEY_UDIDS && !p->seen[k - keys])
@@ -478,38 +549,69 @@ static int on_pair(
 	why = set_value(p->c, k, value);
 	if (why)
 		complain(p, full, why);
+	else if (p->only)
+		p->took[place] = true;
 	return 1;
+}
+
+static enum rc read_all(struct parse *p)
+{
+	int bad_line = ini_parse_stream(read_line, p, on_pair, p);
+
+	if (bad_line > 0 && bad_line != p->last_error) {
+		p->line = bad_line;
+		complain(p, NULL, "neither [section] nor key = value");
+	} else if (bad_line < 0) {
+		complain(p, NULL, "could not be read");
+	}
+	if (ferror(p->in))
+		return RC_IO;
+	return p->bad ? RC_CONFIG : RC_OK;
 }
 
 enum rc config_read_stream(
     struct config *c, FILE *in, const char *name, FILE *err)
 {
-	struct parse p = { .c = c, .in = in, .err = err, .name = name };
-	int bad_line = ini_parse_stream(read_line, &p, on_pair, &p);
+	return read_all(
+	    &(struct parse){ .c = c, .in = in, .err = err, .name = name });
+}
 
-	if (bad_line > 0 && bad_line != p.last_error) {
-		p.line = bad_line;
-		complain(&p, NULL, "neither [section] nor key = value");
-	} else if (bad_line < 0) {
-		complain(&p, NULL, "could not be read");
+enum rc config_read_settings(
+    struct config *c, FILE *in, const char *name, FILE *err)
+{
+	return read_all(&(struct parse){
+	    .c = c, .in = in, .err = err, .name = name, .by_owner = true });
+}
+
+static enum rc read_path(struct parse *p)
+{
+	enum rc rc;
+
+	p->in = fopen(p->name, "re");
+	if (!p->in) {
+		fprintf(
+		    p->err, "nightstand: %s: %s\n", p->name, strerror(errno));
+		return errno == ENOENT ? RC_NOTFOUND : RC_IO;
 	}
-	if (ferror(in))
-		return RC_IO;
-	return p.bad ? RC_CONFIG : RC_OK;
+	rc = read_all(p);
+	fclose(p->in);
+	return rc;
 }
 
 enum rc config_read(struct config *c, const char *path, FILE *err)
 {
-	FILE *in = fopen(path, "re");
-	enum rc rc;
+	return read_path(&(struct parse){ .c = c, .err = err, .name = path });
+}
 
-	if (!in) {
-		fprintf(err, "nightstand: %s: %s\n", path, strerror(errno));
-		return errno == ENOENT ? RC_NOTFOUND : RC_IO;
-	}
-	rc = config_read_stream(c, in, path, err);
-	fclose(in);
-	return rc;
+enum rc config_read_only(struct config *c, const char *path,
+    const char *const *only, size_t n, bool *took, FILE *err)
+{
+	return read_path(&(struct parse){ .c = c,
+	    .err = err,
+	    .name = path,
+	    .only = only,
+	    .n_only = n,
+	    .took = took });
 }
 
 static void print_size(uint64_t n, FILE *out)
@@ -531,6 +633,7 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 
 	switch (k->type) {
 	case KEY_TEXT:
+	case KEY_ZONE:
 	case KEY_URL:
 		fprintf(out, "%s", (const char *)field);
 		break;
@@ -620,6 +723,7 @@ static void print_range(const struct key *k, FILE *out)
 		fprintf(out, "http://…");
 		break;
 	case KEY_TEXT:
+	case KEY_ZONE:
 		fprintf(out, "text");
 		break;
 	}

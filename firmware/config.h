@@ -13,6 +13,7 @@
 #include "led.h"
 #include "log.h"
 #include "rc.h"
+#include "settings.h"
 #include "vault_keep.h"
 
 #define CONFIG_TEXT 160 /* bytes of a value; inih's lines end at 200 */
@@ -23,6 +24,12 @@ enum config_nic {
 	CONFIG_NIC_TAP
 };
 
+enum config_usb {
+	CONFIG_USB_AUTO, /* see muxplan.h */
+	CONFIG_USB_OWN,
+	CONFIG_USB_USBMUXD
+};
+
 enum config_open { /* as enum auth_open */
 	CONFIG_OPEN_AUTO, /* all on 127.0.0.1, else the glance */
 	CONFIG_OPEN_ALL,
@@ -31,6 +38,7 @@ enum config_open { /* as enum auth_open */
 };
 
 struct config {
+	bool on_page[SETTINGS_MAX]; /* settings[i] was set there */
 	char box_name[64];
 	char state[CONFIG_TEXT]; /* "" none: nothing outlives a restart */
 	enum log_level log;
@@ -41,9 +49,17 @@ struct config {
 	char hook_secret[64]; /* "" nothing is signed */
 	char clock_file[CONFIG_TEXT]; /* "" the machine's clock */
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
+	char zone[64]; /* "" the system's own */
+	char notices[CONFIG_TEXT]; /* file of lines to be told; "" none */
+	bool disks; /* find and mount them at `vault` */
+	char boot_disk[32]; /* … but never this one; "" none */
 
 	char vault[CONFIG_TEXT]; /* "" none: no disk */
 	uint64_t reserve_bytes;
+
+	enum config_usb usb_driver;
+	char usb_records[CONFIG_TEXT]; /* "" by the state folder */
+	char usb_cable[96]; /* "" none */
 
 	bool scrub; /* the box does it by itself */
 	int scrub_minutes, scrub_gib; /* of one night; 0: no limit */
@@ -94,6 +110,20 @@ MUST_CHECK enum rc config_read(struct config *c, const char *path, FILE *err);
 /* The same from an open stream; `name` stands for the file's name. */
 MUST_CHECK enum rc config_read_stream(
     struct config *c, FILE *in, const char *name, FILE *err);
+
+/*
+ * The same for what an owner writes: a key that the machine settles itself is
+ * a mistake, too. What is no mistake counts.
+ */
+MUST_CHECK enum rc config_read_settings(
+    struct config *c, FILE *in, const char *name, FILE *err);
+
+/*
+ * The same for a file that may hold the keys `only`, `n` of them, and no
+ * others. took[i]: only[i] was in it, and its value is good.
+ */
+MUST_CHECK enum rc config_read_only(struct config *c, const char *path,
+    const char *const *only, size_t n, bool *took, FILE *err);
 
 /* Sets one value, from the command line: key is "section.name". */
 MUST_CHECK enum rc config_set(

@@ -10,6 +10,7 @@
 #define JAIL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct jail {
 	bool user; /* another user, without capabilities */
@@ -17,8 +18,26 @@ struct jail {
 	bool calls; /* only the calls of a network loop */
 };
 
+/* A folder that stays open to it, with all that is or comes below. */
+struct jail_path {
+	const char *path;
+	bool may_write; /* else it is only read */
+	bool may_make; /* files come and go there */
+};
+
+struct jail_opts {
+	const char *user;
+	const struct jail_path *paths; /* what of the files is left */
+	size_t n_paths;
+	/* A loop over devices: opens what `paths` has, whoever it belongs to
+	 * (of root's rights this one is kept), has epoll, and threads, but no
+	 * processes. */
+	bool has_devices;
+};
+
 /* `user`: whom a process of root becomes; when there is none of that name,
  * "nobody". What holds afterwards is told in *out. */
 void jail_enter(const char *user, struct jail *out);
+void jail_enter_with(const struct jail_opts *opts, struct jail *out);
 
 #endif

@@ -4,8 +4,10 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "init.h"
 #include "log.h"
 #include "log_ring.h"
 #include "outcome.h"
@@ -26,8 +28,8 @@ static const struct cli_command commands[] = {
 	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_NO_WEB | CLI_PORT | CLI_LOG |
 	CLI_LED | CLI_PRINT_CONFIG,
 	"be the box: wait for phones, back them up, show the light and the page",
-	"Phones come over the usbmuxd socket; USBMUXD_SOCKET_ADDRESS names "
-	"another one.\nEnds on SIGTERM or Ctrl-C; a running backup goes on "
+	"Speaks to phones on USB itself (root), or through usbmuxd where that "
+	"is installed;\nUSBMUXD_SOCKET_ADDRESS names another socket. Ends on SIGTERM or Ctrl-C; a running backup goes on "
 	"next time." },
 { "backup", cmd_backup,
 	CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_UDID | CLI_FULL | CLI_WAIT |
@@ -192,9 +194,11 @@ static int run_role(int argc, char **argv)
 	if (!strcmp(name, "watch"))
 		return role_watch(ROLE_FD);
 	if (!strcmp(name, "usbmux"))
-		return role_usbmux(ROLE_FD);
+		return role_usbmux(ROLE_FD, argc - 3, argv + 3);
 	if (!strcmp(name, "scrub"))
 		return role_scrub(ROLE_FD);
+	if (!strcmp(name, "disk"))
+		return role_disk(ROLE_FD, argc - 3, argv + 3);
 	if (!strcmp(name, "web"))
 		return role_web(ROLE_FD, argc - 3, argv + 3);
 	return EXIT_USAGE;
@@ -227,6 +231,8 @@ int main(int argc, char **argv)
 {
 	const struct cli_command *cmd;
 
+	if (argc > 0 && !strcmp(argv[0], "/init") && getpid() == 1)
+		return init_main();
 	if (argc > 1 && !strcmp(argv[1], ROLE_ARG))
 		return run_role(argc, argv);
 	if (argc < 2) {

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "log.h"
 #include "relpath.h"
 #include "session.h"
@@ -28,6 +29,8 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_PASSWORD_SET] = sizeof(struct msg_password_set),
 	[MSG_ATTACHED] = sizeof(struct msg_device),
 	[MSG_DETACHED] = sizeof(struct msg_device),
+	[MSG_DISK] = sizeof(struct msg_disk),
+	[MSG_DISK_DO] = sizeof(struct msg_disk_do),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
 	[MSG_REQUESTED] = sizeof(struct msg_requested),
@@ -76,10 +79,11 @@ static bool phone_is_sound(const struct status_phone *p)
 	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
 	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
 	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
-	       p->will_encrypt >= -1 && p->will_encrypt <= 1 &&
-	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
-	       is_flag(&p->wants_full) && names_are_sound(p->damaged) &&
-	       p->n_sizes <= LIMIT_SIZES && (unsigned)p->state < STATE_COUNT_;
+	       is_flag(&p->sets_password) && p->will_encrypt >= -1 &&
+	       p->will_encrypt <= 1 && is_flag(&p->attached) &&
+	       is_flag(&p->encrypted) && is_flag(&p->wants_full) &&
+	       names_are_sound(p->damaged) && p->n_sizes <= LIMIT_SIZES &&
+	       (unsigned)p->state < STATE_COUNT_;
 }
 
 static bool status_is_sound(const struct status *st)
@@ -88,7 +92,8 @@ static bool status_is_sound(const struct status *st)
 		return false;
 	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
 	    !ENDS(st->certificate) || !ENDS(st->disk.path) ||
-	    !ENDS(st->disk.fs) || !is_flag(&st->disk.present) ||
+	    !ENDS(st->disk.offer) || !ENDS(st->disk.fs) ||
+	    !is_flag(&st->disk.present) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
@@ -189,7 +194,22 @@ static bool command_is_sound(const struct msg_command *c)
 		return false;
 	if (c->kind == WEB_PASSWORD && !password_change_is_fit(&c->password))
 		return false;
-	return c->kind == WEB_SET_PIN || c->kind == WEB_REPORT || UDID(c->udid);
+	switch ((enum web_command_kind)c->kind) {
+	case WEB_BACKUP:
+	case WEB_STOP:
+	case WEB_DISMISS:
+	case WEB_PASSWORD:
+		return UDID(c->udid);
+	case WEB_SET_PIN:
+	case WEB_REPORT:
+	case WEB_EJECT:
+	case WEB_USE_DISK:
+	case WEB_PREPARE:
+		return true;
+	case WEB_COMMAND_COUNT_:
+		break;
+	}
+	return false;
 }
 
 bool msg_is_sound(const struct msg *m)
@@ -207,6 +227,13 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 		return UDID(m->u.device.udid);
+	case MSG_DISK:
+		return m->u.disk.state < DISK_STATE_COUNT_ &&
+		       ENDS(m->u.disk.fs) && ENDS(m->u.disk.model) &&
+		       ENDS(m->u.disk.why) && ENDS(m->u.disk.name);
+	case MSG_DISK_DO:
+		return m->u.disk_do.what < MSG_DISK_WHAT_COUNT_ &&
+		       ENDS(m->u.disk_do.name);
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&

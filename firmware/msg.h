@@ -30,6 +30,10 @@ enum msg_type {
 	/* usbmux -> box */
 	MSG_ATTACHED,
 	MSG_DETACHED,
+	/* disk -> box */
+	MSG_DISK,
+	/* box -> disk */
+	MSG_DISK_DO,
 	/* session -> box */
 	MSG_PHONE,
 	MSG_PHASE,
@@ -90,6 +94,26 @@ struct msg_start {
 
 struct msg_device { /* ATTACHED, DETACHED */
 	char udid[48];
+};
+
+struct msg_disk {
+	uint8_t state; /* enum disk_state */
+	char fs[16];
+	char model[48];
+	char why[200]; /* as in struct disk */
+	char name[32]; /* UNFIT: the one that could be prepared; "" none */
+};
+
+enum msg_disk_what {
+	MSG_DISK_EJECT,
+	MSG_DISK_USE, /* again, what was ejected */
+	MSG_DISK_PREPARE, /* deletes all that is on `name` */
+	MSG_DISK_WHAT_COUNT_
+};
+
+struct msg_disk_do {
+	uint8_t what; /* enum msg_disk_what */
+	char name[32];
 };
 
 struct msg_phone {
@@ -246,6 +270,8 @@ struct msg {
 	union {
 		struct msg_start start;
 		struct msg_device device;
+		struct msg_disk disk;
+		struct msg_disk_do disk_do;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;

@@ -76,6 +76,15 @@ enum rc pin_store(const char *state_dir, const char *pin)
 	return rc;
 }
 
+void pin_forget(const char *state_dir)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/" PIN_FILE, state_dir);
+	if (unlink(path) != 0 && errno != ENOENT)
+		log_warn("the PIN stays: %s", strerror(errno));
+}
+
 static enum rc make(char pin[PIN_MAX])
 {
 	for (int i = 0; i < DIGITS;) {

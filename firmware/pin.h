@@ -26,6 +26,9 @@ MUST_CHECK enum rc pin_load(const char *state_dir, char pin[PIN_MAX]);
 /* Read only. RC_NOTFOUND, RC_CORRUPT: no PIN in it. */
 MUST_CHECK enum rc pin_read(const char *state_dir, char pin[PIN_MAX]);
 
+/* The next pin_load() makes a new one. */
+void pin_forget(const char *state_dir);
+
 /* Whole or not at all, also when the power goes. */
 MUST_CHECK enum rc pin_store(const char *state_dir, const char *pin);
 

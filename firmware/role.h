@@ -17,10 +17,13 @@
 int role_session(int fd);
 /* Tells a phone's time, and when it is unlocked. */
 int role_watch(int fd);
-/* Follows who is on the cable. */
-int role_usbmux(int fd);
+/* Drives the phones on the cable, or follows who does; args: muxplan.h. */
+int role_usbmux(int fd, int argc, char **argv);
 /* Reads a part of the backups again. */
 int role_scrub(int fd);
+/* Finds and mounts the disk: argv[0] is where, argv[1] the disk that the box
+ * has started from. */
+int role_disk(int fd, int argc, char **argv);
 /* Serves the page: argv[0] is the network port's kind, then address, port. */
 int role_web(int fd, int argc, char **argv);
 

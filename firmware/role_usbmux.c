@@ -1,14 +1,19 @@
 /*
- * Role `usbmux`: reports the phones on the cable. In this version it follows
- * a usbmuxd that runs elsewhere.
+ * Role `usbmux`: reports the phones on the cable. Either it is the driver
+ * itself, with a usbmuxd socket for the sessions, or it follows a usbmuxd that
+ * runs elsewhere; muxplan.h tells which.
  */
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "jail.h"
 #include "log.h"
 #include "msg.h"
 #include "role.h"
 #include "usbmux.h"
+#include "usbmux_own.h"
 
 #define LOG_MODULE "usbmux"
 
@@ -23,7 +28,7 @@ static void on_event(void *ctx, const struct usbmux_event *ev)
 
 	snprintf(m.u.device.udid, sizeof(m.u.device.udid), "%s", ev->udid);
 	rc = msg_send(*fd, &m);
-	if (rc)
+	if (rc && rc != RC_GONE)
 		log_warn("the box was not told: %s", rc_words(rc));
 }
 
@@ -35,7 +40,7 @@ static bool rest(int fd, int ms)
 	return poll(&pfd, 1, ms) == 0;
 }
 
-int role_usbmux(int fd)
+static int follow(int fd)
 {
 	struct usbmux *m = NULL;
 	bool said = false;
@@ -56,4 +61,55 @@ int role_usbmux(int fd)
 	log_note("no longer following the usbmuxd socket");
 	usbmux_close(m);
 	return 0;
+}
+
+/* What a phone says is parsed here: of the machine's files only its USB and the
+ * pair records are left. */
+static void lock_in(const struct usbmux_own_opts *opts)
+{
+	const struct jail_path paths[] = {
+		{ .path = opts->records, .may_write = true, .may_make = true },
+		{ .path = opts->dev, .may_write = true },
+		{ .path = opts->sys },
+	};
+	const struct jail_opts jail = { .user = "nightstand-usb",
+		.paths = paths,
+		.n_paths = 3,
+		.has_devices = true };
+	struct jail got;
+
+	jail_enter_with(&jail, &got);
+}
+
+/* own SOCKET RECORDS CABLE SYS LEVEL */
+static int drive(int fd, char **argv)
+{
+	struct usbmux_own_opts opts = {
+		.socket = argv[1],
+		.records = argv[2],
+		.cable = argv[3],
+		.sys = argv[4],
+		.dev = "/dev/bus/usb",
+	};
+	struct usbmux_own *o = NULL;
+	enum rc rc;
+
+	log_set_level((enum log_level)atoi(argv[5]));
+	rc = usbmux_own_open(&opts, on_event, &fd, &o);
+	if (rc) {
+		log_error("no driver for phones: %s", rc_words(rc));
+		return 1;
+	}
+	lock_in(&opts);
+	while (!rc)
+		rc = usbmux_own_turn(o, fd);
+	usbmux_own_close(o);
+	return rc != RC_GONE;
+}
+
+int role_usbmux(int fd, int argc, char **argv)
+{
+	if (argc == 6 && !strcmp(argv[0], "own"))
+		return drive(fd, argv);
+	return follow(fd);
 }

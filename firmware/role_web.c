@@ -2,6 +2,7 @@
  * Role `web`: serves the last status that the box sent. It has no disk, no
  * phone, and its end stops no backup.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,15 +152,31 @@ static enum rc pass_commands_on(int fd, struct web *w)
 	return rc;
 }
 
+/* A port on USB shows itself some seconds after the start. False: the parent
+ * is gone. */
+static bool rest(int fd, bool *said)
+{
+	struct pollfd p = { .fd = fd };
+
+	if (!*said)
+		log_note("waiting for an Ethernet port");
+	*said = true;
+	return poll(&p, 1, 1000) == 0;
+}
+
 int role_web(int fd, int argc, char **argv)
 {
 	struct web *w = NULL;
 	struct msg up = { .type = MSG_SERVING };
 	struct jail jail;
 	bool ready = false;
+	bool said = false;
 	int port = 0;
-	enum rc rc = open_web(argc, argv, &port, &w);
+	enum rc rc;
 
+	do
+		rc = open_web(argc, argv, &port, &w);
+	while (rc == RC_NOTFOUND && rest(fd, &said));
 	if (rc) {
 		log_error("no page port=%d: %s", port, rc_words(rc));
 		return 1;

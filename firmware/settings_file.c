@@ -41,6 +41,7 @@ enum rc settings_apply(
     struct config *c, const struct settings_values *v, char *why, size_t cap)
 {
 	struct config next = *c;
+	struct settings_values before, after;
 
 	why[0] = '\0';
 	for (unsigned i = 0; i < n_settings; i++) {
@@ -49,6 +50,10 @@ enum rc settings_apply(
 		if (rc)
 			return rc;
 	}
+	settings_of(c, &before);
+	settings_of(&next, &after);
+	for (unsigned i = 0; i < n_settings; i++)
+		next.on_page[i] |= strcmp(before.value[i], after.value[i]) != 0;
 	*c = next;
 	return RC_OK;
 }
@@ -65,6 +70,7 @@ static void log_lines(char *text)
 void settings_load(const char *state_dir, struct config *c)
 {
 	char path[CONFIG_TEXT + sizeof("/" SETTINGS_FILE)];
+	const char *only[SETTINGS_MAX];
 	char *said = NULL;
 	size_t len = 0;
 	FILE *err;
@@ -77,7 +83,9 @@ void settings_load(const char *state_dir, struct config *c)
 	err = open_memstream(&said, &len);
 	if (!err)
 		return;
-	if (config_read(c, path, err))
+	for (unsigned i = 0; i < n_settings; i++)
+		only[i] = settings[i].key;
+	if (config_read_only(c, path, only, n_settings, c->on_page, err))
 		log_warn("some of what was set on the page can't be read");
 	fclose(err);
 	if (said)
@@ -85,8 +93,8 @@ void settings_load(const char *state_dir, struct config *c)
 	free(said);
 }
 
-/* Each key with a section's line of its own: inih takes one as often as it
- * comes. */
+/* What nobody changed on the page stays the config's to say. Each key with a
+ * section's line of its own: inih takes one as often as it comes. */
 static enum rc write_all(FILE *f, const struct config *c)
 {
 	struct settings_values v;
@@ -96,6 +104,8 @@ static enum rc write_all(FILE *f, const struct config *c)
 	for (unsigned i = 0; i < n_settings; i++) {
 		const char *key = settings[i].key, *dot = strchr(key, '.');
 
+		if (!c->on_page[i])
+			continue;
 		fprintf(f, "[%.*s]\n%s = %s\n", (int)(dot - key), key, dot + 1,
 		    v.value[i]);
 	}

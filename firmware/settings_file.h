@@ -1,7 +1,8 @@
 /*
  * What the owner set on the page (lib/web/settings.h): put over the config, and
- * kept in settings.ini of the state folder. The file is read after the config
- * file and before the command line; the box writes it whole or not at all.
+ * kept in settings.ini of the state folder. It holds only what was changed
+ * there; the rest stays the config file's to say. It is read after that file
+ * and before the command line; the box writes it whole or not at all.
  */
 #ifndef SETTINGS_FILE_H
 #define SETTINGS_FILE_H

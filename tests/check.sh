@@ -49,6 +49,16 @@ if [ -s "$out/e2e" ]; then
 	read -r p f s <"$out/e2e"
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 fi
+# The firmware image, when it was built (make image BOARD=qemu-arm64).
+if [ -z "$only" ] && [ "${NIGHTSTAND_SAN:-0}" != 1 ]; then
+	"$here/image/run.py" --quick --results "$out/image" || [ -s "$out/image" ] ||
+		failed=$((failed + 1))
+	if [ -s "$out/image" ]; then
+		read -r p f s <"$out/image"
+		passed=$((passed + p)) failed=$((failed + f))
+		skipped=$((skipped + s))
+	fi
+fi
 [ -z "$results" ] || echo "$passed $failed $skipped" >"$results"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -37,10 +37,11 @@ door() {
 	[ -z "$found" ] || complain "<$header> outside its door:" $found
 }
 door 'sqlite3\.h' '^(lib/vault/(db|dbvfs)\.c$|tools/|tests/)'
-door 'plist/' '^(lib/phone/(pl|device)[^/]*|lib/vault/plistread\.c|tools/|tests/)'
+door 'plist/' '^(lib/phone/(pl|device)[^/]*|lib/vault/plistread\.c|drivers/usbmux/mux_re[^/]*|tools/|tests/)'
 door 'libimobiledevice/' '^(lib/phone/(device|pairing)[^/]*|tests/)'
 door 'cJSON' '^(lib/web/|lib/util/json|firmware/|tools/vaultdump/|tests/)'
 door 'libslirp' '^drivers/nic/'
+door 'libusb-1\.0' '^drivers/usbmux/usb_port\.c$'
 door 'ini\.h' '^firmware/config'
 
 # lib/ never includes what stands left of it; phonesim shares no protocol code.

@@ -70,6 +70,7 @@ void disk_probe(const char *dir, struct disk *out)
 		set_state(out, DISK_MISSING, "");
 		return;
 	}
+	out->dev = st.st_dev;
 	snprintf(out->fs, sizeof(out->fs), "%s",
 	    kind_name((unsigned long)fs.f_type & 0xffffffffUL));
 	out->total_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;

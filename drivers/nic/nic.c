@@ -14,7 +14,9 @@ static const struct {
 	const char *kind;
 	enum rc (*open)(const struct nic_opts *opts, struct web_nic *out);
 } kinds[] = {
+#ifndef NIC_NO_SLIRP
 	{ "slirp", nic_slirp_open },
+#endif
 	{ "packet", nic_packet_open },
 	{ "tap", nic_tap_open },
 };

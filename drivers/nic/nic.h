@@ -23,6 +23,7 @@ struct nic_opts {
  * MSG_NOSIGNAL.
  *
  * RC_UNSUPPORTED  no such kind
+ * RC_NOTFOUND     packet, interface "auto": there is no Ethernet port (yet)
  * RC_CONFIG       address, port or interface is not one
  * RC_BUSY         the port is taken or may not be used
  * RC_READONLY     rights are missing

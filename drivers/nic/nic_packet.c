@@ -30,6 +30,7 @@
 #include "lwip/netif.h"
 
 #define LOG_MODULE "nic"
+#include "facts.h"
 #include "log.h"
 #include "nic_frame.h"
 #include "nic_gather.h"
@@ -316,13 +317,21 @@ static enum rc start(struct nic_packet *n, const char *interface)
 
 enum rc nic_packet_open(const struct nic_opts *opts, struct web_nic *out)
 {
-	struct nic_packet *n = calloc(1, sizeof(*n));
+	const char *interface = opts->interface;
+	struct nic_packet *n;
+	char name[IFNAMSIZ];
 	enum rc rc;
 
+	if (!strcmp(interface, "auto")) {
+		if (!facts_ethernet("/sys", name, sizeof(name)))
+			return RC_NOTFOUND;
+		interface = name;
+	}
+	n = calloc(1, sizeof(*n));
 	if (!n)
 		return RC_NOMEM;
 	nic_port_init(&n->port);
-	rc = start(n, opts->interface);
+	rc = start(n, interface);
 	if (rc) {
 		packet_close(n);
 		return rc;

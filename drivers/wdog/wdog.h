@@ -13,4 +13,7 @@ MUST_CHECK enum rc wdog_open(
 void wdog_kick(struct wdog *w); /* NULL is fine */
 void wdog_close(struct wdog *w); /* disarms it; NULL is fine */
 
+/* Lets go of it without disarming: whoever opens it next must be in time. */
+void wdog_leave_armed(struct wdog *w);
+
 #endif

@@ -52,3 +52,10 @@ void wdog_close(struct wdog *w)
 	close(w->fd);
 	free(w);
 }
+
+void wdog_leave_armed(struct wdog *w)
+{
+	wdog_kick(w);
+	close(w->fd);
+	free(w);
+}

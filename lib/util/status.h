@@ -38,6 +38,7 @@ enum status_state {
 	STATE_DISK_UNFIT,
 	STATE_DISK_READONLY,
 	STATE_DISK_FAILING,
+	STATE_DISK_EJECTED, /* its owner asked for that */
 	STATE_SHRUNK, /* safe, but much less than the night before */
 	STATE_CATALOG_BROKEN, /* of one phone; its backups are there */
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
@@ -49,6 +50,7 @@ enum status_state {
 	STATE_PASSWORD_UNSURE, /* the phone's answer did not come */
 	STATE_NOT_ENCRYPTED, /* a hint, never a phone's state: words_hint() */
 	STATE_WEAK_POWER, /* of the box: its supply dipped */
+	STATE_NOTICE, /* of the box: its card or its settings, `detail` says */
 	STATE_BOX_FAULT,
 	STATE_COUNT_
 };
@@ -69,6 +71,7 @@ struct status_phone {
 	int64_t state_at; /* since when */
 	bool attached;
 	bool encrypted; /* its newest backup, or the one that runs */
+	bool sets_password; /* before the backup, or instead of it */
 	int8_t will_encrypt; /* the phone has a password now; -1 unknown */
 	int battery_pct; /* -1 unknown */
 	/* the running backup */
@@ -129,6 +132,8 @@ struct status_disk {
 	char path[256];
 	char fs[16];
 	uint64_t total_bytes, free_bytes;
+	/* one that can't be used as it is: what it would be prepared by; "" */
+	char offer[48];
 	int64_t read_at; /* every backup was read again, and was whole, since */
 };
 

@@ -106,6 +106,9 @@ static const struct row rows[STATE_COUNT_] = {
 [STATE_DISK_FAILING] = { "The disk is failing",
 	"What was safe is not touched. Copy it to a new disk now. {why}",
 	"disk errors", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_DISK_EJECTED] = { "The disk may be unplugged now",
+	"Everything on it is written. {why} Plug it in again to use it.",
+	"disk ejected", LED_NO_DISK, WORDS_ACT, GLANCE_NONE },
 [STATE_SHRUNK] = { "{phone} holds {loss} % fewer {what} than before",
 	"If you did not delete them: the backup of {when} has them all and is "
 	"kept until you say otherwise.",
@@ -150,6 +153,10 @@ static const struct row rows[STATE_COUNT_] = {
 	"What was safe is not touched. Phones and disks drop out when it dips: "
 	"use one with 3 A or more, and a disk with its own.",
 	"power dipped", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_NOTICE] = { "The box's card or its SETTINGS.txt needs a look",
+	"The box works with the rest. {why}",
+	"the card or its settings need a look", LED_FAULT, WORDS_ACT,
+	GLANCE_LAST_GOOD },
 [STATE_BOX_FAULT] = { "The box restarted a part of itself",
 	"It goes on by itself. If it happens again, save the report on its page. "
 	"{why}",
@@ -545,6 +552,9 @@ void words_phone(const struct status *st, unsigned phone, struct words *out)
 	as_due(p, out);
 	if (p->state == STATE_SAFE && !p->attached)
 		out->sentence[0] = '\0';
+	if (p->state == STATE_WANTS_PASSCODE && p->sets_password)
+		snprintf(out->sentence, sizeof(out->sentence),
+		    "iOS asks for it before it takes a backup password.");
 	if (p->state == STATE_READY_OVERDUE)
 		append_last_seen(st, p, out);
 }

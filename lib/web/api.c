@@ -234,6 +234,10 @@ static void put_disk(cJSON *o, const struct status_disk *d)
 	put_text(disk, "fs", d->fs);
 	put_number(disk, "total_bytes", (double)d->total_bytes);
 	put_number(disk, "free_bytes", (double)d->free_bytes);
+	if (d->offer[0])
+		put_text(disk, "offer", d->offer);
+	else
+		cJSON_AddNullToObject(disk, "offer");
 	put_time(disk, "read_at", d->read_at);
 }
 

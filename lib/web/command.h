@@ -13,6 +13,9 @@ enum web_command_kind {
 	WEB_DISMISS, /* the loss of this phone was seen to */
 	WEB_SET_PIN,
 	WEB_REPORT, /* a report is wanted */
+	WEB_EJECT, /* the disk is to be unplugged */
+	WEB_USE_DISK, /* … and now it is not */
+	WEB_PREPARE, /* delete all that is on the disk that is offered */
 	WEB_PASSWORD, /* change the backup password of this phone */
 	WEB_COMMAND_COUNT_
 };

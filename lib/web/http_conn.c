@@ -184,6 +184,7 @@ void http_conn_init(
 
 void http_conn_fini(struct http_conn *c)
 {
+	explicit_bzero(c->req.body, sizeof(c->req.body));
 	drop_doc(c);
 }
 

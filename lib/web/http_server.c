@@ -78,6 +78,7 @@ static void forget(struct slot *s)
 	tls_free(s->tls);
 	s->tls = NULL;
 	s->pcb = NULL;
+	explicit_bzero(s->plain, sizeof(s->plain));
 }
 
 static struct altcp_pcb *detach(struct slot *s)
@@ -329,6 +330,7 @@ static void pull(struct slot *s)
 		    http_conn_feed(&s->conn, s->in->payload, s->in->len, now);
 		if (!used)
 			break; /* an answer is going out */
+		explicit_bzero(s->in->payload, used); /* as below TLS */
 		altcp_recved(s->pcb, (u16_t)used);
 		s->in = pbuf_free_header(s->in, (u16_t)used);
 	}

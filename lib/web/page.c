@@ -531,7 +531,7 @@ void page_live(const struct status *st, enum page_view view, const char *csrf,
 	put_room_card(m, st);
 	markup_raw(m, "</div><div class=\"cols\"><div class=\"stack\">");
 	put_phones(m, st, view, csrf);
-	page_put_disk(m, st);
+	page_put_disk(m, st, view, csrf);
 	markup_raw(m, "</div><div class=\"stack\">");
 	put_nights(m, st);
 	page_put_machine(m, st);

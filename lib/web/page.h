@@ -42,7 +42,8 @@ void page_live(const struct status *st, enum page_view view, const char *csrf,
 /* In its place: the PIN is asked for. `said`: about the last try, or "". */
 void page_login(const char *said, struct markup *m);
 
-/* What may be set; `bad`: the one that was refused, and why; NULL: none. */
+/* What may be set; `bad`: the one that was refused, and why; NULL: none was, and
+ * `why` is said above them, or "". */
 void page_settings(const struct settings_values *v, const struct setting *bad,
     const char *why, const char *csrf, struct markup *m);
 
@@ -62,7 +63,8 @@ void page_row_end(struct markup *m);
 void page_put_chart(
     struct markup *m, const struct status *st, const struct status_phone *p);
 /* The disk, and the box as a machine. */
-void page_put_disk(struct markup *m, const struct status *st);
+void page_put_disk(struct markup *m, const struct status *st,
+    enum page_view view, const char *csrf);
 void page_put_machine(struct markup *m, const struct status *st);
 
 /* In its place: forms to switch on, change or switch off the backup password
@@ -81,6 +83,9 @@ void page_form_begin(struct markup *m, const char *path, const char *csrf);
 void page_put_pin_form(struct markup *m, const char *csrf);
 void page_put_actions(
     struct markup *m, const struct status_phone *p, const char *csrf);
+/* Eject it, use it again, prepare it. */
+void page_put_disk_actions(
+    struct markup *m, const struct status *st, const char *csrf);
 void page_put_account(struct markup *m, enum page_view view, const char *csrf);
 
 #endif

@@ -75,11 +75,12 @@ static void put_read_again(struct markup *m, const struct status *st)
 	page_row_end(m);
 }
 
-void page_put_disk(struct markup *m, const struct status *st)
+void page_put_disk(struct markup *m, const struct status *st,
+    enum page_view view, const char *csrf)
 {
 	const struct status_disk *d = &st->disk;
 
-	if (!d->present)
+	if (!d->present && !d->offer[0] && st->box_state != STATE_DISK_EJECTED)
 		return;
 	markup_raw(m, "<section class=\"card\" aria-label=\"Disk\">"
 		      "<h2>Disk</h2><dl class=\"rows\">");
@@ -91,16 +92,21 @@ void page_put_disk(struct markup *m, const struct status *st)
 	page_row_begin(m, "Format");
 	markup_text(m, d->fs[0] ? d->fs : "not known");
 	page_row_end(m);
-	page_row_begin(m, "Free");
-	page_put_bytes(m, d->free_bytes);
-	markup_raw(m, " of ");
-	page_put_bytes(m, d->total_bytes);
-	page_row_end(m);
+	if (d->total_bytes) {
+		page_row_begin(m, "Free");
+		page_put_bytes(m, d->free_bytes);
+		markup_raw(m, " of ");
+		page_put_bytes(m, d->total_bytes);
+		page_row_end(m);
+	}
 	if (has_backups(st)) {
 		put_read_again(m, st);
 		put_next_gone(m, st);
 	}
-	markup_raw(m, "</dl></section>");
+	markup_raw(m, "</dl>");
+	if (view == PAGE_OWNER)
+		page_put_disk_actions(m, st, csrf);
+	markup_raw(m, "</section>");
 }
 
 static void put_power(struct markup *m, const struct status *st)

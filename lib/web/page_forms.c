@@ -37,6 +37,55 @@ void page_put_actions(
 	markup_raw(m, "</div>");
 }
 
+static void put_disk_action(
+    struct markup *m, const char *csrf, const char *action, const char *label)
+{
+	markup_raw(m, "<div class=\"do\">");
+	page_form_begin(m, "/do", csrf);
+	markup_fmt(m,
+	    "<button name=\"action\" value=\"%s\">%s</button></form></div>",
+	    action, label);
+}
+
+/* Everything on it goes: that takes the PIN, not only a session. */
+static void put_prepare(
+    struct markup *m, const struct status *st, const char *csrf)
+{
+	markup_raw(m, "<details><summary>Prepare this disk: ");
+	markup_text(m, st->disk.offer);
+	markup_raw(m, "</summary><p class=\"said\">Everything that is on it "
+		      "will be gone.</p>");
+	page_form_begin(m, "/do", csrf);
+	markup_raw(m, "<input type=\"hidden\" name=\"disk\" value=\"");
+	markup_text(m, st->disk.offer);
+	markup_raw(m,
+	    "\"><label for=\"wipe\">The PIN, to be sure</label>"
+	    "<input id=\"wipe\" name=\"pin\" type=\"password\" "
+	    "inputmode=\"numeric\" autocomplete=\"off\" required>"
+	    "<p class=\"do\"><button name=\"action\" value=\"prepare\">"
+	    "Delete all and prepare it</button></p></form></details>");
+}
+
+/* What the box does not use it has nothing to write on. */
+static bool is_used(const struct status *st)
+{
+	return st->disk.present && st->box_state != STATE_DISK_READONLY &&
+	       st->box_state != STATE_DISK_UNFIT &&
+	       st->box_state != STATE_DISK_FAILING;
+}
+
+void page_put_disk_actions(
+    struct markup *m, const struct status *st, const char *csrf)
+{
+	/* One that is not mounted any more has to be plugged in again. */
+	if (st->box_state == STATE_DISK_EJECTED && st->disk.present)
+		put_disk_action(m, csrf, "use_disk", "Use the disk again");
+	else if (st->disk.offer[0])
+		put_prepare(m, st, csrf);
+	else if (is_used(st) && st->box_state != STATE_DISK_EJECTED)
+		put_disk_action(m, csrf, "eject", "Eject the disk");
+}
+
 void page_put_pin_form(struct markup *m, const char *csrf)
 {
 	markup_raw(

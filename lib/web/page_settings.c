@@ -13,10 +13,27 @@ static void put_choice(
 	markup_raw(m, "</option>");
 }
 
-static void put_choices(
-    struct markup *m, const struct setting *s, unsigned i, const char *now)
+/* By what is wrong with it, if anything is, and the hint. */
+static void put_described(
+    struct markup *m, const struct setting *s, unsigned i, bool is_bad)
 {
-	markup_fmt(m, "<select id=\"s%u\" name=\"%s\">", i, s->key);
+	if (is_bad)
+		markup_fmt(m,
+		    " aria-invalid=\"true\" autofocus "
+		    "aria-describedby=\"w%u%s",
+		    i, s->hint[0] ? "" : "\"");
+	else if (s->hint[0])
+		markup_raw(m, " aria-describedby=\"");
+	if (s->hint[0])
+		markup_fmt(m, "%sh%u\"", is_bad ? " " : "", i);
+}
+
+static void put_choices(struct markup *m, const struct setting *s, unsigned i,
+    const char *now, bool is_bad)
+{
+	markup_fmt(m, "<select id=\"s%u\" name=\"%s\"", i, s->key);
+	put_described(m, s, i, is_bad);
+	markup_raw(m, ">");
 	if (s->type == SETTING_FLAG) {
 		put_choice(m, "yes", "yes", now);
 		put_choice(m, "no", "no", now);
@@ -41,10 +58,7 @@ static void put_input(struct markup *m, const struct setting *s, unsigned i,
 	else
 		markup_fmt(m, " maxlength=\"%d\" autocomplete=\"off\"",
 		    SETTINGS_VALUE - 1);
-	if (s->hint[0] || is_bad)
-		markup_fmt(m, " aria-describedby=\"h%u\"", i);
-	if (is_bad)
-		markup_raw(m, " aria-invalid=\"true\" autofocus");
+	put_described(m, s, i, is_bad);
 	markup_raw(m, " value=\"");
 	markup_text(m, now);
 	markup_raw(m, "\">");
@@ -53,22 +67,29 @@ static void put_input(struct markup *m, const struct setting *s, unsigned i,
 static void put_setting(struct markup *m, const struct setting *s, unsigned i,
     const char *now, const char *why)
 {
-	markup_fmt(m, "<div class=\"set\"><label for=\"s%u\">", i);
+	static const char *const shapes[] = {
+		[SETTING_TEXT] = " wide",
+		[SETTING_FLAG] = "",
+		[SETTING_INT] = "",
+		[SETTING_TIME] = " time",
+		[SETTING_CHOICE] = " wide",
+	};
+
+	markup_fmt(
+	    m, "<div class=\"set%s\"><label for=\"s%u\">", shapes[s->type], i);
 	markup_text(m, s->label);
 	markup_raw(m, "</label>");
 	if (s->type == SETTING_FLAG || s->type == SETTING_CHOICE)
-		put_choices(m, s, i, now);
+		put_choices(m, s, i, now, why != NULL);
 	else
 		put_input(m, s, i, now, why != NULL);
-	if (s->hint[0] || why)
-		markup_fmt(
-		    m, "<p id=\"h%u\" class=\"%s\">", i, why ? "said" : "dim");
 	if (why) {
-		markup_raw(m, "This ");
+		markup_fmt(m, "<p id=\"w%u\" class=\"said\">This ", i);
 		markup_text(m, why);
-		markup_raw(m, ". ");
+		markup_raw(m, ".</p>");
 	}
-	if (s->hint[0] || why) {
+	if (s->hint[0]) {
+		markup_fmt(m, "<p id=\"h%u\" class=\"dim\">", i);
 		markup_text(m, s->hint);
 		markup_raw(m, "</p>");
 	}
@@ -86,6 +107,9 @@ void page_settings(const struct settings_values *v, const struct setting *bad,
 	if (bad)
 		markup_raw(m, "<p class=\"said\" role=\"alert\">Nothing was "
 			      "changed yet: see below.</p>");
+	else if (why[0])
+		markup_fmt(
+		    m, "<p class=\"said kept\" role=\"status\">%s</p>", why);
 	page_form_begin(m, "/settings", csrf);
 	for (unsigned i = 0; i < n_settings; i++) {
 		const struct setting *s = &settings[i];

@@ -17,9 +17,11 @@ static const struct setting_choice opens[] = {
 
 /* clang-format off */
 const struct setting settings[] = {
-{ "box.name", "The box", "Name", "The page is at NAME.local.",
+{ "box.name", "The box", "Name",
+	"The page is at NAME.local. Another name signs everybody out.",
 	SETTING_TEXT, 0, 0, NULL },
-{ "web.open", NULL, "Without the PIN one may see", "",
+{ "web.open", NULL, "Without the PIN one may see",
+	"Another choice signs everybody out.",
 	SETTING_CHOICE, 0, 0, opens },
 { "policy.overdue_days", "Backups",
 	"Days without a backup until the box says so", "",
@@ -58,7 +60,8 @@ const unsigned n_settings = sizeof(settings) / sizeof(settings[0]);
 _Static_assert(sizeof(settings) / sizeof(settings[0]) <= SETTINGS_MAX,
     "settings_values has a place for each");
 
-/* As text of the config has it, and a name that people can say. */
+/* As the config takes text: a name that stands in its file is no mistake on the
+ * page. */
 static const char *refuses_text(const char *v)
 {
 	size_t len = strlen(v);
@@ -69,10 +72,11 @@ static const char *refuses_text(const char *v)
 		return "must not begin or end with a blank";
 	if (!utf8_is_valid(v, len))
 		return "is no text";
+	if (v[0] == ';' || strstr(v, " ;"))
+		return "must not hold a blank before a semicolon";
 	for (; *v; v++)
-		if ((unsigned char)*v < ' ' || *v == 0x7f ||
-		    strchr(";#\"<>", *v))
-			return "has a sign that can't be in it";
+		if ((unsigned char)*v < ' ' || *v == 0x7f)
+			return "must not hold control characters";
 	return NULL;
 }
 

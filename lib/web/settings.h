@@ -14,7 +14,7 @@
 #define SETTINGS_VALUE 64 /* bytes of a value, with its end */
 
 enum setting_type {
-	SETTING_TEXT, /* a name: letters, digits, blanks, dashes */
+	SETTING_TEXT, /* a name, as the config takes it */
 	SETTING_FLAG, /* "yes", "no" */
 	SETTING_INT,
 	SETTING_TIME, /* "HH:MM" */

@@ -217,6 +217,7 @@ static const struct route {
 	{ "/do", NEED_SESSION, NULL, site_post_do },
 	{ "/report", NEED_SESSION, site_get_report, NULL },
 	{ "/settings", NEED_SESSION, site_get_settings, site_post_settings },
+	{ "/settings/kept", NEED_SESSION, site_get_settings, NULL },
 	{ "/api/settings", NEED_SESSION, site_get_settings,
 	    site_post_settings },
 	{ "/password", NEED_SESSION, site_get_password, NULL },
@@ -250,9 +251,21 @@ static bool is_from_elsewhere(const struct http_request *req)
 	return strcasecmp(at, req->host) != 0;
 }
 
-/* Somebody without a session asks for what needs one. */
-static void ask_for_pin(const struct http_request *req, struct http_answer *a)
+/* A page that somebody looks at, neither a program nor a script. */
+static bool is_for_eyes(const struct route *r, const struct http_request *req)
 {
+	return !req->post && r->need == NEED_SESSION &&
+	       strncmp(req->path, "/api/", 5) != 0;
+}
+
+/* Somebody without a session asks for what needs one. */
+static void ask_for_pin(struct site *s, const struct route *r,
+    const struct http_request *req, struct http_answer *a)
+{
+	if (is_for_eyes(r, req)) {
+		site_show_login(s, 401, "", a);
+		return;
+	}
 	if (req->post || strcmp(req->path, "/") != 0) {
 		site_plain(a, 401, "The box's PIN is needed: /login\n");
 		return;
@@ -304,7 +317,7 @@ static void go(struct site *s, const struct route *r,
 		view = s->open == AUTH_OPEN_ALL ? PAGE_ALL : PAGE_GLANCE;
 		if (r->need == NEED_SESSION ||
 		    (r->need == NEED_READ && s->open == AUTH_OPEN_NOTHING)) {
-			ask_for_pin(req, a);
+			ask_for_pin(s, r, req, a);
 			return;
 		}
 	}

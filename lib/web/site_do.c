@@ -77,7 +77,7 @@ void site_refused(struct site *s, const struct http_request *req,
 
 /* --- the PIN ----------------------------------------------------------------- */
 
-static void show_login(
+void site_show_login(
     struct site *s, int status, const char *said, struct http_answer *a)
 {
 	struct markup m;
@@ -97,7 +97,7 @@ void site_get_login(struct site *s, const struct http_request *req,
 		a->headers = SEE_HOME;
 		return;
 	}
-	show_login(s, 200, "", a);
+	site_show_login(s, 200, "", a);
 }
 
 void site_get_session(struct site *s, const struct http_request *req,
@@ -141,7 +141,7 @@ static void not_let_in(struct site *s, const struct http_request *req,
 	if (is_api(req))
 		site_refused(s, req, a, status, said);
 	else
-		show_login(s, status, said, a);
+		site_show_login(s, status, said, a);
 	if (wait_s) {
 		snprintf(s->headers, sizeof(s->headers),
 		    "%sRetry-After: %d\r\n", a->headers, wait_s);
@@ -232,6 +232,20 @@ static bool knows_phone(const struct site *s, const char *udid)
 	return false;
 }
 
+/* The disk that somebody saw on the page must be the one that is there now. */
+static const char *refuses_prepare(
+    const struct site *s, const struct http_request *req)
+{
+	char disk[sizeof(s->st.disk.offer)];
+
+	if (!s->st.disk.offer[0])
+		return "There is no disk to be prepared.";
+	if (!form_get(req->body, "disk", disk, sizeof(disk)) ||
+	    strcmp(disk, s->st.disk.offer) != 0)
+		return "Another disk is there now. Nothing was deleted.";
+	return NULL;
+}
+
 /* NULL: it fits. */
 static const char *read_command(
     const struct site *s, const struct http_request *req, struct web_command *c)
@@ -242,6 +256,9 @@ static const char *read_command(
 		[WEB_DISMISS] = "dismiss",
 		[WEB_SET_PIN] = "pin",
 		[WEB_REPORT] = "report",
+		[WEB_EJECT] = "eject",
+		[WEB_USE_DISK] = "use_disk",
+		[WEB_PREPARE] = "prepare",
 		[WEB_PASSWORD] = "password",
 	};
 	char action[16];
@@ -255,7 +272,9 @@ static const char *read_command(
 	if (kind == WEB_COMMAND_COUNT_)
 		return "The box can't do that.";
 	c->kind = (enum web_command_kind)kind;
-	if (kind == WEB_REPORT)
+	if (kind == WEB_PREPARE)
+		return refuses_prepare(s, req);
+	if (kind == WEB_REPORT || kind == WEB_EJECT || kind == WEB_USE_DISK)
 		return NULL;
 	if (kind != WEB_SET_PIN) {
 		form_get(req->body, "udid", c->udid, sizeof(c->udid));
@@ -271,7 +290,8 @@ static const char *read_command(
 	return NULL;
 }
 
-/* A session that was left open must not be enough to lock its owner out. */
+/* A session that was left open must not be enough to lock its owner out, or to
+ * delete a disk. */
 static bool knows_old_pin(
     struct site *s, const struct http_request *req, struct http_answer *a)
 {
@@ -299,7 +319,8 @@ static void do_command(struct site *s, const struct http_request *req,
 		site_refused(s, req, a, 400, why);
 		return;
 	}
-	if (c->kind == WEB_SET_PIN && !knows_old_pin(s, req, a))
+	if ((c->kind == WEB_SET_PIN || c->kind == WEB_PREPARE) &&
+	    !knows_old_pin(s, req, a))
 		return;
 	if (s->n_commands == COMMANDS_MAX) {
 		site_refused(s, req, a, 503, "Busy. Try again in a moment.");

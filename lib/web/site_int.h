@@ -85,6 +85,9 @@ void site_still_end(
 typedef void (*site_route_fn)(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a);
 
+/* The form for the PIN; said: about the last try, or "". */
+void site_show_login(
+    struct site *s, int status, const char *said, struct http_answer *a);
 void site_get_login(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a);
 void site_get_session(struct site *s, const struct http_request *req,

@@ -75,9 +75,13 @@ static void tell_machine(struct site *s, struct http_answer *a)
 	cJSON_free(text);
 }
 
+/* Where a browser is led once they are kept: to load it again sends no form. */
+#define KEPT "/settings/kept"
+
 void site_get_settings(struct site *s, const struct http_request *req,
     enum page_view view, struct http_answer *a)
 {
+	const char *said = strcmp(req->path, KEPT) ? "" : "These are kept.";
 	struct markup m;
 
 	(void)view; /* a session */
@@ -86,7 +90,8 @@ void site_get_settings(struct site *s, const struct http_request *req,
 	else if (!strncmp(req->path, "/api/", 5))
 		tell_machine(s, a);
 	else if (site_still_begin(s, a, &m)) {
-		page_settings(&s->settings, NULL, "", auth_csrf(&s->auth), &m);
+		page_settings(
+		    &s->settings, NULL, said, auth_csrf(&s->auth), &m);
 		site_still_end(s, a, 200, &m);
 	}
 }
@@ -159,4 +164,6 @@ void site_post_settings(struct site *s, const struct http_request *req,
 	s->set = s->settings = v;
 	s->has_set = true;
 	site_done(s, req, a);
+	if (a->status == 303)
+		a->headers = NO_STORE "Location: " KEPT "\r\n";
 }

@@ -27,7 +27,7 @@ def collect(text):
         for name, fn in vars(module).items():
             if name.startswith("test_") and callable(fn):
                 full = f"{f.stem[5:]}.{name[5:]}"
-                if text in full:
+                if any(part in full for part in text.split(",")):
                     yield full, f.stem, name, getattr(fn, "slow", 0)
 
 
@@ -81,7 +81,8 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__)
     # More than there are processors: most of a night is waiting.
     ap.add_argument("-j", type=int, default=2 * (os.cpu_count() or 1))
-    ap.add_argument("-k", default="")
+    ap.add_argument("-k", default="",
+                    help="only tests whose names hold one of these: a,b")
     ap.add_argument("--list", action="store_true")
     ap.add_argument("--keep", action="store_true",
                     help="keep the folders of tests that passed")

@@ -383,32 +383,83 @@ def test_a_keyboard_reaches_all_in_the_order_of_the_eye(t):
 
 
 @with_browser(4)
-def test_focus_and_typed_text_survive_live_updates(t):
+def test_focus_and_what_was_opened_survive_live_updates(t):
     sim = t.sim({"name": "Ana", "plugged": "no"})
     box = Box(t, sim)
     with Page(t, box) as page:
         page.sign_in(pin_of(t, box))
         page.wait_live()
-        page.click(".sign summary")
         page.click(".legend summary")
-        page.type("#old", "1234")
-        page.type("#new", "567")
+        page.js("document.querySelector('button[value=eject]').focus()")
         page.record()
         sim.phone().ctl("plug")
         page.wait_headline("Everything on Ana is safe")
         equal_soon("the night's line", lambda: page.there(".nights li"), True)
         check(len(page.told()) > 2, "nothing has changed meanwhile")
-        equal(page.js("return [document.activeElement.id, "
-                      "document.activeElement.selectionStart, "
-                      "document.getElementById('old').value, "
-                      "document.getElementById('new').value]"),
-              ["new", 3, "1234", "567"], "focus, place, and what was typed")
-        page.press("8")
-        equal(page.js("return document.activeElement.value"), "5678",
-              "typing goes on")
-        for d in (".sign details", ".legend"):
-            check(page.js(f"return document.querySelector('{d}').open"),
-                  f"{d} was shut")
+        equal(page.js("return document.activeElement.value"), "eject",
+              "what has the focus")
+        check(page.js("return document.querySelector('.legend').open"),
+              "the legend was shut")
+
+
+# --- settings --------------------------------------------------------------------
+
+@with_browser(12, axe=True)
+def test_settings_stand_on_their_own_page(t):
+    box = Box(t, t.sim({"name": "Ana", "plugged": "no"}))
+    with Page(t, box) as page:
+        page.sign_in(pin_of(t, box))
+        page.wait_live()
+        page.click(".sign a")
+        equal_soon("its page", lambda: page.text("h1"), "Settings")
+        axe_both(page, "settings")
+        for look in each_look(page):
+            page.check_fits(f"settings, {look}")
+            picture(page, f"settings-{look}")
+        page.check_quiet()
+        # What a browser lets through and the box does not take.
+        page.js("document.querySelector('[name=\"keep.daily\"]').value = '77';"
+                "document.querySelector('[name=\"box.name\"]').value ="
+                " 'attic ; 2'")
+        page.submit(".settings form .main")
+        check("Nothing was changed" in page.text("[role=alert]"), "no words")
+        equal(page.js("return document.activeElement.name"), "box.name",
+              "where the cursor stands")
+        equal(page.js("return document.querySelector("
+                      "'[name=\"keep.daily\"]').value"), "77", "what was typed")
+        check("semicolon" in page.text("#" + page.attribute(
+            "[name='box.name']", "aria-describedby").split()[0]), "no reason")
+        loud = [m["message"] for m in page.log("browser")
+                if m["level"] == "SEVERE"]
+        check(len(loud) == 1 and "400" in loud[0], f"the console says: {loud}")
+        axe_both(page, "a wrong setting")
+        for look in each_look(page):
+            page.check_fits(f"a wrong setting, {look}")
+            picture(page, f"settings-wrong-{look}")
+        page.js("document.querySelector('[name=\"box.name\"]').value ="
+                " 'nightstand'")
+        page.submit(".settings form .main")
+        equal_soon("words", lambda: page.text(".said.kept"),
+                   "These are kept.")
+        axe_both(page, "settings, kept")
+        picture(page, "settings-kept")
+        page.js("location.reload()")
+        equal_soon("the setting", lambda: page.js(
+            "return document.querySelector('[name=\"keep.daily\"]').value"),
+            "77")
+        page.go("/")
+        page.wait_live()
+        equal(page.there("[value=eject]"), True, "the button")
+        for look in each_look(page):
+            page.check_fits(f"owner, {look}")
+            picture(page, f"owner-disk-{look}")
+        page.submit("[value=eject]")
+        page.wait_headline("The disk may be unplugged now")
+        axe_both(page, "ejected")
+        picture(page, "ejected")
+        page.submit("[value=use_disk]")
+        page.wait_headline("Ready")
+        page.check_quiet()
 
 
 # --- HTTPS ---------------------------------------------------------------------

@@ -45,7 +45,13 @@ class Disk:
         image = t.path(f"{kind}.img")
         with open(image, "wb") as f:
             f.truncate(megabytes << 20)
-        self.loop = t.run("losetup", "-f", "--show", image).stdout.strip()
+        # Somebody else may take the free one first.
+        for _ in range(5):
+            r = t.run("losetup", "-f", "--show", image, ok=False)
+            if r.returncode == 0:
+                break
+        equal(r.returncode, 0, f"losetup: {r.stderr}")
+        self.loop = r.stdout.strip()
         t.cleanups.append(lambda: subprocess.run(
             ["losetup", "-d", self.loop], check=False))
         t.run(*mkfs, *options, self.loop)

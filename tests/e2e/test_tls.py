@@ -111,6 +111,11 @@ def test_on_a_lan_the_pin_goes_over_tls_only(t):
     code, body, _ = plain.send("/login", pin=pin)
     equal(code, 403, f"the PIN in clear: {body}")
     equal(plain.send("/api/login", pin=pin)[0], 403, "the PIN in clear")
+    code, _, to = plain.send("/password")
+    equal((code, to), (303, f"https://{AT}/password"), "the password's page")
+    code, body, _ = plain.send("/api/do", action="password", udid=phone.udid,
+                               new="in clear")
+    equal(code, 403, f"a backup password in clear: {body}")
     # Over TLS: a session, by a cookie that does not go in clear.
     code, body, _ = safe.send("/api/login", pin=pin)
     equal(code, 200, body)

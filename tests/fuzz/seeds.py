@@ -450,6 +450,85 @@ allow = 00008101-001A2B3C4D5E6F71
 }
 
 
+# --- the USB driver ----------------------------------------------------------
+
+PTP = bytes.fromhex("0904000003060101" "1b" "07050202000200" "07058102000200"
+                    "0705830340000a")
+MUX = bytes.fromhex("0904010002fffe020f" "07050402000200" "07058502000200")
+DEVICE = bytes.fromhex("120100020000004" "0ac05a81202150102" "0304")
+UEVENT = (b"add@/devices/usb1/1-1\0ACTION=add\0DEVPATH=/devices/usb1/1-1\0"
+          b"SUBSYSTEM=usb\0DEVTYPE=usb_device\0PRODUCT=5ac/12a8/1502\0"
+          b"BUSNUM=001\0DEVNUM=007\0")
+
+
+def mux_packet(version, protocol, body):
+    if version < 2 or protocol == 0:
+        return struct.pack(">II", protocol, 8 + len(body)) + body
+    return struct.pack(">IIIHH", protocol, 16 + len(body), 0xfaceface,
+                       1, 2) + body
+
+
+def mux_tcp(flags, port=1, host=1, seq=0, ack=1, data=b"", version=2):
+    return mux_packet(version, 6, struct.pack(
+        ">HHIIBBHHH", port, host, seq, ack, 0x50, flags, 512, 0, 0) + data)
+
+
+def mux():
+    for version in (1, 2, 3):
+        hello = mux_packet(0, 0, struct.pack(">III", version, 0, 0))
+        opened = hello + mux_tcp(0x12, version=version)
+        data = opened + mux_tcp(0x10, seq=1, data=b"hello " * 50,
+                                version=version)
+        yield f"version{version}", hello
+        yield f"open{version}", opened
+        yield f"data{version}", data
+        yield f"reset{version}", data + mux_tcp(4, seq=301, data=b"bye",
+                                                version=version)
+    hello = mux_packet(0, 0, struct.pack(">III", 2, 0, 0))
+    yield "control", hello + mux_packet(2, 1, b"\x03error text")
+    yield "many", hello + b"".join(
+        mux_tcp(0x12, port=i, host=i) + mux_tcp(0x10, port=i, host=i, seq=1,
+                                                data=bytes(range(200)))
+        for i in range(1, 5)) * 3
+    yield "window", hello + mux_tcp(0x12) + b"".join(
+        mux_tcp(0x10, seq=1 + 30000 * i, data=b"\xee" + b"w" * 29999)
+        for i in range(8))
+    yield "long", hello + struct.pack(">II", 6, 70000)
+
+
+def usb():
+    one = bytes.fromhex("09022700010105c0fa") + PTP
+    three = bytes.fromhex("09023e00020307c0fa") + PTP + MUX
+    yield "descriptors", b"\0" + DEVICE + one + three
+    yield "descriptors-twice", b"\0" + DEVICE + three + three
+    yield "event", b"\1" + UEVENT
+    yield "event-remove", b"\1" + UEVENT.replace(b"add", b"remove")
+    yield "serial", b"\2" + UDID.replace("-", "").encode() + bytes(16)
+    yield "serial-old", b"\2" + b"0123456789" * 4
+    for fmt, how in ((BIN, "binary"), (XML, "xml")):
+        for msg in ({"MessageType": "ListDevices", "ProgName": "x"},
+                    {"MessageType": "Listen", "BundleID": "b"},
+                    {"MessageType": "Connect", "DeviceID": 1,
+                     "PortNumber": -27408},
+                    {"MessageType": "ReadPairRecord", "PairRecordID": UDID},
+                    {"MessageType": "SavePairRecord", "PairRecordID": UDID,
+                     "DeviceID": 1, "PairRecordData": plistlib.dumps({"a": 1})},
+                    {"MessageType": "DeletePairRecord",
+                     "PairRecordID": "../x"}):
+            body = plistlib.dumps(msg, fmt=fmt)
+            yield (f"{msg['MessageType']}-{how}", b"\3" + struct.pack(
+                "<IIII", 16 + len(body), 1, 8, 7) + body)
+    yield "connect-0", b"\3" + struct.pack("<IIIIIHH", 24, 0, 2, 7, 1,
+                                           0x7ef2, 0)
+
+
+def usb_seeds():
+    for how in (0, 0x11, 0xf2, 0x5d):
+        for what, data in mux():
+            if how == 0xf2 or what != "window":
+                yield "fuzz_mux", f"{what}-{how:02x}", bytes([how]) + data
+    for what, data in usb():
+        yield "fuzz_usb", what, data
 HOOKS = {
     "ok": "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nok",
     "continue": "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
@@ -497,6 +576,7 @@ def tls():
 
 
 def seeds():
+    yield from usb_seeds()
     for what, data in tls():
         yield "fuzz_tls", what, data
     for what, text in HOOKS.items():

@@ -81,7 +81,7 @@ static const char golden[] =
     "\"phone\":\"00008120-000A1B2C3D4E5F60\","
     "\"disk\":{\"present\":true,\"path\":\"/mnt\",\"fs\":\"ext4\","
     "\"total_bytes\":2000000000000,\"free_bytes\":1500000000000,"
-    "\"read_at\":1699000000},"
+    "\"offer\":null,\"read_at\":1699000000},"
     "\"phones\":[{\"udid\":\"00008120-000A1B2C3D4E5F60\","
     "\"name\":\"Ana \\\"A\\\" <b>\",\"model\":\"iPhone 15\","
     "\"product_type\":\"iPhone15,4\",\"ios\":\"18.1\","
@@ -170,6 +170,7 @@ static void the_fullest_status_fits(void **state)
 	st.led = LED_READY;
 	st.disk.present = st.health.has_temperature = false;
 	st.certificate[95] = '\0';
+	st.disk.offer[47] = '\0';
 	st.disk.path[255] = st.disk.fs[15] = '\0';
 	st.box[63] = st.version[31] = st.detail[255] = '\0';
 	for (unsigned i = 0; i < LIMIT_PHONES; i++) {

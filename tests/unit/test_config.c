@@ -178,6 +178,31 @@ static void all_mistakes_are_told_at_once(void **state)
 				 "box.conf:5: key led.blink: no such key\n");
 }
 
+/* What an owner writes: what the machine settles is a mistake, the rest counts. */
+static void settings_of_an_owner(void **state)
+{
+	static const char text[] = "\xef\xbb\xbf[box]\r\nname = bedside\r\n"
+				   "vault = /etc\r\n[web]\r\nport = 1\r\n"
+				   "[policy]\r\noverdue_days = 9\r\n";
+	char said[500] = "";
+	FILE *in = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+	FILE *out = fmemopen(said, sizeof(said), "w");
+	struct config c;
+
+	(void)state;
+	config_defaults(&c);
+	assert_int_equal(
+	    config_read_settings(&c, in, "SETTINGS.txt", out), RC_CONFIG);
+	fclose(in);
+	fclose(out);
+	assert_string_equal(c.box_name, "bedside");
+	assert_int_equal(c.overdue_days, 9);
+	assert_string_equal(c.vault, "");
+	assert_int_equal(c.port, 8080);
+	assert_non_null(strstr(said, "SETTINGS.txt:3: key box.vault: "));
+	assert_non_null(strstr(said, "SETTINGS.txt:5: key web.port: "));
+}
+
 static void a_line_without_end_is_no_trap(void **state)
 {
 	char text[2000];
@@ -235,6 +260,7 @@ int main(void)
 		cmocka_unit_test(the_defaults_print_and_parse),
 		cmocka_unit_test(mistakes_name_line_and_key),
 		cmocka_unit_test(all_mistakes_are_told_at_once),
+		cmocka_unit_test(settings_of_an_owner),
 		cmocka_unit_test(a_line_without_end_is_no_trap),
 		cmocka_unit_test(values_that_would_not_come_back_are_refused),
 		cmocka_unit_test(only_allowed_phones),

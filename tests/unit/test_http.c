@@ -775,6 +775,54 @@ static void actions_need_session_and_token(void **state)
 	site_free(s);
 }
 
+static int ask_prepare(
+    struct site *s, const char *cookie, const char *csrf, const char *fields)
+{
+	char body[256];
+
+	snprintf(body, sizeof(body), "csrf=%s&action=prepare%s", csrf, fields);
+	return post(s, "/api/do", cookie, "", body, out, sizeof(out));
+}
+
+/* Deleting a disk takes the PIN and the name of the very disk that is there. */
+static void only_the_disk_that_was_seen_is_prepared(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_ALL);
+	struct status st = { .now_at = 1700000000, .phone = -1 };
+	char cookie[128], csrf[65];
+	struct web_command c;
+
+	(void)state;
+	sign_in(s, cookie, sizeof(cookie));
+	token_of(s, cookie, csrf);
+	assert_int_equal(
+	    ask_prepare(s, cookie, csrf, "&pin=123456&disk="), 400);
+	assert_non_null(strstr(out, "no disk to be prepared"));
+	snprintf(st.disk.offer, sizeof(st.disk.offer), "Sun \"1\" & Moon");
+	st.box_state = STATE_DISK_UNFIT;
+	status_settle(&st);
+	site_set_status(s, &st);
+	page_for(s, "/", cookie);
+	assert_non_null(strstr(out, "name=\"disk\" value=\"Sun &quot;1&quot; "
+				    "&amp; Moon\""));
+	assert_int_equal(ask_prepare(s, cookie, csrf, "&pin=123456"), 400);
+	assert_int_equal(
+	    ask_prepare(s, cookie, csrf, "&pin=123456&disk=Sun"), 400);
+	assert_non_null(strstr(out, "Another disk is there now"));
+	assert_int_equal(
+	    ask_prepare(s, cookie, csrf, "&disk=Sun+%221%22+%26+Moon"), 403);
+	assert_int_equal(ask_prepare(s, cookie, csrf,
+			     "&pin=123457&disk=Sun+%221%22+%26+Moon"),
+	    403);
+	assert_false(site_take_command(s, &c));
+	assert_int_equal(ask_prepare(s, cookie, csrf,
+			     "&pin=123456&disk=Sun+%221%22+%26+Moon"),
+	    200);
+	assert_true(site_take_command(s, &c));
+	assert_int_equal(c.kind, WEB_PREPARE);
+	site_free(s);
+}
+
 static int ask_password(
     struct site *s, const char *cookie, const char *csrf, const char *fields)
 {
@@ -933,6 +981,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_shown_where_nothing_is_open),
 		cmocka_unit_test(answers_do_not_share_their_bytes),
 		cmocka_unit_test(actions_need_session_and_token),
+		cmocka_unit_test(only_the_disk_that_was_seen_is_prepared),
 		cmocka_unit_test(a_backup_password_is_passed_on_once),
 		cmocka_unit_test(a_wrong_pin_is_told_and_slowed),
 		cmocka_unit_test(the_pin_is_changed_by_who_knows_it),

@@ -4,11 +4,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -25,7 +28,7 @@ static int pipe_fds[2];
 
 /* How a process ends that enters the jail and then does `what`: its exit
  * status (0: that was possible), or 1000 and the signal. */
-static int tried(bool (*what)(void))
+static int tried_in(const struct jail_opts *opts, bool (*what)(void))
 {
 	pid_t pid;
 	int status;
@@ -39,7 +42,7 @@ static int tried(bool (*what)(void))
 		signal(SIGALRM, SIG_DFL);
 		alarm(20);
 		log_set_level(LOG_LEVEL_ERROR);
-		jail_enter("nightstand-web", &j);
+		jail_enter_with(opts, &j);
 		_exit(what() ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -47,6 +50,11 @@ static int tried(bool (*what)(void))
 	close(pipe_fds[1]);
 	return WIFSIGNALED(status) ? 1000 + WTERMSIG(status)
 				   : WEXITSTATUS(status);
+}
+
+static int tried(bool (*what)(void))
+{
+	return tried_in(&(struct jail_opts){ .user = "nightstand-web" }, what);
 }
 
 static bool open_passwd(void)
@@ -161,6 +169,76 @@ static void nobody_becomes_root_again(void **state)
 	assert_int_equal(tried(be_root), 1);
 }
 
+/* --- the jail of the driver: a folder, and devices ----------------------------- */
+
+static char folder[] = "/tmp/nightstand-jail-XXXXXX";
+
+static bool keep_a_record(void)
+{
+	char path[96], to[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/new", folder);
+	snprintf(to, sizeof(to), "%s/record", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	return fd >= 0 && write(fd, "x", 1) == 1 && fsync(fd) == 0 &&
+	       rename(path, to) == 0 && open(to, O_RDONLY) >= 0 &&
+	       unlink(to) == 0;
+}
+
+static bool only_read_there(void)
+{
+	return open("/sys/kernel", O_RDONLY | O_DIRECTORY) >= 0 &&
+	       open("/sys/kernel/profiling", O_WRONLY) < 0;
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static bool start_thread(void)
+{
+	pthread_t t;
+
+	return pthread_create(&t, NULL, nothing, NULL) == 0 &&
+	       pthread_join(t, NULL) == 0;
+}
+
+static void the_driver_has_its_folder_and_threads(void **state)
+{
+	const struct jail_path paths[] = {
+		{ .path = folder, .may_write = true, .may_make = true },
+		{ .path = "/sys" },
+		{ .path = "/dev/there-is-no-such" },
+	};
+	const struct jail_opts opts = { .user = "nightstand-usb",
+		.paths = paths,
+		.n_paths = 3,
+		.has_devices = true };
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(tried_in(&opts, keep_a_record), 0);
+	assert_int_equal(tried_in(&opts, start_thread), 0);
+	assert_int_equal(tried_in(&opts, its_own_work), 0);
+	if (have_files()) {
+		assert_int_equal(tried_in(&opts, open_passwd), 1);
+		assert_int_equal(tried_in(&opts, list_root), 1);
+		assert_int_equal(tried_in(&opts, make_file), 1);
+		assert_int_equal(tried_in(&opts, only_read_there), 0);
+	}
+	if (have_calls()) {
+		assert_int_equal(tried_in(&opts, new_socket), 1);
+		assert_int_equal(tried_in(&opts, kill_parent), 1);
+		assert_int_equal(tried_in(&opts, run_program), 1000 + SIGSYS);
+		assert_int_not_equal(tried_in(&opts, make_process), 0);
+	}
+	if (geteuid() == 0)
+		assert_int_equal(tried_in(&opts, be_root), 1);
+	rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +246,7 @@ int main(void)
 		cmocka_unit_test(no_file_can_be_opened),
 		cmocka_unit_test(nothing_else_can_be_reached),
 		cmocka_unit_test(nobody_becomes_root_again),
+		cmocka_unit_test(the_driver_has_its_folder_and_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

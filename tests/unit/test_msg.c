@@ -45,7 +45,7 @@ static struct msg sound(enum msg_type type)
 		    "00008120-0010BD9489E70017");
 	}
 	if (type == MSG_PHASE || type == MSG_PROGRESS || type == MSG_RESULT ||
-	    type == MSG_REQUESTED || type == MSG_STATUS)
+	    type == MSG_REQUESTED || type == MSG_STATUS || type == MSG_DISK)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SERVING)
 		m.u.serving.port = 8080;
@@ -66,7 +66,7 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SNTP)
 		memset(&m.u, 0, sizeof(m.u));
-	if (type == MSG_SETTINGS)
+	if (type == MSG_SETTINGS || type == MSG_DISK_DO)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_TLS) {
 		m.u.tls.key_len = TLSCERT_KEY_MAX;
@@ -188,6 +188,10 @@ static void fields_are_checked(void **state)
 	(void)state;
 	REFUSED(MSG_ATTACHED, m.u.device.udid[3] = '/');
 	REFUSED(MSG_DETACHED, memset(m.u.device.udid, 'a', 48));
+	REFUSED(MSG_DISK, m.u.disk.state = DISK_STATE_COUNT_);
+	REFUSED(MSG_DISK, memset(m.u.disk.why, 'x', sizeof(m.u.disk.why)));
+	REFUSED(MSG_DISK_DO, m.u.disk_do.what = MSG_DISK_WHAT_COUNT_);
+	REFUSED(MSG_DISK_DO, memset(m.u.disk_do.name, 'x', 32));
 	REFUSED(MSG_PHONE, memset(m.u.phone.name, 'x', sizeof(m.u.phone.name)));
 	REFUSED(MSG_PHONE, m.u.phone.battery_pct = 101);
 	REFUSED(MSG_PHONE, m.u.phone.encrypted = 2);

@@ -123,6 +123,19 @@ static void a_password_that_stayed_says_why(void **state)
 	assert_string_equal(w.small, "MBErrorDomain 208: it is busy");
 }
 
+static void the_passcode_is_for_the_password(void **state)
+{
+	struct status *st = one_phone(STATE_WANTS_PASSCODE);
+	struct words w;
+
+	(void)state;
+	words_phone(st, 0, &w);
+	assert_non_null(strstr(w.sentence, "every backup"));
+	st->phones[0].sets_password = true;
+	words_phone(st, 0, &w);
+	assert_non_null(strstr(w.sentence, "takes a backup password"));
+}
+
 static void overdue_tells_why_it_was_missed(void **state)
 {
 	struct status *st = one_phone(STATE_READY_OVERDUE);
@@ -417,6 +430,7 @@ int main(void)
 		cmocka_unit_test(the_glance_reads_as_designed),
 		cmocka_unit_test(a_hint_for_who_has_no_password),
 		cmocka_unit_test(a_password_that_stayed_says_why),
+		cmocka_unit_test(the_passcode_is_for_the_password),
 		cmocka_unit_test(overdue_tells_why_it_was_missed),
 		cmocka_unit_test(a_loss_is_told_after_the_night),
 		cmocka_unit_test(codes_stand_in_small_print),

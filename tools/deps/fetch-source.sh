@@ -1,7 +1,9 @@
 #!/bin/sh
 # Brings the C sources of one dependency that is compiled, not linked:
 #
-#   fetch-source.sh lwip|llhttp|blake3 DEST CACHE
+#   fetch-source.sh lwip|llhttp|blake3|kernel DEST CACHE
+#
+# ("kernel" is not compiled: Debian's, for the virtual machine of the tests.)
 #
 # They come from Debian's archive through the apt configuration of this
 # machine (mirror, proxy, keys), whatever release it runs, with or without
@@ -16,7 +18,7 @@ die() {
 	exit 1
 }
 
-[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp|blake3 DEST CACHE"
+[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp|blake3|kernel DEST CACHE"
 what=$1
 dest=$2
 cache=$3
@@ -35,6 +37,9 @@ llhttp_suite=bookworm
 # of its own in release 12.
 blake3_suite=trixie
 
+# What the firmware image is made of.
+kernel_suite=trixie
+
 mkdir -p "$cache" "$(dirname "$dest")"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/fetch-source.XXXXXX")
 trap 'rm -rf "$tmp" "$dest.new"' EXIT
@@ -47,69 +52,7 @@ need() {
 	done
 }
 
-# Where this machine's apt finds Debian: "main URI" and "security URI" lines.
-# Without release info it says so also where no list was ever fetched.
-archives() {
-	apt-get indextargets --no-release-info --format \
-		'$(REPO_URI)|$(RELEASE)|$(COMPONENT)' 'Created-By: Packages' |
-		awk -F '|' '
-			$3 != "main" || $1 ~ /^cdrom:/ { next }
-			$2 ~ /-security$/ { if (!s++) print "security", $1; next }
-			$2 !~ /[-\/]/ { if (!m++) print "main", $1 }'
-}
-
-# sources TYPE SUITE: an apt list of TYPE (deb, deb-src) for one suite.
-sources() {
-	key=
-	for ring in /usr/share/keyrings/debian-archive-keyring.pgp \
-		/usr/share/keyrings/debian-archive-keyring.gpg; do
-		[ -r "$ring" ] && key="[signed-by=$ring] " && break
-	done
-	archives | while read -r kind uri; do
-		if [ "$kind" = main ]; then
-			echo "$1 $key$uri $2 main"
-			echo "$1 $key$uri $2-updates main"
-		else
-			echo "$1 $key$uri $2-security main"
-		fi
-	done
-}
-
-# apt_private TYPE SUITE: apt on folders of its own, with that suite only.
-# Dir::Etc::parts stays the machine's: a proxy may be set there.
-apt_private() {
-	mkdir -p "$tmp/etc/parts" "$tmp/lists/partial" "$tmp/archives/partial"
-	sources "$1" "$2" >"$tmp/etc/sources.list"
-	grep -q " $2 main" "$tmp/etc/sources.list" ||
-		die "apt knows no Debian archive (apt-get indextargets is empty)"
-	: >"$tmp/status"
-	cat >"$tmp/apt.conf" <<EOF
-Dir::State "$tmp";
-Dir::State::lists "$tmp/lists";
-Dir::State::status "$tmp/status";
-Dir::Cache "$tmp";
-Dir::Cache::archives "$tmp/archives";
-Dir::Etc::sourcelist "$tmp/etc/sources.list";
-Dir::Etc::sourceparts "$tmp/etc/parts";
-Dir::Etc::main "/dev/null";
-Acquire::Languages "none";
-Acquire::Retries "3";
-APT::Sandbox::User "root";
-EOF
-	export APT_CONFIG="$tmp/apt.conf"
-}
-
-# run COMMAND...: quiet, three tries; what it said is shown when all failed.
-run() {
-	for pause in 2 5 0; do
-		if (cd "$tmp" && "$@" >"$tmp/log" 2>&1); then
-			return 0
-		fi
-		sleep $pause
-	done
-	cat "$tmp/log" >&2
-	die "'$*' failed; is there a network?"
-}
+. "$(dirname "$0")/apt-private.sh"
 
 keep() { # FILE...: into the cache, each whole or not at all
 	for file in "$@"; do
@@ -188,12 +131,37 @@ unpack_blake3() {
 		die "BLAKE3's package has changed its shape"
 }
 
+fetch_kernel() {
+	say "fetching Debian's kernel for $arch…"
+	apt_private deb "$kernel_suite"
+	run apt-get -q update
+	# The name behind "the newest one".
+	name=$(apt-cache depends "linux-image-$arch" |
+		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+	[ -n "$name" ] || die "no kernel is named by linux-image-$arch"
+	run apt-get -q download "$name"
+	keep "$tmp/$name"_*.deb
+}
+
+# The kernel and the drivers of USB alone: all of them are 400 MB.
+unpack_kernel() {
+	need dpkg dpkg-deb tar
+	arch=$(dpkg --print-architecture)
+	[ -n "$(newest "linux-image-*_$arch.deb")" ] || fetch_kernel
+	dpkg-deb --fsys-tarfile "$(newest "linux-image-*_$arch.deb")" |
+		tar -x -C "$dest.new" --wildcards './boot/vmlinu*' \
+			'*/kernel/drivers/usb/*' '*/kernel/drivers/net/usb/*' \
+			'*/kernel/drivers/net/mii.ko*' ||
+		die "the kernel's package has changed its shape"
+}
+
 rm -rf "$dest.new"
 mkdir -p "$dest.new"
 case $what in
 lwip) unpack_lwip ;;
 llhttp) unpack_llhttp ;;
 blake3) unpack_blake3 ;;
+kernel) unpack_kernel ;;
 *) die "no such dependency: $what" ;;
 esac
 rm -rf "$dest"

@@ -5,9 +5,11 @@
 set -eu
 here=$(dirname "$0")
 
+arch=$(dpkg --print-architecture 2>/dev/null || true)
 wanted=''
 for set in "$@"; do
-	wanted="$wanted $(sed -n "s/^$set  *//p" "$here/packages.txt")"
+	wanted="$wanted $(awk -v s="$set" -v a="$arch" \
+		'$1 == s && (NF < 3 || $3 == a) { print $2 }' "$here/packages.txt")"
 done
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

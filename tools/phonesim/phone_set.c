@@ -20,8 +20,10 @@ struct phone_set {
 	struct phone *phones[PHONE_SET_MAX];
 	size_t count;
 	atomic_int next_id;
-	phone_set_fn fn;
-	void *ctx;
+	struct {
+		phone_set_fn fn;
+		void *ctx;
+	} watchers[PHONE_SET_WATCHERS]; /* fn NULL: free */
 };
 
 struct phone_set *phone_set_new(const char *dir)
@@ -142,8 +144,22 @@ struct phone *phone_set_by_id(struct phone_set *s, int device_id)
 void phone_set_watch(struct phone_set *s, phone_set_fn fn, void *ctx)
 {
 	pthread_mutex_lock(&s->lock);
-	s->fn = fn;
-	s->ctx = ctx;
+	for (int i = 0; i < PHONE_SET_WATCHERS; i++) {
+		if (s->watchers[i].fn)
+			continue;
+		s->watchers[i].fn = fn;
+		s->watchers[i].ctx = ctx;
+		break;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void phone_set_unwatch(struct phone_set *s, void *ctx)
+{
+	pthread_mutex_lock(&s->lock);
+	for (int i = 0; i < PHONE_SET_WATCHERS; i++)
+		if (s->watchers[i].ctx == ctx)
+			s->watchers[i].fn = NULL;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -164,13 +180,15 @@ int phone_set_next_id(struct phone_set *s)
 
 void phone_set_told(struct phone_set *s, struct phone *ph, int id, bool is_here)
 {
-	phone_set_fn fn;
-	void *ctx;
+	for (int i = 0; i < PHONE_SET_WATCHERS; i++) {
+		phone_set_fn fn;
+		void *ctx;
 
-	pthread_mutex_lock(&s->lock);
-	fn = s->fn;
-	ctx = s->ctx;
-	pthread_mutex_unlock(&s->lock);
-	if (fn)
-		fn(ctx, ph, id, is_here);
+		pthread_mutex_lock(&s->lock);
+		fn = s->watchers[i].fn;
+		ctx = s->watchers[i].ctx;
+		pthread_mutex_unlock(&s->lock);
+		if (fn)
+			fn(ctx, ph, id, is_here);
+	}
 }

@@ -12,7 +12,8 @@ struct phone;
 struct phone_events;
 struct phone_set;
 
-#define PHONE_SET_MAX 16
+#define PHONE_SET_MAX      16
+#define PHONE_SET_WATCHERS 4
 
 typedef void (*phone_set_fn)(void *ctx, struct phone *ph, int id, bool is_here);
 
@@ -30,8 +31,9 @@ struct phone *phone_set_find(struct phone_set *s, const char *selector);
 struct phone *phone_set_at(struct phone_set *s, size_t i); /* NULL: past it */
 struct phone *phone_set_by_id(struct phone_set *s, int device_id);
 
-/* One watcher: the front. */
+/* The fronts; before the first phone is there. */
 void phone_set_watch(struct phone_set *s, phone_set_fn fn, void *ctx);
+void phone_set_unwatch(struct phone_set *s, void *ctx);
 
 const char *phone_set_dir(struct phone_set *s);
 struct phone_events *phone_set_events(struct phone_set *s);

@@ -474,7 +474,7 @@ struct usbmuxd *usbmuxd_new(struct phone_set *set, const char *path)
 	phone_set_watch(set, usbmuxd_tell, u);
 	if (pthread_create(&u->acceptor, NULL, accept_thread, u) == 0)
 		return u;
-	phone_set_watch(set, NULL, NULL);
+	phone_set_unwatch(set, u);
 	close(u->fd);
 fail:
 	fprintf(stderr, "phonesim: can't listen at %s: %s\n", path,
@@ -487,7 +487,7 @@ void usbmuxd_free(struct usbmuxd *u)
 {
 	if (!u)
 		return;
-	phone_set_watch(u->set, NULL, NULL);
+	phone_set_unwatch(u->set, u);
 	shutdown(u->fd, SHUT_RDWR); /* wakes accept */
 	pthread_join(u->acceptor, NULL);
 	close(u->fd);

@@ -1,0 +1,46 @@
+/*
+ * The first process of the image (PID 1): mounts what a system needs, loads
+ * the kernel's modules, finds the card, and keeps `nightstand run` alive. A PC
+ * never comes here.
+ */
+#ifndef INIT_H
+#define INIT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#define INIT_CONFIG  "/run/nightstand.conf" /* what the box is run with */
+#define INIT_NOTICES "/run/notices" /* what it is to tell; a line each */
+
+/* Never returns: the kernel stops when its first process ends. */
+int init_main(void);
+
+/* --- init_card.c: what lies on the card ------------------------------------------ */
+
+struct init_card {
+	char disk[32]; /* "mmcblk0"; "" not found */
+	char fat[64]; /* "/dev/mmcblk0p1" */
+};
+
+/* Looks once. */
+bool init_card_find(struct init_card *out);
+
+/* SETTINGS.txt into memory, open for reading; NULL: none. Complains on
+ * `notices`. */
+FILE *init_card_settings(const struct init_card *card, FILE *notices);
+
+/*
+ * PIN.txt on the card says the page's PIN to whoever holds the card. Deleted
+ * there, or not there yet: a new one is made in `dir`. Writes only what is not
+ * there yet.
+ */
+void init_card_pin(
+    const struct init_card *card, const char *dir, FILE *notices);
+
+/* Checks and mounts the box's own partition at `dir`, and makes it first
+ * where the image has left its mark. What goes wrong is told on `notices`;
+ * `dir` then lies in memory. */
+void init_card_data(
+    const struct init_card *card, const char *dir, FILE *notices);
+
+#endif

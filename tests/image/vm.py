@@ -1,0 +1,421 @@
+"""The virtual machine that the image is tried in: qemu-system-aarch64 -M virt.
+
+The kernel and the initramfs are the image's own, the card is a copy of it. LEDs
+are seen from outside: QEMU writes each change of a pin into a trace.
+"""
+
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+CARD_BYTES = 512 << 20
+MACHINE = ["-M", "virt", "-cpu", "cortex-a72", "-smp", "1"]
+CMDLINE = "console=ttyAMA0 panic=10 ipv6.disable=1 quiet"
+PINS = {0: "green", 1: "red"}
+# A machine that is slow, or has much else to do: every deadline grows.
+SLOW = float(os.environ.get("NIGHTSTAND_SLOW", "1"))
+
+
+class Failed(Exception):
+    pass
+
+
+class Skip(Exception):
+    """Not tried, and why."""
+
+
+def image_dir():
+    default = TOP / "build/image/qemu-arm64"
+    return pathlib.Path(os.environ.get("NIGHTSTAND_IMAGE", default))
+
+
+def device_tree(folder, memory):
+    """QEMU's own, with LEDs: the phandle of its GPIO differs by version."""
+    plain, text, out = (folder / n for n in ("virt.dtb", "virt.dts", "led.dtb"))
+    subprocess.run(["qemu-system-aarch64", "-M", f"virt,dumpdtb={plain}", *MACHINE[2:],
+                    "-m", str(memory), "-nodefaults", "-display", "none"],
+                   check=True, capture_output=True)
+    dts = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", str(plain)],
+                         check=True, capture_output=True, text=True).stdout
+    node = re.search(r"pl061@[0-9a-f]+ \{(.*?)\n\t\};", dts, re.S)
+    handle = re.search(r"phandle = <(0x[0-9a-f]+)>", node.group(1)).group(1)
+    leds = (TOP / "board/qemu-arm64/leds.dtsi").read_text().replace("GPIO", handle)
+    leds = re.sub(r"/\*.*?\*/", "", leds, flags=re.S)
+    at = dts.rstrip().rindex("};")
+    text.write_text(dts[:at] + leds + dts[at:])
+    subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(out), str(text)],
+                   check=True)
+    return out
+
+
+def by_hand():
+    """vm.py --run: the console here, the page on 127.0.0.1:8080."""
+    import sys
+    import tempfile
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="nightstand-vm-"))
+    machine = Vm(folder, Card(folder / "card.img"))
+    machine.port = int(os.environ.get("PORT", "8080"))
+    machine.start()
+    print(f"page http://127.0.0.1:{machine.port}/, card and log in {folder}; Ctrl-C cuts the power")
+    try:
+        while machine.proc.poll() is None:
+            at = len(machine.serial)
+            machine.read_serial(0.5)
+            sys.stdout.write(machine.serial[at:])
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        machine.cut()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def ask(s, command):
+    """One exchange of the debugger's protocol; None: only its answer."""
+    if command is not None:
+        data = command.encode()
+        s.sendall(b"$" + data + b"#%02x" % (sum(data) & 0xff))
+    s.settimeout(10)
+    text = b""
+    while True:
+        text += s.recv(4096)
+        found = re.search(rb"\$([^#]*)#..", text)
+        if found:
+            s.sendall(b"+")
+            return found.group(1)
+
+
+class Card:
+    """The SD card: a copy of the image's, as large as a small real one."""
+
+    def __init__(self, path, settings=None, board="qemu-arm64"):
+        self.path = pathlib.Path(path)
+        shutil.copyfile(image_dir().parent / board / "card.img", self.path)
+        os.truncate(self.path, CARD_BYTES)
+        if settings is not None:
+            self.put("SETTINGS.txt", settings)
+
+    def put(self, name, data):
+        data = data if isinstance(data, bytes) else data.encode()
+        subprocess.run(["mcopy", "-o", "-i", f"{self.path}@@1M", "-", f"::{name}"],
+                       input=data, check=True, env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
+
+    def damage_data(self, at, size):
+        """A part of the box's own partition becomes noise."""
+        with open(self.path, "r+b") as f:
+            f.seek(((1 + 60) << 20) + at)
+            while size > 0:
+                size -= f.write(os.urandom(min(size, 1 << 20)))
+
+
+class Owner:
+    """A session over HTTPS; nobody has signed the box's certificate."""
+
+    def __init__(self, machine, pin):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.pin = pin
+        self.home = f"https://127.0.0.1:{machine.tls_port}"
+        self.opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=context),
+            urllib.request.HTTPCookieProcessor())
+        code, said = self.post("/api/login", pin=pin)
+        if code != 200:
+            raise Failed(f"the PIN of the card: {code} {said}")
+        self.csrf = said["csrf"]
+
+    def post(self, path, **fields):
+        """(status, the JSON that came)"""
+        try:
+            r = self.opener.open(self.home + path, urllib.parse.urlencode(fields).encode(), 20)
+        except urllib.error.HTTPError as e:
+            r = e
+        with r:
+            return r.status, json.loads(r.read())
+
+    def do(self, action, **fields):
+        return self.post("/api/do", csrf=self.csrf, action=action, **fields)[0]
+
+
+class Vm:
+    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
+                 cable=False):
+        self.dir = pathlib.Path(folder)
+        self.card = card
+        self.memory = memory
+        self.cmdline = cmdline
+        self.disks = list(disks)
+        self.cable = cable  # raw frames at the socket "cable" in place of slirp
+        self.port, self.tls_port = free_port(), free_port()
+        self.serial = ""
+        self.proc = self.qmp = self.line = None
+        self.events = []
+        self.began = 0.0
+        self.plugs = 0
+
+    # --- begin and end
+
+    def start(self):
+        for name in ("serial", "qmp", "gdb", "cable", "leds.log"):
+            (self.dir / name).unlink(missing_ok=True)
+        tree = device_tree(self.dir, self.memory)
+        image = image_dir()
+        args = ["qemu-system-aarch64", *MACHINE, "-accel", "tcg,thread=single",
+                "-m", str(self.memory), "-kernel", str(image / "kernel8.img"),
+                "-initrd", str(image / "initrd.img"), "-dtb", str(tree),
+                "-append", self.cmdline, "-device", "qemu-xhci,id=xhci",
+                "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"
+                if self.cable else
+                f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80"
+                f",hostfwd=tcp:127.0.0.1:{self.tls_port}-10.0.2.15:443",
+                "-device", "virtio-net-pci,netdev=n,romfile=",
+                "-device", "i6300esb", "-action", "watchdog=none",
+                "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
+                "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
+                "-gdb", f"unix:{self.dir}/gdb,server=on,wait=off",
+                "-display", "none", "-no-reboot", "-nodefaults",
+                "-trace", "pl061_set_output", "-D", str(self.dir / "leds.log"),
+                "-msg", "timestamp=on"]
+        if self.card:
+            args += ["-drive", f"if=none,id=card,format=raw,file={self.card.path}",
+                     "-device", "virtio-blk-pci,drive=card"]
+        for number, path in enumerate(self.disks):
+            args += ["-drive", f"if=none,id=start{number},format=raw,file={path}", "-device",
+                     f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
+        return self._begin(args)
+
+    def _begin(self, args):
+        self.began = time.time()
+        with open(self.dir / "qemu.log", "ab") as log:
+            self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.line = self._connect("serial")
+        self.qmp = self._connect("qmp")
+        self._qmp_read(lambda m: "QMP" in m)
+        self.do("qmp_capabilities")
+        return self
+
+    def start_pi(self):
+        """The Pi's own card in QEMU's Pi 3B: its device tree, its SD controller,
+        its command line. The loader is QEMU; one USB device at most."""
+        image = image_dir().parent / "rpi-arm64"
+        tree = self.dir / "pi.dtb"
+        files = image / "card"
+        subprocess.run(["fdtoverlay", "-i", str(files / "bcm2837-rpi-3-b.dtb"), "-o", str(tree),
+                        str(files / "nightstand-leds.dtbo")], check=True)
+        # QEMU's Pi restarts at once when its watchdog is merely started.
+        line = (files / "cmdline.txt").read_text().strip() + " nightstand.watchdog=off"
+        args = ["qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg,thread=single",
+                "-m", "1024", "-kernel", str(image / "kernel8.img"),
+                "-initrd", str(image / "initrd.img"), "-dtb", str(tree), "-append", line,
+                "-drive", f"if=sd,format=raw,file={self.card.path}", "-serial", "null",
+                "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
+                "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
+                "-display", "none", "-no-reboot", "-monitor", "none"]
+        return self._begin(args)
+
+    def pi_pins(self):
+        """The levels of the Pi's first 32 pins."""
+        text = self.do("human-monitor-command", **{"command-line": "xp /1wx 0x3f200034"})
+        return int(text.split()[-1], 16)
+
+    def _connect(self, name):
+        end = time.time() + 20 * SLOW
+        while True:
+            s = socket.socket(socket.AF_UNIX)
+            try:
+                s.connect(str(self.dir / name))
+                return s
+            except OSError as e:
+                s.close()
+                if self.proc.poll() is not None or time.time() > end:
+                    log = (self.dir / "qemu.log").read_text()
+                    raise Failed(f"the machine did not start: {log}") from e
+                time.sleep(0.02)
+
+    def cut(self):
+        """The power goes, now."""
+        if self.proc and self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGKILL)
+        self._gone()
+
+    def _gone(self):
+        if self.proc:
+            self.proc.wait()
+        self.read_serial(0)
+        for s in (self.line, self.qmp):
+            if s:
+                s.close()
+        self.line = self.qmp = self.proc = None
+        self.events = []
+
+    def wait_end(self, timeout=30):
+        end = time.time() + timeout * SLOW
+        while self.proc.poll() is None:
+            self.read_serial(0.1)
+            if time.time() > end:
+                raise Failed("the machine goes on")
+        status = self.proc.returncode
+        self._gone()
+        return status
+
+    # --- its serial line
+
+    def read_serial(self, wait):
+        while self.line and select.select([self.line], [], [], wait)[0]:
+            data = self.line.recv(65536)
+            if not data:
+                break
+            self.serial += data.decode(errors="replace")
+            with open(self.dir / "serial.log", "ab") as f:
+                f.write(data)
+            wait = 0
+
+    def wait_line(self, pattern, timeout=120, since=0):
+        """Until the console has said it; returns the match."""
+        end = time.time() + timeout * SLOW
+        while True:
+            found = re.search(pattern, self.serial[since:])
+            if found:
+                return found
+            if time.time() > end or self.proc.poll() is not None:
+                raise Failed(f"the console did not say {pattern!r}; its end:\n"
+                             + self.serial[-3000:])
+            self.read_serial(0.2)
+
+    # --- QMP
+
+    def _qmp_read(self, wanted, timeout=20):
+        end = time.time() + timeout * SLOW
+        buffer = getattr(self, "_rest", b"")
+        while True:
+            while b"\n" in buffer:
+                line, buffer = buffer.split(b"\n", 1)
+                message = json.loads(line)
+                if "event" in message:
+                    self.events.append(message)
+                if wanted(message):
+                    self._rest = buffer
+                    return message
+            self._rest = buffer
+            if not select.select([self.qmp], [], [], max(0, end - time.time()))[0]:
+                raise Failed("QEMU does not answer")
+            data = self.qmp.recv(65536)
+            if not data:
+                raise Failed("QEMU has ended")
+            buffer += data
+
+    def do(self, command, **arguments):
+        self.qmp.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+        answer = self._qmp_read(lambda m: "return" in m or "error" in m)
+        if "error" in answer:
+            raise Failed(f"{command}: {answer['error']['desc']}")
+        return answer["return"]
+
+    def wait_event(self, name, timeout=60):
+        for message in self.events:
+            if message["event"] == name:
+                return message
+        return self._qmp_read(lambda m: m.get("event") == name, timeout)
+
+    def hang(self):
+        """The kernel runs in a circle with interrupts off, by way of QEMU's
+        stub for debuggers."""
+        with self._connect("gdb") as s:
+            s.sendall(b"\x03")
+            ask(s, None)
+            regs = bytearray.fromhex(ask(s, "g").decode())  # x0..x30, sp, pc, cpsr
+            pc = int.from_bytes(regs[256:264], "little")
+            cpsr = int.from_bytes(regs[264:268], "little") | 0x3c0
+            regs[264:268] = cpsr.to_bytes(4, "little")
+            for command in (f"M{pc:x},4:00000014", "G" + regs.hex()):  # b .
+                answer = ask(s, command)
+                if answer != b"OK":
+                    raise Failed(f"the debugger's stub says {answer} to {command[:20]}")
+            ask(s, "D")
+
+    def plug_disk(self, path, name="d", readonly=False):
+        # A disk that was pulled while it was in use keeps its node for ever.
+        self.plugs += 1
+        self.do("blockdev-add", **{"driver": "raw", "node-name": f"b{self.plugs}",
+                                   "read-only": readonly,
+                                   "file": {"driver": "file", "filename": str(path)}})
+        self.do("device_add", driver="usb-storage", drive=f"b{self.plugs}", id=name, bus="xhci.0")
+
+    def pull_disk(self, name="d"):
+        self.do("device_del", id=name)
+
+    # --- what a person sees
+
+    def get(self, path="/", timeout=10):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout) as r:
+            return r.read()
+
+    def owner(self):
+        """Signed in with the PIN that stands on the card."""
+        return Owner(self, subprocess.run(
+            ["mtype", "-i", f"{self.card.path}@@1M", "::PIN.txt"], check=True,
+            capture_output=True).stdout.split()[0].decode())
+
+    def wait_page(self, path="/api/status", timeout=120):
+        end = time.time() + timeout * SLOW
+        while True:
+            try:
+                return self.get(path, 8)
+            except (OSError, urllib.error.URLError) as e:
+                if time.time() > end:
+                    raise Failed(f"no page: {e}; console:\n{self.serial[-3000:]}") from e
+                self.read_serial(0.3)
+
+    def status(self):
+        return json.loads(self.wait_page())
+
+    def wait_state(self, state, timeout=120):
+        end = time.time() + timeout * SLOW
+        while True:
+            st = self.status()
+            if st["state"] == state:
+                return st
+            if time.time() > end:
+                raise Failed(f"state {st['state']}, not {state}; {json.dumps(st)[:600]}\n"
+                             + self.serial[-3000:])
+            self.read_serial(0.5)
+
+    def sleep(self, seconds):
+        """Lets the machine go on; its console is read meanwhile."""
+        end = time.time() + seconds
+        while time.time() < end:
+            self.read_serial(0.1)
+
+    def led_edges(self):
+        """(host time, "green"/"red", on) of each change of a pin."""
+        edges, last = [], {}
+        try:
+            text = (self.dir / "leds.log").read_text()
+        except OSError:
+            return edges
+        for found in re.finditer(r"@(\d+\.\d+):pl061_set_output.*?setting output (\d+) to (\d)", text):
+            pin, on = int(found.group(2)), found.group(3) == "1"
+            if pin in PINS and last.get(pin) != on:
+                last[pin] = on
+                edges.append((float(found.group(1)), PINS[pin], on))
+        return edges
+
+
+if __name__ == "__main__":
+    by_hand()

@@ -1,0 +1,122 @@
+"""Which kernel modules go into the image, and in which order they load.
+
+A board's modules.txt names them: `always NAME…` are loaded at every start,
+`device NAME…` when the kernel meets a device that one of their aliases fits.
+What they need (depends, softdep) comes along by itself.
+"""
+
+import lzma
+import os
+
+import elf
+
+
+class BadModules(Exception):
+    pass
+
+
+def read_list(path):
+    """(always, device): names in the order of the file."""
+    kinds = {'always': [], 'device': []}
+    with open(path, encoding='utf-8') as f:
+        for number, line in enumerate(f, 1):
+            words = line.split('#')[0].split()
+            if not words:
+                continue
+            if words[0] not in kinds or len(words) < 2:
+                raise BadModules('%s:%d: "always NAME…" or "device NAME…"' % (path, number))
+            kinds[words[0]] += words[1:]
+    return kinds['always'], kinds['device']
+
+
+class Kernel:
+    """The modules of one kernel, as its packages have laid them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.files = {}
+        for top, dirs, files in os.walk(os.path.join(folder, 'kernel')):
+            dirs.sort()
+            for name in sorted(files):
+                if '.ko' in name:
+                    self.files[plain(name.split('.ko')[0])] = os.path.join(top, name)
+        with open(os.path.join(folder, 'modules.builtin'), encoding='utf-8') as f:
+            self.builtin = {plain(os.path.basename(line.strip())[:-3]) for line in f}
+        self.known = {}
+
+    def bytes_of(self, name):
+        path = self.files[name]
+        with open(path, 'rb') as f:
+            data = f.read()
+        if path.endswith('.xz'):
+            return lzma.decompress(data)
+        if path.endswith('.ko'):
+            return data
+        raise BadModules('%s: packed in a way that is not known' % path)
+
+    def module(self, name):
+        """Its bytes, what it needs, and its aliases."""
+        if name not in self.known:
+            data = self.bytes_of(name)
+            needs, wishes, aliases = [], [], []
+            for key, value in elf.modinfo(data):
+                if key == 'depends':
+                    needs += [plain(n) for n in value.split(',') if n]
+                elif key == 'softdep':
+                    wishes += before(value)
+                elif key == 'alias' and ':' in value:
+                    aliases.append(value)
+            self.known[name] = (data, needs, wishes, aliases)
+        return self.known[name]
+
+    def closure(self, names):
+        """All that these need and they themselves, each after its needs."""
+        order = []
+
+        def add(name, why, must):
+            if name in order or name in self.builtin:
+                return
+            if name not in self.files:
+                if must:
+                    raise BadModules('no kernel module %s (for %s)' % (name, why))
+                return  # a softdep may name what this kernel does not have
+            _, needs, wishes, _ = self.module(name)
+            for n in wishes:
+                add(n, name, False)
+            for n in needs:
+                add(n, name, True)
+            order.append(name)
+
+        for name in names:
+            add(plain(name), 'modules.txt', True)
+        return order
+
+
+def plain(name):
+    return name.replace('-', '_')
+
+
+def before(softdep):
+    """The modules that a softdep wants first: "pre: a b post: c"."""
+    names, kind = [], ''
+    for word in softdep.split():
+        if word in ('pre:', 'post:'):
+            kind = word
+        elif kind == 'pre:':
+            names.append(plain(word))
+    return names
+
+
+def table(kernel, always, device):
+    """The names, and the text that the box reads (drivers/machine/modules.h):
+    `always|module NAME NEEDED…` in the order of loading, `alias PATTERN NAME`.
+    """
+    order = kernel.closure(always + device)
+    at_start = kernel.closure(always)
+    lines = []
+    for name in order:
+        word = 'always' if name in at_start else 'module'
+        lines.append(' '.join([word, name] + kernel.closure([name])[:-1]))
+    for name in order:
+        lines += ['alias %s %s' % (alias, name) for alias in kernel.module(name)[3]]
+    return order, '\n'.join(lines) + '\n'
