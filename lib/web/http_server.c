@@ -29,13 +29,21 @@
 #define PRIO_SERVED (TCP_PRIO_NORMAL + 1)
 #define PRIO_ENDED  TCP_PRIO_MIN
 
+/* Among those who wait for the turn of their handshake. */
+struct rank {
+	int debt_ms; /* how often its address came (http_places.h) */
+	uint64_t number; /* as at a counter; 0: it does not wait */
+};
+
 struct slot {
 	struct http_server *server;
 	struct altcp_pcb *pcb; /* NULL: free */
 	ip_addr_t from;
+	struct rank rank;
 	struct pbuf *in; /* what waits for the answer before it */
 	struct tls *tls; /* NULL: in clear */
-	bool shakes; /* its handshake has begun */
+	bool shakes; /* its handshake has begun: */
+	int64_t shakes_ms;
 	bool broken; /* what it sends is no TLS any more */
 	char plain[2048]; /* decrypted, and not taken yet: */
 	size_t plain_at, plain_len;
@@ -51,6 +59,8 @@ struct http_server {
 	struct altcp_pcb *listener, *tls_listener; /* NULL: none */
 	const struct tls_identity *identity;
 	struct tls_turns turns;
+	struct http_askers askers;
+	uint64_t came; /* the last number that was given out */
 	bool by_address;
 	struct slot slots[HTTP_SERVER_CONNS];
 };
@@ -201,14 +211,69 @@ static uint64_t number_of(const ip_addr_t *ip)
 	return n;
 }
 
+static bool take_turn(struct slot *s, int64_t now)
+{
+	struct http_server *server = s->server;
+
+	s->shakes = tls_turns_take(
+	    &server->turns, number_of(&s->from), server->by_address, now);
+	if (!s->shakes)
+		return false;
+	s->rank.number = 0;
+	s->shakes_ms = now;
+	return true;
+}
+
+static bool is_before(const struct rank *a, const struct rank *b)
+{
+	return a->debt_ms != b->debt_ms ? a->debt_ms < b->debt_ms
+					: a->number < b->number;
+}
+
+/* Who is next: whose address comes the least often, then who came first. A
+ * crowd that comes back and back leaves turns for who comes once. */
+static struct slot *next_waiting(struct http_server *s, const struct rank *past)
+{
+	struct slot *found = NULL;
+
+	for (unsigned i = 0; i < HTTP_SERVER_CONNS; i++) {
+		struct slot *slot = &s->slots[i];
+
+		if (slot->pcb && slot->rank.number &&
+		    (!past || is_before(past, &slot->rank)) &&
+		    (!found || is_before(&slot->rank, &found->rank)))
+			found = slot;
+	}
+	return found;
+}
+
+static void give_turns(struct http_server *s, int64_t now)
+{
+	struct slot *slot = next_waiting(s, NULL);
+
+	while (slot && tls_turns_any(&s->turns, now)) {
+		struct rank past = slot->rank;
+
+		take_turn(slot, now); /* or its address has had its share */
+		slot = next_waiting(s, &past);
+	}
+}
+
+/* Bytes that cost nothing go on; with the end of the hello it is somebody's
+ * turn. */
 static bool may_shake(struct slot *s, int64_t now)
 {
 	struct http_server *server = s->server;
 
-	if (!s->shakes)
-		s->shakes = tls_turns_take(&server->turns, number_of(&s->from),
-		    server->by_address, now);
-	return s->shakes;
+	if (s->shakes ||
+	    !tls_completes_hello(s->tls, s->in->payload, s->in->len))
+		return true;
+	if (s->rank.number)
+		return false;
+	if (!next_waiting(server, NULL) && take_turn(s, now))
+		return true;
+	s->rank.number = ++server->came;
+	return false;
 }
 
 /* False: an answer is going out, and what came waits for its end. */
@@ -333,6 +398,16 @@ static void on_err(void *arg, err_t err)
 		forget(arg);
 }
 
+/* It asks for nothing: neither for a turn, nor has it just had one, which was
+ * dear. */
+static bool is_idle(const struct slot *s, int64_t now)
+{
+	return !s->rank.number &&
+	       (!s->shakes || now - s->shakes_ms > HTTP_PLACES_NEW) &&
+	       (s->conn.state == HTTP_CONN_IDLE ||
+		   s->conn.state == HTTP_CONN_HEAD);
+}
+
 static struct http_place place_of(
     const struct slot *s, int64_t now, const ip_addr_t *from)
 {
@@ -341,23 +416,26 @@ static struct http_place place_of(
 	return (struct http_place){
 		.taken = s->pcb,
 		.same = ip_addr_eq(&s->from, from),
-		.idle =
-		    c->state == HTTP_CONN_IDLE || c->state == HTTP_CONN_HEAD,
+		.address = number_of(&s->from),
+		.idle = is_idle(s, now),
 		.stalled = c->state == HTTP_CONN_REPLY &&
 			   now - c->moved_ms > STALLED_MS,
+		.waits = s->rank.number != 0,
+		.debt_ms = s->rank.debt_ms,
 		.moved_ms = c->moved_ms,
 	};
 }
 
-static struct slot *find_slot(struct http_server *s, const ip_addr_t *from)
+static struct slot *find_slot(
+    struct http_server *s, const ip_addr_t *from, int debt_ms)
 {
 	struct http_place places[HTTP_SERVER_CONNS];
-	int64_t now = mono_ms();
+	struct http_asker asker = { s->by_address, debt_ms, mono_ms() };
 	int i;
 
 	for (i = 0; i < HTTP_SERVER_CONNS; i++)
-		places[i] = place_of(&s->slots[i], now, from);
-	i = http_places_pick(places, HTTP_SERVER_CONNS, s->by_address);
+		places[i] = place_of(&s->slots[i], asker.now_ms, from);
+	i = http_places_pick(places, HTTP_SERVER_CONNS, &asker);
 	if (i < 0)
 		return NULL;
 	if (s->slots[i].pcb)
@@ -387,7 +465,10 @@ static void name_peer(struct slot *s)
 static err_t take_in(struct http_server *s, struct altcp_pcb *pcb, bool secure)
 {
 	ip_addr_t from = *altcp_get_ip(pcb, 0);
-	struct slot *slot = find_slot(s, &from);
+	int debt_ms = s->by_address ? http_askers_add(&s->askers,
+					  number_of(&from), mono_ms())
+				    : 0;
+	struct slot *slot = find_slot(s, &from, debt_ms);
 	struct tls *tls = NULL;
 
 	if (!slot || (secure && tls_new(s->identity, &tls))) {
@@ -400,6 +481,7 @@ static err_t take_in(struct http_server *s, struct altcp_pcb *pcb, bool secure)
 	slot->server = s;
 	slot->pcb = pcb;
 	slot->from = from;
+	slot->rank.debt_ms = debt_ms;
 	slot->tls = tls;
 	http_conn_init(&slot->conn, s->site, mono_ms());
 	slot->conn.secure = secure;
@@ -556,17 +638,13 @@ static void tick_slot(struct slot *s, int64_t now_ms)
 void http_server_tick(struct http_server *s, int64_t now_ms)
 {
 	bound_streams(s);
+	give_turns(s, now_ms);
 	for (unsigned i = 0; i < HTTP_SERVER_CONNS; i++) {
 		if (s->slots[i].pcb)
 			make_room(s); /* it may be its reader */
 		if (s->slots[i].pcb)
 			tick_slot(&s->slots[i], now_ms);
 	}
-}
-
-static bool waits_to_shake(const struct slot *s)
-{
-	return s->tls && !s->shakes && s->in;
 }
 
 int http_server_sleep(const struct http_server *s, int64_t now_ms, int ms)
@@ -576,7 +654,7 @@ int http_server_sleep(const struct http_server *s, int64_t now_ms, int ms)
 			continue;
 		if (ms > 1000)
 			ms = 1000; /* deadlines are seconds */
-		if (waits_to_shake(&s->slots[i]) && ms > TLS_TURNS_MS)
+		if (s->slots[i].rank.number && ms > TLS_TURNS_MS)
 			ms = TLS_TURNS_MS;
 		ms = http_conn_sleep(&s->slots[i].conn, now_ms, ms);
 	}

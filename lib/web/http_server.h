@@ -1,7 +1,7 @@
 /*
  * The HTTP server on lwIP's altcp: gives each TCP connection an http_conn and
- * moves the bytes, through TLS where that is asked for. Connections are few and their memory is fixed; who is slow
- * or idle makes room for who is not.
+ * moves the bytes, through TLS where that is asked for. Connections are few and
+ * their memory is fixed; who is slow or idle makes room for who is not.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H

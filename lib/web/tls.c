@@ -11,6 +11,16 @@
 #define RECORD                                                                 \
 	8192 /* plain bytes of one: small ones reach a slow peer sooner */
 
+/* A hello of today is 2 KB. libssl would take one of 128. */
+#define HELLO_MOST 16384
+/* What a peer may ask TLS itself for, once it is up: new keys, mostly. No
+ * browser does; each costs as much as ten records and an answer. */
+#define EXTRAS_MOST 16
+
+#define RECORD_HEAD      5
+#define RECORD_HANDSHAKE 22
+#define MESSAGE_HEAD     4 /* type, and three bytes of length */
+
 struct tls_identity {
 	SSL_CTX *ctx;
 };
@@ -18,6 +28,10 @@ struct tls_identity {
 struct tls {
 	SSL *ssl;
 	BIO *in, *out; /* ssl's own */
+	size_t fed; /* bytes, until it is up */
+	uint8_t head[RECORD_HEAD + MESSAGE_HEAD]; /* the first of them */
+	bool up; /* once; libssl's own word falls back for new keys */
+	unsigned extras;
 	bool over; /* it broke, or we have said goodbye */
 	bool ended; /* the peer has said goodbye, and may still listen */
 };
@@ -40,12 +54,43 @@ static int choose_protocol(SSL *ssl, const unsigned char **out,
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* Groups that every browser has. libssl's own list has some that cost eight
+ * times as much, for whoever asks; of those it knows, 3.5 has the hybrid. */
+static bool set_algorithms(SSL_CTX *ctx)
+{
+	bool ok =
+	    SSL_CTX_set1_groups_list(ctx, "X25519MLKEM768:X25519:P-256") == 1 ||
+	    SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1;
+
+	ERR_clear_error();
+	return ok && SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+	       SSL_CTX_set_cipher_list(ctx,
+		   "ECDHE-ECDSA-AES128-GCM-SHA256:"
+		   "ECDHE-ECDSA-CHACHA20-POLY1305:"
+		   "ECDHE-ECDSA-AES256-GCM-SHA384") == 1;
+}
+
+/* Hears of each message of TLS itself. */
+static void count_extras(int written, int version, int type, const void *data,
+    size_t len, SSL *ssl, void *arg)
+{
+	struct tls *t = SSL_get_app_data(ssl);
+
+	(void)version;
+	(void)data;
+	(void)len;
+	(void)arg;
+	if (t && t->up && type == (written ? SSL3_RT_ALERT : SSL3_RT_HANDSHAKE))
+		t->extras++;
+}
+
 static SSL_CTX *new_ctx(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	if (!ctx)
 		return NULL;
+	SSL_CTX_set_msg_callback(ctx, count_extras);
 	SSL_CTX_set_options(ctx,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 		SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -56,7 +101,7 @@ static SSL_CTX *new_ctx(void)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
-	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1)
+	if (set_algorithms(ctx))
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;
@@ -131,6 +176,7 @@ enum rc tls_new(const struct tls_identity *id, struct tls **out)
 	BIO_set_mem_eof_return(t->in, -1);
 	SSL_set_bio(t->ssl, t->in, t->out);
 	SSL_set_accept_state(t->ssl);
+	SSL_set_app_data(t->ssl, t);
 	*out = t;
 	return RC_OK;
 }
@@ -149,6 +195,10 @@ static enum rc judge(struct tls *t, int ret)
 	int why = ret > 0 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, ret);
 
 	ERR_clear_error();
+	if (t->extras > EXTRAS_MOST) {
+		t->over = true;
+		return RC_PROTO;
+	}
 	if (why == SSL_ERROR_NONE || why == SSL_ERROR_WANT_READ ||
 	    why == SSL_ERROR_WANT_WRITE)
 		return RC_OK;
@@ -160,6 +210,46 @@ static enum rc judge(struct tls *t, int ret)
 	return RC_PROTO;
 }
 
+/* The first bytes of all, as far as they are known with these. */
+static size_t first_bytes(
+    const struct tls *t, const uint8_t *data, size_t len, uint8_t *head)
+{
+	size_t n = t->fed < sizeof(t->head) ? t->fed : sizeof(t->head);
+
+	memcpy(head, t->head, n);
+	while (n < sizeof(t->head) && len--)
+		head[n++] = *data++;
+	return n;
+}
+
+static size_t record_len(const uint8_t *head)
+{
+	return (size_t)head[3] << 8 | head[4];
+}
+
+bool tls_completes_hello(const struct tls *t, const void *data, size_t len)
+{
+	uint8_t head[sizeof(t->head)];
+
+	return first_bytes(t, data, len, head) >= RECORD_HEAD &&
+	       t->fed + len >= RECORD_HEAD + record_len(head);
+}
+
+/* False: that is no hello, or one without end, for which libssl would make
+ * room at once. One in the form of SSL 2, which it would take, is none. */
+static bool take_hello(struct tls *t, const uint8_t *data, size_t len)
+{
+	const uint8_t *h = t->head;
+	size_t n = first_bytes(t, data, len, t->head);
+
+	t->fed += len;
+	if (t->fed > HELLO_MOST || (n && h[0] != RECORD_HANDSHAKE) ||
+	    (n >= RECORD_HEAD && record_len(h) < MESSAGE_HEAD))
+		return false;
+	return n < sizeof(t->head) ||
+	       ((size_t)h[6] << 16 | (size_t)h[7] << 8 | h[8]) <= HELLO_MOST;
+}
+
 enum rc tls_feed(struct tls *t, const void *data, size_t len)
 {
 	size_t written;
@@ -167,14 +257,16 @@ enum rc tls_feed(struct tls *t, const void *data, size_t len)
 
 	if (t->over)
 		return RC_PROTO;
-	if (BIO_write_ex(t->in, data, len, &written) != 1 || written != len) {
+	if ((!tls_is_up(t) && !take_hello(t, data, len)) ||
+	    BIO_write_ex(t->in, data, len, &written) != 1 || written != len) {
 		t->over = true;
 		return RC_PROTO;
 	}
 	if (!tls_is_up(t)) {
 		enum rc rc = judge(t, SSL_do_handshake(t->ssl));
 
-		if (rc || !tls_is_up(t))
+		t->up = !rc && SSL_is_init_finished(t->ssl);
+		if (!t->up)
 			return rc;
 	}
 	/* A look: records that carry no plain bytes are worked off. */
@@ -197,7 +289,7 @@ size_t tls_read(struct tls *t, char *buf, size_t cap)
 
 bool tls_is_up(const struct tls *t)
 {
-	return SSL_is_init_finished(t->ssl);
+	return t->up;
 }
 
 size_t tls_write(struct tls *t, const void *data, size_t len)

@@ -22,6 +22,12 @@ static unsigned find(const struct tls_turns *t, uint64_t address)
 	return oldest;
 }
 
+bool tls_turns_any(const struct tls_turns *t, int64_t now_ms)
+{
+	return refill(t->paid_ms, TLS_TURNS_MS, TLS_TURNS_ONCE, now_ms) <=
+	       now_ms - TLS_TURNS_MS;
+}
+
 bool tls_turns_take(
     struct tls_turns *t, uint64_t address, bool by_address, int64_t now_ms)
 {

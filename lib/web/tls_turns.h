@@ -16,7 +16,7 @@
 #define TLS_TURNS_OWN_MS   100 /* of one address */
 #define TLS_TURNS_OWN_ONCE 12
 
-#define TLS_TURNS_ADDRESSES 64 /* that are remembered, the newest ones */
+#define TLS_TURNS_ADDRESSES 256 /* that are remembered, the newest ones */
 
 struct tls_turns {
 	int64_t paid_ms; /* turns are given out up to here */
@@ -25,6 +25,9 @@ struct tls_turns {
 		int64_t paid_ms;
 	} own[TLS_TURNS_ADDRESSES];
 };
+
+/* There is a turn, for some address. */
+bool tls_turns_any(const struct tls_turns *t, int64_t now_ms);
 
 /* Zeroed is fresh. True: it may begin now, and is counted. by_address: false
  * where all come from one. */

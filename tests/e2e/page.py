@@ -82,9 +82,10 @@ return {name: NAME(e), top: r.top + scrollY, left: r.left,
 class Page(Chromium):
     """A browser at the page of a box."""
 
-    def __init__(self, t, box, path="/"):
+    def __init__(self, t, box, path="/", origin=None):
         super().__init__(t)
         self.box = box
+        self.origin = origin or f"http://127.0.0.1:{box.port}"
         try:
             self.go(path)
         except BaseException:
@@ -92,7 +93,7 @@ class Page(Chromium):
             raise
 
     def go(self, path="/"):
-        self.open(f"http://127.0.0.1:{self.box.port}{path}")
+        self.open(f"{self.origin}{path}")
 
     def sign_in(self, pin):
         self.go("/login")
@@ -175,7 +176,7 @@ class Page(Chromium):
         loud = [m["message"] for m in self.log("browser")
                 if m["level"] in ("SEVERE", "WARNING")]
         check(not loud, f"the console says: {loud}")
-        home = f"http://127.0.0.1:{self.box.port}/"
+        home = f"{self.origin}/"
         asked = [p["request"]["url"] for m, p in self.network()
                  if m == "Network.requestWillBeSent"]
         # The browser's own first tab is no request of the page.

@@ -6,7 +6,7 @@ import pathlib
 
 from harness import check, equal, wait_until
 from page import Page, axe_source
-from test_box import Box
+from test_box import Box, free_port
 from test_pin import pin_of
 from webdriver import equal_soon, find_programs
 
@@ -459,6 +459,32 @@ def test_settings_stand_on_their_own_page(t):
         picture(page, "ejected")
         page.submit("[value=use_disk]")
         page.wait_headline("Ready")
+        page.check_quiet()
+
+
+# --- HTTPS ---------------------------------------------------------------------
+
+@with_browser(6)
+def test_over_https_as_well(t):
+    sim = t.sim({"name": "Ana"})
+    phone = sim.phone()
+    port = free_port()
+    box = Box(t, sim, policy__again_hours=0, web__open="glance",
+              web__tls_port=port)
+    wait_until("a night", lambda: box.nights("safe") == 1, 30)
+    with Page(t, box, origin=f"https://127.0.0.1:{port}") as page:
+        check("Ana" not in page.text("main"), "a glance names the phone")
+        page.sign_in(pin_of(t, box))
+        page.wait_live()
+        cookie = page.ask("/cookie")[0]
+        equal([cookie[k] for k in ("secure", "httpOnly", "sameSite")],
+              [True, True, "Strict"], "the cookie")
+        phone.ctl("mutate", "change=50", "seed=5")
+        page.submit("button[value=backup]")
+        wait_until("another night", lambda: box.nights("safe") == 2, 30)
+        equal_soon("the page", lambda: state_of(page), "safe", 20)
+        check(box.status()["box"]["certificate_sha256"] in
+              page.js("return document.body.textContent"), "no fingerprint")
         page.check_quiet()
 
 

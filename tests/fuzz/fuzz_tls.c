@@ -1,7 +1,7 @@
 /*
  * What comes to the port of HTTPS: the first byte chooses whether a real
  * client shakes hands first (1: TLS 1.2, 2: TLS 1.3, and 4: has sent a
- * request), the second in what pieces the rest, which is what the peer sends
+ * request, 8: asks for new keys for ever), the second in what pieces the rest, which is what the peer sends
  * then, arrives.
  */
 #include "fuzz.h"
@@ -50,7 +50,24 @@ static void drain(struct tls *t, BIO *to)
 	}
 }
 
-static void shake(struct tls *t, int version, bool ask)
+/* It gets a few, and then the end. */
+static void ask_for_keys(struct tls *t, SSL *client, BIO *from)
+{
+	const void *data;
+	char buf[4096];
+	enum rc rc = RC_OK;
+	int n;
+
+	for (int i = 0; i < 100 && !rc; i++) {
+		must(SSL_key_update(client, SSL_KEY_UPDATE_REQUESTED) == 1);
+		SSL_do_handshake(client);
+		while ((n = BIO_read(from, buf, sizeof(buf))) > 0)
+			rc = tls_feed(t, buf, (size_t)n);
+	}
+	must(rc == RC_PROTO && tls_peek(t, &data) < 1000);
+}
+
+static void shake(struct tls *t, int version, bool ask, bool keys)
 {
 	SSL *client = SSL_new(client_ctx);
 	BIO *to = BIO_new(BIO_s_mem()), *from = BIO_new(BIO_s_mem());
@@ -72,6 +89,8 @@ static void shake(struct tls *t, int version, bool ask)
 		drain(t, to);
 	}
 	must(tls_is_up(t));
+	if (keys && version == TLS1_3_VERSION)
+		ask_for_keys(t, client, from);
 	SSL_free(client);
 }
 
@@ -104,12 +123,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must(tls_new(identity, &t) == RC_OK);
 	if (data[0] & 3)
 		shake(t, data[0] & 1 ? TLS1_2_VERSION : TLS1_3_VERSION,
-		    data[0] & 4);
+		    data[0] & 4, data[0] & 8);
 	piece = data[1] ? data[1] * 8 : 1;
 	data += 2;
 	len -= 2;
 	for (size_t n; len && !over; data += n, len -= n) {
 		n = len < piece ? len : piece;
+		tls_completes_hello(t, data, n);
 		over = tls_feed(t, data, n) == RC_PROTO;
 		use(t);
 		drain(t, NULL);

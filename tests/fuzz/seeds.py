@@ -567,6 +567,7 @@ def tls():
         for piece in (0, 200):
             yield f"{what}-{piece}", bytes([0, piece]) + hello(versions)
     yield "clear", b"\0\x20" + get("/")
+    yield "keys", bytes([2 | 8, 200]) + hello([b"\3\4"])
     for mode in (1, 2, 5, 6):
         yield f"record-{mode}", bytes([mode, 200]) + b"\x17\3\3\0\x20" + bytes(
             32)

@@ -203,7 +203,7 @@ static void what_is_no_tls_is_answered_with_an_alert(void **state)
 	assert_int_equal(tls_new(identity, &t), RC_OK);
 	/* a hello that is none, in a record that is one */
 	memset(noise, 0, sizeof(noise));
-	memcpy(noise, "\x16\x03\x01\x08\x00\x01\xff\xff\xff", 9);
+	memcpy(noise, "\x16\x03\x01\x08\x00\x01\x00\x07\xfc", 9);
 	assert_int_equal(tls_feed(t, noise, sizeof(noise)), RC_PROTO);
 	assert_true(tls_peek(t, &data) > 0);
 	assert_int_equal(((const char *)data)[0], 0x15);
@@ -257,6 +257,112 @@ static void nobody_may_shake_hands_again(void **state)
 	pump(&p);
 	SSL_do_handshake(p.client);
 	assert_false(SSL_is_init_finished(p.client));
+	finish(&p);
+}
+
+/* Each costs as much as ten records, and is answered to nobody who reads. */
+static void new_keys_are_given_a_few_times_only(void **state)
+{
+	const void *data;
+	struct pair p;
+	int n = 0;
+
+	(void)state;
+	begin(&p, TLS1_3_VERSION);
+	assert_true(shake(&p));
+	for (; n < 4; n++) {
+		SSL_key_update(p.client, SSL_KEY_UPDATE_REQUESTED);
+		exchange(&p, 9000);
+	}
+	for (; n < 1000 && !p.fed; n++) {
+		char buf[4096];
+		int got;
+
+		SSL_key_update(p.client, SSL_KEY_UPDATE_REQUESTED);
+		SSL_do_handshake(p.client);
+		while ((got = BIO_read(p.from_client, buf, sizeof(buf))) > 0)
+			p.fed = tls_feed(p.server, buf, (size_t)got);
+	}
+	assert_int_equal(p.fed, RC_PROTO);
+	assert_in_range(n, 10, 20);
+	assert_true(tls_peek(p.server, &data) < 1000);
+	finish(&p);
+}
+
+static void only_the_end_of_a_hello_costs_anything(void **state)
+{
+	char buf[4096];
+	struct pair p;
+	int n;
+
+	(void)state;
+	begin(&p, TLS1_3_VERSION);
+	SSL_do_handshake(p.client);
+	n = BIO_read(p.from_client, buf, sizeof(buf));
+	assert_true(n > 100);
+	assert_false(tls_completes_hello(p.server, buf, (size_t)n - 1));
+	assert_true(tls_completes_hello(p.server, buf, (size_t)n));
+	for (int i = 0; i < n; i++) {
+		assert_int_equal(
+		    tls_completes_hello(p.server, buf + i, 1), i == n - 1);
+		assert_int_equal(tls_feed(p.server, buf + i, 1), RC_OK);
+	}
+	pump(&p);
+	assert_true(shake(&p));
+	finish(&p);
+}
+
+static void a_hello_has_an_end(void **state)
+{
+	static const char ssl2[] =
+	    "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10";
+	static const char huge[] = "\x16\x03\x01\x10\x00\x01\x01\xff\xff",
+			  parts[] = "\x16\x03\x01\x00\x03\x01\x01\xff";
+	static char part[4101];
+	struct tls *t;
+	size_t fed = 0;
+
+	(void)state;
+	assert_int_equal(tls_new(identity, &t), RC_OK);
+	assert_int_equal(tls_feed(t, ssl2, 3), RC_PROTO);
+	tls_free(t);
+	/* libssl would make room for 128 KB */
+	assert_int_equal(tls_new(identity, &t), RC_OK);
+	assert_int_equal(tls_feed(t, huge, 8), RC_OK);
+	assert_int_equal(tls_feed(t, huge + 8, 1), RC_PROTO);
+	tls_free(t);
+	/* in parts, so that its length comes late */
+	assert_int_equal(tls_new(identity, &t), RC_OK);
+	assert_int_equal(tls_feed(t, parts, 5), RC_PROTO);
+	tls_free(t);
+	/* an end that never comes */
+	assert_int_equal(tls_new(identity, &t), RC_OK);
+	memcpy(part, "\x16\x03\x01\x10\x00\x01\x00\x3f\xff\x03\x03", 11);
+	while (tls_feed(t, part, sizeof(part)) == RC_OK) {
+		memcpy(part, "\x16\x03\x01\x10\x00", 5);
+		fed += sizeof(part);
+	}
+	assert_in_range(fed, 8000, 16384);
+	tls_free(t);
+}
+
+/* Whoever asks for what costs eight times as much does not get it. */
+static void dear_groups_are_refused(void **state)
+{
+	static char groups[][8] = { "P-384", "P-521", "X448" };
+	static char both[] = "P-521:P-256";
+	struct pair p;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		begin(&p, TLS1_3_VERSION);
+		assert_int_equal(SSL_set1_groups_list(p.client, groups[i]), 1);
+		assert_false(shake(&p));
+		finish(&p);
+	}
+	begin(&p, TLS1_3_VERSION);
+	assert_int_equal(SSL_set1_groups_list(p.client, both), 1);
+	assert_true(shake(&p));
 	finish(&p);
 }
 
@@ -385,6 +491,10 @@ int main(void)
 		cmocka_unit_test(old_versions_are_refused),
 		cmocka_unit_test(a_flipped_bit_ends_it),
 		cmocka_unit_test(nobody_may_shake_hands_again),
+		cmocka_unit_test(new_keys_are_given_a_few_times_only),
+		cmocka_unit_test(only_the_end_of_a_hello_costs_anything),
+		cmocka_unit_test(a_hello_has_an_end),
+		cmocka_unit_test(dear_groups_are_refused),
 		cmocka_unit_test(a_key_must_be_of_its_certificate),
 		cmocka_unit_test_setup_teardown(
 		    it_is_made_once, make_dir, drop_dir),

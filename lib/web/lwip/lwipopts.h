@@ -105,6 +105,12 @@
 #define MEMP_NUM_ALTCP_PCB        (MEMP_NUM_TCP_PCB + 8)
 #define MEMP_NUM_SYS_TIMEOUT      (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 24)
 #define LWIP_NETIF_TX_SINGLE_PBUF 0
+/* As many as lwIP can count. With ten, its default, eleven neighbours that talk
+ * at once push each other out, and what is sent to who is out gets lost. */
+#define ARP_TABLE_SIZE            127
+#define LWIP_ND6_NUM_NEIGHBORS    127
+#define LWIP_ND6_NUM_DESTINATIONS 127
+#define MEMP_NUM_ND6_QUEUE        64
 
 #define LWIP_STATS 0
 
