@@ -51,7 +51,7 @@ static bool goes_first(const struct victim *a, const struct victim *b)
 static struct victim find_victim(
     const struct http_place *p, int n, bool same, int64_t now_ms)
 {
-	struct victim found = { NULL };
+	struct victim found = { .p = NULL };
 
 	for (int i = 0; i < n; i++) {
 		struct victim v = { &p[i], kind_of(&p[i], now_ms), 0 };
