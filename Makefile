@@ -215,10 +215,11 @@ image: deps-image ## BOARD=rpi-arm64 or qemu-arm64: the whole firmware (UPDATE=1
 	$(if $(CARD),@tools/image/write-card.sh $(IMAGE_OUT)/card.img $(CARD))
 
 .PHONY: check-image
-check-image: ## the image in a virtual machine: starts, disks, settings, power cuts (K=TEXT, CUTS=50)
+check-image: ## the image in a virtual machine: phone, disks, settings, power cuts (K=TEXT, CUTS=50)
 	@$(MAKE) --no-print-directory image BOARD=qemu-arm64
 	@$(MAKE) --no-print-directory image BOARD=rpi-arm64
-	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
+	@$(MAKE) --no-print-directory -j2 BOARD=host all
+	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_BUILD=$(abspath $(if $(O),$(O),build)/host) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
 		tests/image/run.py $(if $(K),-k $(K)) $(if $(KEEP),--keep) $(if $(RESULTS),--results $(abspath $(RESULTS)))
 
 .PHONY: units check check-all check-units check-e2e check-tree

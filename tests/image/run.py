@@ -28,6 +28,7 @@ class Rig:
     def __init__(self, folder):
         self.dir = pathlib.Path(folder)
         self.vms = []
+        self.ends = []
 
     def card(self, settings=None, **options):
         return vm.Card(self.dir / "card.img", settings, **options)
@@ -47,6 +48,8 @@ class Rig:
         return machine
 
     def end(self):
+        for undo in self.ends:
+            undo()
         for machine in self.vms:
             if machine.proc:
                 machine.cut()

@@ -172,7 +172,7 @@ class Vm:
     # --- begin and end
 
     def start(self):
-        for name in ("serial", "qmp", "gdb", "cable", "leds.log"):
+        for name in ("serial", "qmp", "gdb", "cable", "phone", "leds.log"):
             (self.dir / name).unlink(missing_ok=True)
         tree = device_tree(self.dir, self.memory)
         image = image_dir()
@@ -185,6 +185,8 @@ class Vm:
                 f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80"
                 f",hostfwd=tcp:127.0.0.1:{self.tls_port}-10.0.2.15:443",
                 "-device", "virtio-net-pci,netdev=n,romfile=",
+                "-chardev", f"socket,id=phone,path={self.dir}/phone,server=on,wait=off",
+                "-device", "usb-redir,chardev=phone,id=iphone,bus=xhci.0",
                 "-device", "i6300esb", "-action", "watchdog=none",
                 "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",

@@ -149,11 +149,27 @@ static void tcp_send(
 	packet_send(m, p, TCP);
 }
 
+/* Also when the host asks: it may have sent all that it may and wait for this,
+ * and then nothing else happens here. */
+static void send_acks(struct usb_mux *m)
+{
+	for (int i = 0; i < USB_MUX_CONNS; i++) {
+		struct conn *c = &m->conns[i];
+
+		if (!c->in_use || !c->owes_ack)
+			continue;
+		c->owes_ack = false;
+		tcp_send(m, c, ACK, "");
+	}
+}
+
 ssize_t usb_mux_in(struct usb_mux *m, uint8_t *buf, size_t cap)
 {
-	struct packet *p = m->first;
+	struct packet *p;
 	size_t n;
 
+	send_acks(m);
+	p = m->first;
 	if (!p)
 		return -1;
 	n = p->len - p->at < cap ? p->len - p->at : cap;
@@ -173,7 +189,11 @@ ssize_t usb_mux_in(struct usb_mux *m, uint8_t *buf, size_t cap)
 
 bool usb_mux_has_in(const struct usb_mux *m)
 {
-	return m->first != NULL;
+	bool has = m->first != NULL;
+
+	for (int i = 0; i < USB_MUX_CONNS && !has; i++)
+		has = m->conns[i].in_use && m->conns[i].owes_ack;
+	return has;
 }
 
 /* --- connections ----------------------------------------------------------
@@ -328,14 +348,7 @@ void usb_mux_turn(struct usb_mux *m, const struct pollfd *fds, size_t n)
 		if (c->in_use && (fds[i].revents & (POLLIN | POLLHUP)))
 			conn_pull(m, c);
 	}
-	for (int i = 0; i < USB_MUX_CONNS; i++) {
-		struct conn *c = &m->conns[i];
-
-		if (!c->in_use || !c->owes_ack)
-			continue;
-		c->owes_ack = false;
-		tcp_send(m, c, ACK, "");
-	}
+	send_acks(m);
 }
 
 /* --- from the host --------------------------------------------------------

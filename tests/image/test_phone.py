@@ -1,0 +1,92 @@
+"""A simulated iPhone on the box's USB port, by way of usbredir."""
+
+import hashlib
+import os
+import pathlib
+import socket
+import subprocess
+import time
+
+import vm
+
+BUILD = pathlib.Path(os.environ.get("NIGHTSTAND_BUILD", vm.TOP / "build/host"))
+
+
+class Phone:
+    """phonesim at the machine's port; trusts, and its passcode is entered."""
+
+    def __init__(self, rig, **options):
+        self.control = rig.dir / "ctl"
+        args = [str(BUILD / "phonesim"), "--usbredir", str(rig.dir / "phone"), "--control",
+                str(self.control), "--state", str(rig.dir / "sim"), "--phone",
+                ",".join(f"{k}={v}" for k, v in options.items())]
+        with open(rig.dir / "sim.log", "ab") as log:
+            self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        rig.ends.append(self.proc.kill)
+        end = time.time() + 30
+        while not self.control.exists() and time.time() < end:
+            time.sleep(0.05)
+        self.udid = self.ask("list").split()[0]
+        self.ask(f"@{self.udid} passcode entered 0")
+
+    def ask(self, line):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(str(self.control))
+            s.sendall(line.encode() + b"\n")
+            text = b""
+            while not text.endswith(b"\n"):
+                part = s.recv(65536)
+                if not part:
+                    break
+                text += part
+        text = text.decode().strip()
+        if not text.startswith("ok"):
+            raise vm.Failed(f"phonesim {line}: {text}")
+        return text[3:]
+
+
+def test_backup_to_a_usb_disk(rig):
+    """Phone and disk on USB, the backup runs, the power goes; what is on the
+    disk equals the phone, file by file, and the program on this machine calls it whole."""
+    if not (BUILD / "phonesim").exists():
+        raise vm.Skip("no phonesim: make all")
+    disk = rig.disk("backups", ["mkfs.ext4", "-q"], mib=512)
+    m = rig.vm(rig.card(), disks=[disk]).start()
+    m.wait_state("ready")
+    phone = Phone(rig, trusted="yes", files=60, bytes="8M", plugged="no")
+    phone.ask(f"@{phone.udid} plug")
+    began = time.time()
+    m.wait_state("safe", 240)
+    took = time.time() - began
+    phone.ask(f"@{phone.udid} hashes {rig.dir / 'hashes'}")
+    m.cut()
+    subprocess.run(["e2fsck", "-p", str(disk)], capture_output=True)
+    out = rig.dir / "vault"
+    out.mkdir()
+    subprocess.run(["debugfs", "-R", f"rdump /Nightstand {out}", str(disk)], check=True,
+                   capture_output=True)
+    for command in ("verify", "list"):
+        done = subprocess.run([str(BUILD / "nightstand"), command, "--vault", str(out)],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    files = same_as_phone(rig.dir / "hashes", out, phone.udid)
+    return f"backup of 8 MB in {took:.0f} s after the plug, {files} files as on the phone"
+
+
+test_backup_to_a_usb_disk.quick = True
+
+
+def same_as_phone(listing, vault, udid):
+    """Every file of the phone's own list, by its SHA-256; how many."""
+    folder = next(vault.glob(f"**/{udid}/latest/{udid}"))
+    compared = 0
+    for line in listing.read_text().splitlines():
+        sha, _, _, _, encrypted_only, fid, name = line.split(" ", 6)
+        if len(sha) != 64 or encrypted_only == "e":
+            continue  # a folder, or not in a plain backup
+        data = (folder / fid[:2] / fid).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == sha, f"{name} differs"
+        compared += 1
+    assert compared >= 50, f"only {compared} files"
+    return compared
