@@ -525,6 +525,8 @@ static int time_left(const struct box *b, int led_ms)
 	sooner(&best, b->web_again_ms);
 	sooner(&best, b->disks.start_ms);
 	sooner(&best, box_scrub_next(b));
+	if (b->eject == BOX_EJECT_STILL)
+		best = now_ms;
 	if (b->has_census)
 		sooner(&best, b->usbmux.start_ms);
 	if (b->usbmux_lost_ms)

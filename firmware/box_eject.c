@@ -79,13 +79,32 @@ void box_eject_begin(struct box *b)
 	log_note("the disk was ejected, and is not there again");
 	b->eject_mount = true;
 	put_mark(b);
+	b->eject_rc = RC_OK;
 	let_go(b, true);
 	box_eject_look(b);
 }
 
+bool box_eject_runs(const struct box *b)
+{
+	return b->eject != BOX_EJECT_NO && b->eject != BOX_EJECT_DONE;
+}
+
+bool box_eject_is_let_go(const struct box *b)
+{
+	return b->config->disks ? b->found.let_go
+				: b->eject == BOX_EJECT_DONE && !b->eject_gone;
+}
+
+/* What is in use, or what was held by somebody the last time. */
+static bool may_eject(const struct box *b)
+{
+	return (b->eject == BOX_EJECT_NO && b->disk.state == DISK_FIT) ||
+	       (b->eject == BOX_EJECT_DONE && b->disk.state == DISK_HELD);
+}
+
 void box_eject(struct box *b)
 {
-	if (b->eject != BOX_EJECT_NO || b->disk.state != DISK_FIT)
+	if (!may_eject(b))
 		return;
 	log_note("the disk is to be unplugged");
 	b->eject = BOX_EJECT_ASKED;
@@ -110,7 +129,7 @@ static bool tell_role(struct box *b, enum msg_disk_what what, const char *name)
 void box_use_disk(struct box *b)
 {
 	if (b->config->disks) {
-		if (b->disk.state == DISK_EJECTED)
+		if (b->found.let_go)
 			tell_role(b, MSG_DISK_USE, "");
 		return;
 	}
@@ -160,6 +179,7 @@ static void leave(struct box *b)
 	rc = disk_leave(b->config->vault, who, sizeof(who));
 
 	let_go(b, false);
+	b->eject_rc = rc;
 	b->eject_why[0] = '\0';
 	if (rc == RC_OK) {
 		log_note("the disk may be unplugged");
@@ -167,30 +187,33 @@ static void leave(struct box *b)
 	}
 	if (rc == RC_BUSY)
 		snprintf(why, cap,
-		    "But it is still mounted, as %s uses it: end that, and "
-		    "unmount it.",
+		    "But %s uses it: end that, and eject it again.",
 		    who[0] ? who : "another program");
 	else if (rc == RC_NOTFOUND || rc == RC_READONLY)
 		snprintf(why, cap,
-		    "This computer still has it mounted: eject it there "
-		    "before.");
+		    "This computer still has it mounted: eject it there, "
+		    "too.");
 	else
 		snprintf(why, cap,
-		    "But not all could be written (%s): the last backup may "
-		    "not be whole.",
+		    "Not all could be written (%s): the last backup may not "
+		    "be whole.",
 		    rc_words(rc));
 	log_warn("the disk stays mounted: %s", rc_words(rc));
 }
 
 void box_eject_turn(struct box *b, int64_t now_ms)
 {
-	if (b->eject != BOX_EJECT_ASKED)
+	if (b->eject != BOX_EJECT_ASKED && b->eject != BOX_EJECT_STILL)
 		return;
 	if (!is_still(b)) {
 		if (now_ms < b->eject_ms)
 			return;
 		kill_late_ones(b);
 		b->eject_ms = now_ms + END_MS;
+		return;
+	}
+	if (b->eject == BOX_EJECT_ASKED) {
+		b->eject = BOX_EJECT_STILL;
 		return;
 	}
 	if (b->config->disks) {
@@ -225,6 +248,14 @@ static bool is_away(const struct box *b)
 	       (b->disk.dev && b->disk.dev != b->eject_dev);
 }
 
+/* What could not be written stays so; who held it does not any more. */
+static enum disk_state state_let_go(const struct box *b)
+{
+	if (b->eject_rc == RC_IO)
+		return DISK_FAILING;
+	return b->eject_rc == RC_OK || b->eject_gone ? DISK_EJECTED : DISK_HELD;
+}
+
 void box_eject_look(struct box *b)
 {
 	if (b->eject != BOX_EJECT_DONE)
@@ -239,9 +270,9 @@ void box_eject_look(struct box *b)
 		if (b->eject_mount)
 			put_mark(b);
 	}
-	b->disk.state = DISK_EJECTED;
+	b->disk.state = state_let_go(b);
 	snprintf(b->disk.why, sizeof(b->disk.why), "%s",
-	    b->eject_gone ? "" : b->eject_why);
+	    b->disk.state == DISK_EJECTED ? "" : b->eject_why);
 	if (b->eject_gone) {
 		b->disk.fs[0] = '\0';
 		b->disk.total_bytes = b->disk.free_bytes = 0;

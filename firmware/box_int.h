@@ -27,6 +27,7 @@
 enum box_eject {
 	BOX_EJECT_NO,
 	BOX_EJECT_ASKED, /* what runs on the disk is ending */
+	BOX_EJECT_STILL, /* it has: told first, as the next step may last */
 	BOX_EJECT_TOLD, /* the role that mounts takes it away, and tells */
 	BOX_EJECT_DONE /* by the box itself; where a role mounts, NO again */
 };
@@ -97,6 +98,7 @@ struct box {
 	uint64_t eject_dev; /* what lies at its place since */
 	bool eject_mount; /* that is a mount point, not a folder of one */
 	bool eject_gone; /* nothing is mounted there any more */
+	enum rc eject_rc; /* what came of it: see disk_leave() */
 	char eject_why[200];
 	struct health health;
 	int64_t weak_power_at; /* Unix seconds; 0: never */
@@ -111,6 +113,7 @@ struct box {
 	bool time_unkept; /* the last try failed */
 	char fault[200];
 	char notice[256]; /* of the system, at the start; "" none */
+	bool settings_unkept; /* the notice says so */
 	char pin[32]; /* of the page; "" none */
 	struct tlscert cert; /* of the page; its cert_len is 0: none */
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
@@ -193,6 +196,9 @@ void box_dismiss(struct box *b, const char *udid);
 /* What runs on it ends first; what arrived is kept. */
 void box_eject(struct box *b);
 void box_eject_turn(struct box *b, int64_t now_ms);
+bool box_eject_runs(const struct box *b);
+/* It was asked for, and did not go well, or the disk is still there. */
+bool box_eject_is_let_go(const struct box *b);
 /* After each look at the disk. */
 void box_eject_look(struct box *b);
 /* The role that mounts has told how it is now. */

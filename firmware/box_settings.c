@@ -40,6 +40,24 @@ void box_settings_turn(struct box *b, int64_t now_ms)
 	b->web.start_ms = now_ms;
 }
 
+/* A notice of the start stays before it. */
+static void tell_unkept(struct box *b, enum rc rc)
+{
+	if (rc)
+		log_error(
+		    "they last until the next start only: %s", rc_words(rc));
+	if (rc && (!b->notice[0] || b->settings_unkept)) {
+		b->settings_unkept = true;
+		snprintf(b->notice, sizeof(b->notice),
+		    "What was set on the page can't be stored (%s): it lasts "
+		    "until the next start only.",
+		    rc_words(rc));
+	} else if (!rc && b->settings_unkept) {
+		b->settings_unkept = false;
+		b->notice[0] = '\0';
+	}
+}
+
 void box_set_settings(struct box *b, const struct settings_values *v)
 {
 	struct config before = *b->config;
@@ -55,9 +73,7 @@ void box_set_settings(struct box *b, const struct settings_values *v)
 	log_note("settings were changed on the page");
 	if (b->config->state[0])
 		rc = settings_store(b->config->state, b->config);
-	if (rc)
-		log_error(
-		    "they last until the next start only: %s", rc_words(rc));
+	tell_unkept(b, rc);
 	b->policy = box_policy(b->config);
 	/* A moment for the answer to who set them. */
 	if (is_of_web(&before, b->config))

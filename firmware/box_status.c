@@ -26,6 +26,8 @@ static enum status_state box_state(const struct box *b)
 		return STATE_BOX_FAULT;
 	if (!b->has_census)
 		return STATE_STARTING;
+	if (box_eject_runs(b))
+		return STATE_DISK_EJECTING;
 	switch (b->disk.state) {
 	case DISK_FIT:
 		if (is_weak(b))
@@ -37,6 +39,8 @@ static enum status_state box_state(const struct box *b)
 		return STATE_DISK_READONLY;
 	case DISK_EJECTED:
 		return STATE_DISK_EJECTED;
+	case DISK_HELD:
+		return STATE_DISK_HELD;
 	case DISK_UNFIT:
 		return STATE_DISK_UNFIT;
 	case DISK_FAILING:
@@ -112,8 +116,7 @@ static int64_t all_read_at(const struct box *b)
 
 static void fill_disk(const struct box *b, struct status_disk *out)
 {
-	out->present = b->disk.state != DISK_MISSING &&
-		       !(b->disk.state == DISK_EJECTED && b->eject_gone);
+	out->present = b->disk.state != DISK_MISSING && !b->eject_gone;
 	snprintf(out->path, sizeof(out->path), "%s", b->config->vault);
 	snprintf(out->fs, sizeof(out->fs), "%s", b->disk.fs);
 	out->total_bytes = b->disk.total_bytes;
@@ -122,6 +125,7 @@ static void fill_disk(const struct box *b, struct status_disk *out)
 		snprintf(out->offer, sizeof(out->offer), "%s",
 		    b->found.model[0] ? b->found.model : b->found.name);
 	out->read_at = all_read_at(b);
+	out->let_go = out->present && box_eject_is_let_go(b);
 }
 
 static void fill(struct box *b)

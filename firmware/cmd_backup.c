@@ -62,7 +62,8 @@ static int check_disk(struct by_hand *b)
 		return fail(b, STATE_DISK_READONLY, d.why, EXIT_DISK_UNFIT);
 	case DISK_UNFIT:
 		return fail(b, STATE_DISK_UNFIT, d.why, EXIT_DISK_UNFIT);
-	case DISK_EJECTED: /* a box's own state */
+	case DISK_EJECTED: /* a box's own states */
+	case DISK_HELD:
 	case DISK_STATE_COUNT_:
 		break;
 	case DISK_FAILING:

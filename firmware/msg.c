@@ -229,8 +229,9 @@ bool msg_is_sound(const struct msg *m)
 		return UDID(m->u.device.udid);
 	case MSG_DISK:
 		return m->u.disk.state < DISK_STATE_COUNT_ &&
-		       ENDS(m->u.disk.fs) && ENDS(m->u.disk.model) &&
-		       ENDS(m->u.disk.why) && ENDS(m->u.disk.name);
+		       m->u.disk.let_go <= 1 && ENDS(m->u.disk.fs) &&
+		       ENDS(m->u.disk.model) && ENDS(m->u.disk.why) &&
+		       ENDS(m->u.disk.name);
 	case MSG_DISK_DO:
 		return m->u.disk_do.what < MSG_DISK_WHAT_COUNT_ &&
 		       ENDS(m->u.disk_do.name);

@@ -102,6 +102,7 @@ struct msg_disk {
 	char model[48];
 	char why[200]; /* as in struct disk */
 	char name[32]; /* UNFIT: the one that could be prepared; "" none */
+	uint8_t let_go; /* ejected, and there: it may be used again */
 };
 
 enum msg_disk_what {

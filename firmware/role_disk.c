@@ -30,7 +30,7 @@ struct finder {
 	const char *boot_disk; /* never this one; "" none */
 	struct blockdev mounted; /* name "": none is */
 	char left[32]; /* disk that was ejected; not again while it is there */
-	char left_why[200]; /* what is to be said of it; "" nothing */
+	char left_why[200]; /* what went wrong with it; "" nothing */
 	char tried[32]; /* did not do; not again while it is there */
 	struct msg_disk refused; /* … and why */
 	struct blockdev_list seen; /* at the last look */
@@ -225,8 +225,11 @@ static void find(
 
 	choose(f, list, &best);
 	*out = f->tried[0] ? f->refused : best.tale;
-	if (f->left[0] && out->state == DISK_MISSING)
-		tell_of(out, DISK_EJECTED, NULL, NULL, f->left_why);
+	if (f->left[0] && out->state == DISK_MISSING) {
+		tell_of(out, f->left_why[0] ? DISK_FAILING : DISK_EJECTED, NULL,
+		    NULL, f->left_why);
+		out->let_go = 1;
+	}
 	if (best.rank == RANK_NO)
 		return;
 	rc = take(f, &best);
@@ -324,8 +327,8 @@ static void eject(struct finder *f)
 		    who[0] ? who : "somebody", rc_words(rc));
 	if (rc && rc != RC_BUSY)
 		snprintf(f->left_why, sizeof(f->left_why),
-		    "But not all could be written (%s): the last backup may "
-		    "not be whole.",
+		    "Not all could be written (%s): the last backup may not "
+		    "be whole.",
 		    rc_words(rc));
 	mounter_leave(f->dir);
 	log_note("the disk is ejected path=/dev/%s", f->mounted.name);

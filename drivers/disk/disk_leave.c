@@ -80,8 +80,8 @@ enum rc disk_leave(const char *dir, char *who, size_t cap)
 	bool written;
 
 	who[0] = '\0';
-	if (fd < 0)
-		return rc_from_errno(errno);
+	if (fd < 0) /* pulled just now: nobody knows what it has */
+		return RC_IO;
 	written = syncfs(fd) == 0 && fstat(fd, &st) == 0;
 	close(fd);
 	if (!written)

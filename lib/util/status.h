@@ -38,7 +38,9 @@ enum status_state {
 	STATE_DISK_UNFIT,
 	STATE_DISK_READONLY,
 	STATE_DISK_FAILING,
-	STATE_DISK_EJECTED, /* its owner asked for that */
+	STATE_DISK_EJECTING, /* its owner asked for that */
+	STATE_DISK_EJECTED,
+	STATE_DISK_HELD, /* not ejected: something else uses it */
 	STATE_SHRUNK, /* safe, but much less than the night before */
 	STATE_CATALOG_BROKEN, /* of one phone; its backups are there */
 	STATE_CHECK_FAILED, /* what arrived is not a whole backup */
@@ -135,6 +137,7 @@ struct status_disk {
 	/* one that can't be used as it is: what it would be prepared by; "" */
 	char offer[48];
 	int64_t read_at; /* every backup was read again, and was whole, since */
+	bool let_go; /* on its owner's word; it is there, and not used */
 };
 
 /* The box as a machine. */

@@ -106,9 +106,16 @@ static const struct row rows[STATE_COUNT_] = {
 [STATE_DISK_FAILING] = { "The disk is failing",
 	"What was safe is not touched. Copy it to a new disk now. {why}",
 	"disk errors", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_DISK_EJECTING] = { "Do not unplug the disk yet",
+	"What runs on it ends, and the rest is written. It is said here when "
+	"that is done.",
+	"ejecting", LED_BACKING_UP, WORDS_BUSY, GLANCE_NONE },
 [STATE_DISK_EJECTED] = { "The disk may be unplugged now",
-	"Everything on it is written. {why} Plug it in again to use it.",
+	"Everything on it is written. Plug it in again to use it.",
 	"disk ejected", LED_NO_DISK, WORDS_ACT, GLANCE_NONE },
+[STATE_DISK_HELD] = { "Do not unplug the disk yet",
+	"Nightstand has written everything and let go of it. {why}",
+	"disk still in use", LED_NO_DISK, WORDS_ACT, GLANCE_NONE },
 [STATE_SHRUNK] = { "{phone} holds {loss} % fewer {what} than before",
 	"If you did not delete them: the backup of {when} has them all and is "
 	"kept until you say otherwise.",

@@ -77,13 +77,16 @@ static bool is_used(const struct status *st)
 void page_put_disk_actions(
     struct markup *m, const struct status *st, const char *csrf)
 {
+	if (st->box_state == STATE_DISK_EJECTING)
+		return;
+	if (st->box_state == STATE_DISK_HELD ||
+	    (is_used(st) && !st->disk.let_go))
+		put_disk_action(m, csrf, "eject", "Eject the disk");
 	/* One that is not mounted any more has to be plugged in again. */
-	if (st->box_state == STATE_DISK_EJECTED && st->disk.present)
+	if (st->disk.let_go)
 		put_disk_action(m, csrf, "use_disk", "Use the disk again");
 	else if (st->disk.offer[0])
 		put_prepare(m, st, csrf);
-	else if (is_used(st) && st->box_state != STATE_DISK_EJECTED)
-		put_disk_action(m, csrf, "eject", "Eject the disk");
 }
 
 void page_put_pin_form(struct markup *m, const char *csrf)

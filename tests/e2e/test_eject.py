@@ -97,13 +97,21 @@ def test_in_use_by_another_program(t):
     (disk.dir / "held").write_text("x")
     with open(disk.dir / "held", encoding="utf-8"):
         equal(b.do("eject")[0], 200, "asked")
-        st = box.wait_state("disk_ejected")
+        st = box.wait_state("disk_held")
+        check("Do not unplug" in st["headline"], st["headline"])
         check("python" in st["sentence"] and "uses it" in st["sentence"],
               st["sentence"])
         check(mounted(disk.dir), "it was torn away")
         check('value="use_disk"' in b.send("/")[1], "no way back")
-    equal(b.do("use_disk")[0], 200, "used again")
-    box.wait_state("ready")
+        equal(b.do("use_disk")[0], 200, "used again")
+        box.wait_state("ready")
+        equal(b.do("eject")[0], 200, "asked again")
+        box.wait_state("disk_held")
+    # It ended: now it goes.
+    check('value="eject"' in b.send("/")[1], "there is no button")
+    equal(b.do("eject")[0], 200, "and again")
+    box.wait_state("disk_ejected")
+    check(not mounted(disk.dir), "it is still mounted")
 
 
 def test_a_folder_of_a_computer(t):
@@ -118,13 +126,13 @@ def test_a_folder_of_a_computer(t):
     newest = t.latest(box.vault, phone) / "Manifest.db"
     before = sha256_file(newest)
     equal(b.do("eject")[0], 200, "asked")
-    st = box.wait_state("disk_ejected")
+    st = box.wait_state("disk_held")
     check("eject it there" in st["sentence"], st["sentence"])
     equal(sha256_file(newest), before, "the newest backup")
     equal(b.do("prepare", pin=pin_of(t, box))[0], 400, "nothing to prepare")
     equal(b.do("use_disk")[0], 200, "used again")
-    wait_until("it is used", lambda: (box.status() or {}).get("state", "disk_ejected")
-               != "disk_ejected")
+    wait_until("it is used", lambda: (box.status() or {}).get("state", "disk_held")
+               != "disk_held")
     equal(b.do("backup", udid=phone.udid)[0], 200, "asked for a backup")
     wait_until("another backup",
                lambda: [p["versions"] for p in phones_of(box)] == [2], 40)

@@ -147,18 +147,15 @@ def test_receivers_that_are_no_good(t):
 def test_slow_and_endless_receivers(t):
     """Whom it takes for ever to answer costs one attempt of 15 s; a body
     without end is not read."""
-    sim = t.sim({"plugged": "no", "files": 100})
-    phone = sim.phone()
     lan = Lan(t)
     boxes = []
     for i, kind in enumerate(("slow", "silent", "endless-body", "continue")):
         there = Receiver(lan, kind, port=9000 + i)
+        sim = t.sim({"plugged": "no", "files": 100}, name=f"sim-{kind}")
         box = hook_box(lan, sim, name=kind, address=f"{NET}.{20 + i}/24",
                        webhook__url=f"http://{NET}.1:{9000 + i}/")
+        unplugged_nights(box, sim.phone(), 1)
         boxes.append((box, there, f"{NET}.{20 + i}"))
-    # All of them see the phone that comes and goes.
-    phone.ctl("at", "upload-file:20", "unplug")
-    phone.ctl("plug")
     for box, there, address in boxes:
         there.wait()
     for box, there, address in boxes[:2]:

@@ -54,6 +54,22 @@ def test_settings_hold_and_outlive_a_restart(t):
     check("settings.ini" in box.p.err, "nothing was said of the bad line")
 
 
+def test_what_cannot_be_stored_is_told(t):
+    box = Box(t, t.sim({"plugged": "no"}))
+    b = owner_of(t, box)
+    box.wait_state("ready")
+    kept = t.path("state") / "settings.ini"
+    kept.mkdir()
+    equal(save(b, keep__daily=21)[0], 200, "saved")
+    st = box.wait_state("box_notice")
+    check("until the next start only" in st["headline"] + st["sentence"], st)
+    equal(values(b)["keep.daily"], "21", "all the same")
+    kept.rmdir()
+    equal(save(b, keep__daily=22)[0], 200, "saved")
+    box.wait_state("ready")
+    check("daily = 22" in kept.read_text(), kept.read_text())
+
+
 def test_what_makes_no_sense_changes_nothing(t):
     box = Box(t, t.sim({"plugged": "no"}))
     equal(Browser(box).send("/api/settings")[0], 401, "without a session")

@@ -141,6 +141,8 @@ static void eject(void)
 {
 	box_eject(&box);
 	box_eject_turn(&box, mono_ms());
+	if (box.eject == BOX_EJECT_STILL) /* told to whoever looks */
+		box_eject_turn(&box, mono_ms());
 }
 
 /* A new start of the program: only the state folder is as before. */
@@ -177,6 +179,10 @@ static void what_runs_ends_first(void **state)
 	box_eject_turn(&box, now + END_MS + 1000);
 	assert_int_equal(killed, 1);
 	box_eject_turn(&box, now + END_MS + 1001);
+	assert_int_equal(lies_there, DISK); /* first it is told */
+	assert_true(box_eject_runs(&box));
+	box_eject_turn(&box, now + END_MS + 1001);
+	assert_false(box_eject_runs(&box));
 	assert_int_equal(lies_there, BARE);
 	assert_int_equal(box.disk.state, DISK_EJECTED);
 }
@@ -226,23 +232,37 @@ static void one_that_others_use_stays_until_it_is_away(void **state)
 	(void)state;
 	leaving = RC_BUSY;
 	eject();
-	assert_int_equal(box.disk.state, DISK_EJECTED);
+	assert_int_equal(box.disk.state, DISK_HELD);
 	assert_non_null(strstr(box.disk.why, "less uses it"));
-	look(DISK, DISK_EJECTED);
+	look(DISK, DISK_HELD);
 	assert_false(box.eject_gone);
+	assert_true(box_eject_is_let_go(&box));
 	assert_false(has_mark());
 	box_use_disk(&box); /* it is still mounted */
 	look(DISK, DISK_FIT);
 	eject();
 	/* Pulled all the same, and only then unmounted. */
 	answers_with_errors = true;
-	look(DISK, DISK_EJECTED);
+	look(DISK, DISK_HELD);
 	assert_false(box.eject_gone);
 	answers_with_errors = false;
 	look(BARE, DISK_EJECTED);
 	assert_true(box.eject_gone && has_mark());
 	assert_string_equal(box.disk.why, "");
 	look(DISK, DISK_FIT);
+}
+
+static void one_that_is_free_again_is_ejected_again(void **state)
+{
+	(void)state;
+	leaving = RC_BUSY;
+	eject();
+	look(DISK, DISK_HELD);
+	leaving = RC_OK;
+	eject();
+	assert_int_equal(lies_there, BARE);
+	look(BARE, DISK_EJECTED);
+	assert_true(has_mark());
 }
 
 static void a_folder_of_a_larger_disk(void **state)
@@ -253,7 +273,7 @@ static void a_folder_of_a_larger_disk(void **state)
 	box_look_at_disk(&box);
 	eject();
 	assert_non_null(strstr(box.disk.why, "eject it there"));
-	look(BARE, DISK_EJECTED);
+	look(BARE, DISK_HELD);
 	look(0, DISK_EJECTED); /* the computer took it away */
 	assert_false(has_mark()); /* a new start could not tell the two apart */
 	look(BARE, DISK_FIT);
@@ -264,8 +284,18 @@ static void what_could_not_be_written_is_said(void **state)
 	(void)state;
 	leaving = RC_IO;
 	eject();
-	assert_int_equal(box.disk.state, DISK_EJECTED);
+	assert_int_equal(box.disk.state, DISK_FAILING);
 	assert_non_null(strstr(box.disk.why, "may not be whole"));
+	box_eject(&box); /* it would be forgotten */
+	assert_false(box_eject_runs(&box));
+	look(BARE, DISK_FAILING); /* unplugging does not mend it */
+	look(0, DISK_FAILING);
+	assert_non_null(strstr(box.disk.why, "may not be whole"));
+	look(OTHER, DISK_FIT);
+	leaving = RC_IO;
+	eject();
+	box_use_disk(&box);
+	look(OTHER, DISK_FIT);
 }
 
 static void without_a_disk_there_is_nothing_to_eject(void **state)
@@ -297,10 +327,13 @@ static void the_role_takes_it_away(void **state)
 	/* Until it has, a look at what is still there ends nothing. */
 	look(DISK, DISK_FIT);
 	assert_int_equal(box.eject, BOX_EJECT_TOLD);
+	box.found.let_go = 1;
 	the_role_says(DISK_EJECTED, 0);
 	assert_int_equal(box.disk.state, DISK_EJECTED);
+	assert_true(box_eject_is_let_go(&box));
 	box_use_disk(&box);
 	assert_int_equal(last_told.u.disk_do.what, MSG_DISK_USE);
+	box.found.let_go = 0;
 	the_role_says(DISK_FIT, DISK);
 	assert_int_equal(box.disk.state, DISK_FIT);
 	assert_int_equal(box.eject, BOX_EJECT_NO);
@@ -335,6 +368,7 @@ int main(void)
 		CASE(the_bare_place_is_no_disk),
 		CASE(it_is_none_after_a_new_start_either),
 		CASE(one_that_others_use_stays_until_it_is_away),
+		CASE(one_that_is_free_again_is_ejected_again),
 		CASE(a_folder_of_a_larger_disk),
 		CASE(what_could_not_be_written_is_said),
 		CASE(without_a_disk_there_is_nothing_to_eject),
