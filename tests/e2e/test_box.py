@@ -375,3 +375,6 @@ def test_state_diagram_and_legend_are_printed(t):
     text = t.nightstand("legend").stdout
     check("double blink" in text, text)
     check(t.nightstand("legend", "--svg").stdout.startswith("<svg"), "no svg")
+    # A label: as large as a Pi's lid, dark on white.
+    label = t.nightstand("legend", "--label").stdout
+    check('width="83.0mm"' in label and 'fill="#ffffff"' in label, label[:300])
