@@ -164,7 +164,9 @@ class Vm:
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
-        self.proc = self.qmp = self.line = None
+        self.proc = self.qmp = None
+        self.log = self.dir / "serial.log"  # of all machines of this folder
+        self.log_at = self.log.stat().st_size if self.log.exists() else 0
         self.events = []
         self.began = 0.0
         self.plugs = 0
@@ -172,7 +174,7 @@ class Vm:
     # --- begin and end
 
     def start(self):
-        for name in ("serial", "qmp", "gdb", "cable", "phone", "leds.log"):
+        for name in ("qmp", "gdb", "cable", "phone", "leds.log"):
             (self.dir / name).unlink(missing_ok=True)
         tree = device_tree(self.dir, self.memory)
         image = image_dir()
@@ -188,7 +190,7 @@ class Vm:
                 "-chardev", f"socket,id=phone,path={self.dir}/phone,server=on,wait=off",
                 "-device", "usb-redir,chardev=phone,id=iphone,bus=xhci.0",
                 "-device", "i6300esb", "-action", "watchdog=none",
-                "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
+                *self.serial_line(),
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                 "-gdb", f"unix:{self.dir}/gdb,server=on,wait=off",
                 "-display", "none", "-no-reboot", "-nodefaults",
@@ -206,11 +208,16 @@ class Vm:
         self.began = time.time()
         with open(self.dir / "qemu.log", "ab") as log:
             self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.line = self._connect("serial")
         self.qmp = self._connect("qmp")
         self._qmp_read(lambda m: "QMP" in m)
         self.do("qmp_capabilities")
         return self
+
+    def serial_line(self):
+        """Into a file. A socket of QEMU's is full after 300 characters that
+        nobody has read yet, and then the whole machine stands still."""
+        return ("-chardev", f"file,id=serial,path={self.log},append=on",
+                "-serial", "chardev:serial")
 
     def start_pi(self):
         """The Pi's own card in QEMU's Pi 3B: its device tree, its SD controller,
@@ -226,7 +233,7 @@ class Vm:
                 "-m", "1024", "-kernel", str(image / "kernel8.img"),
                 "-initrd", str(image / "initrd.img"), "-dtb", str(tree), "-append", line,
                 "-drive", f"if=sd,format=raw,file={self.card.path}", "-serial", "null",
-                "-serial", f"unix:{self.dir}/serial,server=on,wait=off",
+                *self.serial_line(),
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                 "-display", "none", "-no-reboot", "-monitor", "none"]
         return self._begin(args)
@@ -260,10 +267,9 @@ class Vm:
         if self.proc:
             self.proc.wait()
         self.read_serial(0)
-        for s in (self.line, self.qmp):
-            if s:
-                s.close()
-        self.line = self.qmp = self.proc = None
+        if self.qmp:
+            self.qmp.close()
+        self.qmp = self.proc = None
         self.events = []
 
     def wait_end(self, timeout=30):
@@ -279,19 +285,23 @@ class Vm:
     # --- its serial line
 
     def read_serial(self, wait):
-        while self.line and select.select([self.line], [], [], wait)[0]:
-            data = self.line.recv(65536)
-            if not data:
-                break
+        end = time.time() + wait
+        self.log.touch()
+        while True:
+            with open(self.log, "rb") as f:
+                f.seek(self.log_at)
+                data = f.read()
+            self.log_at += len(data)
             self.serial += data.decode(errors="replace")
-            with open(self.dir / "serial.log", "ab") as f:
-                f.write(data)
-            wait = 0
+            if data or time.time() >= end:
+                return
+            time.sleep(0.05)
 
     def wait_line(self, pattern, timeout=120, since=0):
         """Until the console has said it; returns the match."""
         end = time.time() + timeout * SLOW
         while True:
+            self.read_serial(0)
             found = re.search(pattern, self.serial[since:])
             if found:
                 return found
