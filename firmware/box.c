@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "box_int.h"
+#include "button.h"
 #include "log.h"
 #include "mono.h"
 #include "pin.h"
@@ -508,6 +509,7 @@ static void timers(struct box *b)
 	box_scrub_turn(b, now_ms);
 	box_settings_turn(b, now_ms);
 	box_eject_turn(b, now_ms);
+	box_button_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -525,6 +527,7 @@ static int time_left(const struct box *b, int led_ms)
 	sooner(&best, b->web_again_ms);
 	sooner(&best, b->disks.start_ms);
 	sooner(&best, box_scrub_next(b));
+	sooner(&best, box_button_next(b));
 	if (b->eject == BOX_EJECT_STILL)
 		best = now_ms;
 	if (b->has_census)
@@ -585,7 +588,7 @@ static unsigned list_sources(struct box *b, struct source *out)
 static void turn(struct box *b)
 {
 	struct source sources[SOURCES_MAX];
-	struct pollfd fds[SOURCES_MAX + 2];
+	struct pollfd fds[SOURCES_MAX + 3];
 	unsigned n = list_sources(b, sources);
 	int led_ms = led_turn(b->led, mono_ms());
 
@@ -597,7 +600,9 @@ static void turn(struct box *b)
 	}
 	fds[n] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
 	fds[n + 1] = (struct pollfd){ .fd = b->listen, .events = POLLIN };
-	if (poll(fds, n + 2, time_left(b, led_ms)) < 0)
+	fds[n + 2] =
+	    (struct pollfd){ .fd = button_fd(b->button), .events = POLLIN };
+	if (poll(fds, n + 3, time_left(b, led_ms)) < 0)
 		return;
 	if (fds[n].revents)
 		on_signal(b);
@@ -715,6 +720,7 @@ static int box_open(struct box *b, const struct config *config)
 		return EXIT_CONFIG;
 	if (open_led(b))
 		return EXIT_CONFIG;
+	box_button_open(b);
 	/* A box without its watchdog is better than none. */
 	if (config->watchdog[0] &&
 	    wdog_open(config->watchdog, WDOG_S, &b->wdog))
@@ -758,6 +764,7 @@ static void box_close(struct box *b)
 	muxplan_close(&b->mux);
 	box_time_end(b);
 	led_close(b->led);
+	button_close(b->button);
 	wdog_close(b->wdog);
 	outbox_close(b->outbox);
 	ledger_close(b->ledger);

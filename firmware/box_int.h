@@ -74,6 +74,8 @@ struct box {
 	struct policy policy;
 	struct ledger *ledger;
 	struct led *led;
+	struct button *button; /* NULL: none */
+	int64_t button_heard_ms; /* the light says so since then; 0: not */
 	struct wdog *wdog;
 	int signals, listen; /* -1: none */
 	struct log_ring *ring, *web_ring; /* NULL: none */
@@ -210,6 +212,13 @@ void box_eject_begin(struct box *b);
 void box_use_disk(struct box *b);
 /* Deletes all that is on the disk that can't be used as it is. */
 void box_prepare_disk(struct box *b);
+
+/* --- box_button.c: the one button ------------------------------------------------ */
+
+void box_button_open(struct box *b);
+void box_button_turn(struct box *b, int64_t now_ms);
+/* When the next look is worth it; 0: never. */
+int64_t box_button_next(const struct box *b);
 
 /* --- box_command.c: what is asked for on the page ------------------------------ */
 

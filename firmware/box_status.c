@@ -185,7 +185,8 @@ static void show_led(struct box *b)
 
 	words_box(&b->status, &w);
 	snprintf(text, sizeof(text), "%s \u00b7 %s", w.headline, w.sentence);
-	led_show(b->led, b->status.led, text, mono_ms());
+	led_show(b->led, b->button_heard_ms ? LED_STARTING : b->status.led,
+	    text, mono_ms());
 }
 
 void box_status_send(struct box *b)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "button_press.h"
 #include "cmd.h"
 #include "led_pattern.h"
 #include "outcome.h"
@@ -18,6 +19,13 @@ static void legend_text(void)
 		const struct led_grammar *g = led_grammar((enum led_pattern)i);
 
 		printf("  %-32s %-6s  %s\n", g->rhythm, g->colour, g->says);
+	}
+	printf("\nWhere the box has a button:\n");
+	for (int i = BUTTON_SHORT; i < BUTTON_PRESS_COUNT_; i++) {
+		const struct button_grammar *g =
+		    button_grammar((enum button_press)i);
+
+		printf("  %-40s %s\n", g->press, g->says);
 	}
 }
 

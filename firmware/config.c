@@ -177,6 +177,11 @@ static const struct key keys[] = {
 	"sysfs: name of the LED, or of the first of two" },
 { "led", "alert", TEXT(led_alert), "", 0, 0, NULL,
 	"sysfs: name of the second LED (red); empty: there is one" },
+{ "button", "device", TEXT(button), "none", 1, 0, NULL,
+	"the one button: name of its input device; auto: the first that is "
+	"built in and has the key; none" },
+{ "button", "key", KEY_INT, AT(button_key), 0, "116", 1, 767, NULL,
+	"its code, as linux/input-event-codes.h has it; 116 is the power key" },
 { "policy", "overdue_days", KEY_INT, AT(overdue_days), 0, "3", 1, 365, NULL,
 	"days without a backup until the box says so" },
 { "policy", "again_hours", KEY_INT, AT(again_hours), 0, "24", 0, 720, NULL,
@@ -434,6 +439,7 @@ void config_defaults(struct config *c)
 	set_value(c, find_key("led", "dir"), board.led_dir);
 	set_value(c, find_key("led", "ok"), board.led_ok);
 	set_value(c, find_key("led", "alert"), board.led_alert);
+	set_value(c, find_key("button", "device"), board.button);
 	set_value(
 	    c, find_key("box", "set_clock"), board.sets_clock ? "yes" : "no");
 	c->port = board.port;

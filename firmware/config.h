@@ -82,6 +82,9 @@ struct config {
 	char led_ok[64];
 	char led_alert[64];
 
+	char button[64]; /* "none", "auto", an input device's name */
+	int button_key;
+
 	int overdue_days;
 	int again_hours; /* 0: only on plug */
 	int ask_again;

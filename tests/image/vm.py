@@ -155,12 +155,13 @@ class Owner:
 
 class Vm:
     def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
-                 cable=False):
+                 cable=False, keyboard=False):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
         self.cmdline = cmdline
         self.disks = list(disks)
+        self.keyboard = keyboard
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
@@ -196,6 +197,8 @@ class Vm:
                 "-display", "none", "-no-reboot", "-nodefaults",
                 "-trace", "pl061_set_output", "-D", str(self.dir / "leds.log"),
                 "-msg", "timestamp=on"]
+        if self.keyboard:
+            args += ["-device", "virtio-keyboard-pci"]
         if self.card:
             args += ["-drive", f"if=none,id=card,format=raw,file={self.card.path}",
                      "-device", "virtio-blk-pci,drive=card"]

@@ -333,11 +333,13 @@ def pi_files(args, folders, staged):
     for name, path in wanted.items():
         files[name] = os.path.join(staged, name)
         write(files[name], read(path))
-    overlay = os.path.join(staged, 'nightstand-leds.dtbo')
-    source = os.path.join(TOP, 'board/rpi-arm64/nightstand-leds.dts')
-    subprocess.run(['dtc', '-q', '-@', '-I', 'dts', '-O', 'dtb', '-o', overlay, source], check=True)
-    write(overlay, read(overlay))
-    files['overlays/nightstand-leds.dtbo'] = overlay
+    for source in sorted(glob.glob(os.path.join(TOP, 'board/rpi-arm64/*.dts'))):
+        name = os.path.splitext(os.path.basename(source))[0] + '.dtbo'
+        overlay = os.path.join(staged, name)
+        subprocess.run(['dtc', '-q', '-@', '-I', 'dts', '-O', 'dtb', '-o', overlay, source],
+                       check=True)
+        write(overlay, read(overlay))
+        files['overlays/' + name] = overlay
     return files
 
 
