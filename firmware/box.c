@@ -24,7 +24,7 @@
 
 #define TICK_MS       5000 /* disk, watchdog, the hour */
 #define WDOG_S        60
-#define N_PARTS       5
+#define N_PARTS       6
 #define CRASHES       3 /* then the box says so */
 #define PEACE_MS      (10 * 60 * 1000)
 #define CENSUS_MAX_MS (30 * 1000) /* a vault this slow is read later */
@@ -139,7 +139,8 @@ void box_start_part(struct box *b, struct box_part *part)
 	const struct config *c = b->config;
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
 		port, c->address, c->gateway, c->box_name,
-		config_open_name(c->open), tls_port, NULL };
+		config_open_name(c->open), tls_port,
+		c->wifi_name[0] ? "wifi" : "cable", NULL };
 	const char *disk_args[] = { c->vault, c->boot_disk, NULL };
 	bool is_web = part == &b->web;
 	const char *const *mux =
@@ -156,6 +157,8 @@ void box_start_part(struct box *b, struct box_part *part)
 				    : mux,
 		is_web ? b->web_ring_fd : b->ring_fd, false))
 		part->start_ms = mono_ms() + 5000;
+	else if (part == &b->wifi)
+		box_send_wifi(b);
 	else if (is_web) {
 		box_send_pin(b);
 		box_send_tls(b);
@@ -271,6 +274,10 @@ static bool part_message(
 			b->has_census = true; /* there is none to wait for */
 		return true;
 	}
+	if (part == &b->wifi && m->type == MSG_WIFI) {
+		box_wifi_told(b, &m->u.wifi);
+		return true;
+	}
 	if (part == &b->census && m->type == MSG_KEPT) {
 		box_phone_kept(b, &m->u.kept);
 		return true;
@@ -368,7 +375,7 @@ static void drain(struct box *b, const struct source *s)
 static struct box_part *part_at(struct box *b, unsigned i)
 {
 	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census, &b->scrub,
-		&b->disks };
+		&b->disks, &b->wifi };
 
 	return i < N_PARTS ? parts[i] : NULL;
 }
@@ -526,6 +533,7 @@ static int time_left(const struct box *b, int led_ms)
 	sooner(&best, b->web.start_ms);
 	sooner(&best, b->web_again_ms);
 	sooner(&best, b->disks.start_ms);
+	sooner(&best, b->wifi.start_ms);
 	sooner(&best, box_scrub_next(b));
 	sooner(&best, box_button_next(b));
 	if (b->eject == BOX_EJECT_STILL)
@@ -700,6 +708,7 @@ static int box_open(struct box *b, const struct config *config)
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
 	b->disks = (struct box_part){ .role = "disk", .child = CHILD_NONE };
+	b->wifi = (struct box_part){ .role = "wifi", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
 	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
 		return EXIT_CONFIG;
@@ -741,6 +750,8 @@ static void box_begin(struct box *b)
 		b->web.start_ms = mono_ms();
 	if (b->config->disks)
 		b->disks.start_ms = mono_ms();
+	if (box_wifi_is_wanted(b->config))
+		b->wifi.start_ms = mono_ms();
 	if (b->disk.state == DISK_FIT)
 		start_census(b);
 	else

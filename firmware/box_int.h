@@ -85,7 +85,8 @@ struct box {
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
 	struct muxplan mux;
-	struct box_part usbmux, web, census, scrub, disks;
+	struct box_part usbmux, web, census, scrub, disks, wifi;
+	struct msg_wifi wifi_now; /* what `wifi` told last */
 	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
@@ -219,6 +220,15 @@ void box_button_open(struct box *b);
 void box_button_turn(struct box *b, int64_t now_ms);
 /* When the next look is worth it; 0: never. */
 int64_t box_button_next(const struct box *b);
+
+/* --- box_wifi.c: the link by Wi-Fi ---------------------------------------------- */
+
+/* It is to be there. */
+bool box_wifi_is_wanted(const struct config *c);
+/* To the role that has begun. */
+void box_send_wifi(struct box *b);
+void box_wifi_told(struct box *b, const struct msg_wifi *m);
+void box_wifi_status(const struct box *b, struct status_wifi *out);
 
 /* --- box_command.c: what is asked for on the page ------------------------------ */
 

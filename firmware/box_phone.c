@@ -470,6 +470,8 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_PASSWORD:
 	case MSG_DISK:
 	case MSG_DISK_DO:
+	case MSG_WIFI_JOIN:
+	case MSG_WIFI:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:

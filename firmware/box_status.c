@@ -143,6 +143,7 @@ static void fill(struct box *b)
 					    : b->disk.why);
 	fill_disk(b, &st->disk);
 	fill_health(b, &st->health);
+	box_wifi_status(b, &st->wifi);
 	if (b->cert.cert_len)
 		memcpy(st->certificate, b->cert.fingerprint,
 		    sizeof(st->certificate));

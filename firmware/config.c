@@ -21,6 +21,8 @@ enum key_type {
 	KEY_ZONE, /* name of a time zone */
 	KEY_CHOICE, /* one of `choices`; its place is the value */
 	KEY_URL, /* of a webhook, or empty */
+	KEY_WPA, /* 8 to 63 printable characters of ASCII, or empty */
+	KEY_COUNTRY, /* two capitals, or empty */
 	KEY_UDIDS /* may be given several times */
 };
 
@@ -151,6 +153,13 @@ static const struct key keys[] = {
 	"holds how many ms it is ahead" },
 { "web", "tls_port", KEY_INT, AT(tls_port), 0, "0", 0, 65535, NULL,
 	"slirp: port of the page over HTTPS; 0: none; else it is 443" },
+{ "wifi", "name", TEXT(wifi_name), "", 0, 0, NULL,
+	"network = packet, interface = auto: the Wi-Fi to use where there is "
+	"no cable; empty: none" },
+{ "wifi", "password", KEY_WPA, AT(wifi_password), 64, "", 0, 0, NULL,
+	"its password (WPA2, WPA3); empty: the network is open" },
+{ "wifi", "country", KEY_COUNTRY, AT(wifi_country), 3, "", 0, 0, NULL,
+	"where the box stands, as DE or US: which channels may be used" },
 { "mqtt", "broker", TEXT(mqtt_broker), "", 0, 0, NULL,
 	"name or address of an MQTT broker that is told how things stand (not "
 	"with network = slirp); empty: none" },
@@ -255,6 +264,30 @@ static const char *set_url(
 	const char *why = value[0] ? hook_parse(value, &target) : NULL;
 
 	return why ? why : set_text(c, k, value);
+}
+
+static const char *set_wpa(
+    struct config *c, const struct key *k, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len && (len < 8 || len > 63))
+		return "must have 8 to 63 characters";
+	for (size_t i = 0; i < len; i++)
+		if (value[i] < 0x20 || value[i] > 0x7e)
+			return "must hold only characters of ASCII";
+	return set_text(c, k, value);
+}
+
+static const char *set_country(
+    struct config *c, const struct key *k, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len &&
+	    (len != 2 || strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 2))
+		return "must be two capitals, as DE";
+	return set_text(c, k, value);
 }
 
 static const char *set_flag(
@@ -362,6 +395,10 @@ static const char *set_value(
 		return value[0] && !zone_rule(value, rule, sizeof(rule))
 			   ? "no time zone of that name is known"
 			   : set_text(c, k, value);
+	case KEY_WPA:
+		return set_wpa(c, k, value);
+	case KEY_COUNTRY:
+		return set_country(c, k, value);
 	case KEY_FLAG:
 		return set_flag(c, k, value);
 	case KEY_INT:
@@ -641,6 +678,8 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 	case KEY_TEXT:
 	case KEY_ZONE:
 	case KEY_URL:
+	case KEY_WPA:
+	case KEY_COUNTRY:
 		fprintf(out, "%s", (const char *)field);
 		break;
 	case KEY_FLAG:
@@ -724,6 +763,12 @@ static void print_range(const struct key *k, FILE *out)
 		break;
 	case KEY_UDIDS:
 		fprintf(out, "UDID, up to %d lines", LIMIT_PHONES);
+		break;
+	case KEY_WPA:
+		fprintf(out, "8 to 63 characters");
+		break;
+	case KEY_COUNTRY:
+		fprintf(out, "two capitals");
 		break;
 	case KEY_URL:
 		fprintf(out, "http://…");

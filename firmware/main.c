@@ -199,6 +199,8 @@ static int run_role(int argc, char **argv)
 		return role_scrub(ROLE_FD);
 	if (!strcmp(name, "disk"))
 		return role_disk(ROLE_FD, argc - 3, argv + 3);
+	if (!strcmp(name, "wifi"))
+		return role_wifi(ROLE_FD);
 	if (!strcmp(name, "web"))
 		return role_web(ROLE_FD, argc - 3, argv + 3);
 	return EXIT_USAGE;

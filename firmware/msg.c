@@ -31,6 +31,8 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_DETACHED] = sizeof(struct msg_device),
 	[MSG_DISK] = sizeof(struct msg_disk),
 	[MSG_DISK_DO] = sizeof(struct msg_disk_do),
+	[MSG_WIFI_JOIN] = sizeof(struct msg_wifi_join),
+	[MSG_WIFI] = sizeof(struct msg_wifi),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
 	[MSG_REQUESTED] = sizeof(struct msg_requested),
@@ -93,7 +95,8 @@ static bool status_is_sound(const struct status *st)
 	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
 	    !ENDS(st->certificate) || !ENDS(st->disk.path) ||
 	    !ENDS(st->disk.offer) || !ENDS(st->disk.fs) ||
-	    !is_flag(&st->disk.present) ||
+	    !is_flag(&st->disk.present) || !ENDS(st->wifi.name) ||
+	    (unsigned)st->wifi.state >= STATUS_WIFI_COUNT_ ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
@@ -235,6 +238,14 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_DISK_DO:
 		return m->u.disk_do.what < MSG_DISK_WHAT_COUNT_ &&
 		       ENDS(m->u.disk_do.name);
+	case MSG_WIFI_JOIN:
+		return ENDS(m->u.wifi_join.name) &&
+		       ENDS(m->u.wifi_join.password) &&
+		       ENDS(m->u.wifi_join.country);
+	case MSG_WIFI:
+		return m->u.wifi.state < STATUS_WIFI_COUNT_ &&
+		       m->u.wifi.signal_dbm <= 0 &&
+		       m->u.wifi.signal_dbm >= -120;
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&

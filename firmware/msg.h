@@ -34,6 +34,10 @@ enum msg_type {
 	MSG_DISK,
 	/* box -> disk */
 	MSG_DISK_DO,
+	/* box -> wifi */
+	MSG_WIFI_JOIN,
+	/* wifi -> box */
+	MSG_WIFI,
 	/* session -> box */
 	MSG_PHONE,
 	MSG_PHASE,
@@ -115,6 +119,15 @@ enum msg_disk_what {
 struct msg_disk_do {
 	uint8_t what; /* enum msg_disk_what */
 	char name[32];
+};
+
+struct msg_wifi_join {
+	char name[33], password[64], country[3];
+};
+
+struct msg_wifi {
+	uint8_t state; /* enum status_wifi_state */
+	int32_t signal_dbm; /* 0: not known */
 };
 
 struct msg_phone {
@@ -273,6 +286,8 @@ struct msg {
 		struct msg_device device;
 		struct msg_disk disk;
 		struct msg_disk_do disk_do;
+		struct msg_wifi_join wifi_join;
+		struct msg_wifi wifi;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;

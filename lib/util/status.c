@@ -109,6 +109,21 @@ enum status_state status_state_from_id(const char *id)
 	return (enum status_state)i;
 }
 
+const char *status_wifi_id(enum status_wifi_state s)
+{
+	static const char *const names[STATUS_WIFI_COUNT_] = {
+		[STATUS_WIFI_NONE] = "none",
+		[STATUS_WIFI_NO_DEVICE] = "no_device",
+		[STATUS_WIFI_SEARCHING] = "searching",
+		[STATUS_WIFI_NOT_FOUND] = "not_found",
+		[STATUS_WIFI_PASSWORD] = "wrong_password",
+		[STATUS_WIFI_WEAK] = "weak",
+		[STATUS_WIFI_CONNECTED] = "connected",
+	};
+
+	return names[(unsigned)s < STATUS_WIFI_COUNT_ ? s : 0];
+}
+
 const char *status_clock_id(enum status_clock c)
 {
 	static const char *const clocks[STATUS_CLOCK_COUNT_] = {
@@ -172,6 +187,7 @@ void status_redact(struct status *st)
 	}
 	memset(st->detail, 0, sizeof(st->detail));
 	memset(st->disk.path, 0, sizeof(st->disk.path));
+	memset(st->wifi.name, 0, sizeof(st->wifi.name));
 }
 
 void status_tell_loss(struct status_phone *p)

@@ -129,6 +129,24 @@ enum status_clock {
 	STATUS_CLOCK_COUNT_
 };
 
+/* How the link by Wi-Fi stands. */
+enum status_wifi_state {
+	STATUS_WIFI_NONE, /* there is to be none */
+	STATUS_WIFI_NO_DEVICE, /* this box has no Wi-Fi that works */
+	STATUS_WIFI_SEARCHING,
+	STATUS_WIFI_NOT_FOUND, /* no network of that name is in reach */
+	STATUS_WIFI_PASSWORD, /* it is not the right one */
+	STATUS_WIFI_WEAK, /* connected */
+	STATUS_WIFI_CONNECTED,
+	STATUS_WIFI_COUNT_
+};
+
+struct status_wifi {
+	enum status_wifi_state state;
+	char name[33]; /* of the network */
+	int signal_dbm; /* 0: not known */
+};
+
 struct status_disk {
 	bool present;
 	char path[256];
@@ -167,6 +185,7 @@ struct status {
 	enum led_pattern led; /* pure function of the rest */
 	struct status_disk disk;
 	struct status_health health;
+	struct status_wifi wifi;
 	char certificate[96]; /* SHA-256 of it, "AB:CD:…"; "" none */
 	uint32_t n_phones, n_nights;
 	struct status_phone phones[LIMIT_PHONES];
@@ -182,6 +201,8 @@ const char *status_clock_id(enum status_clock c); /* "sntp" */
 
 /* False: ages and hours of the day mean nothing. */
 bool status_clock_is_known(enum status_clock c);
+
+const char *status_wifi_id(enum status_wifi_state s); /* "wrong_password" */
 
 /* A ledger line about what lies on the disk, not about a night's backup. */
 bool status_is_about_disk(enum status_state s);

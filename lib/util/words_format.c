@@ -131,6 +131,28 @@ void words_when(int64_t now_at, int64_t at, char *out, size_t cap)
 	words_when_joined(now_at, at, " ", out, cap);
 }
 
+const char *words_wifi(enum status_wifi_state state)
+{
+	switch (state) {
+	case STATUS_WIFI_NO_DEVICE:
+		return "this box has no Wi-Fi that works";
+	case STATUS_WIFI_SEARCHING:
+		return "looking for it";
+	case STATUS_WIFI_NOT_FOUND:
+		return "no network of that name is in reach";
+	case STATUS_WIFI_PASSWORD:
+		return "the password is not the right one";
+	case STATUS_WIFI_WEAK:
+		return "connected, but the signal is weak";
+	case STATUS_WIFI_CONNECTED:
+		return "connected";
+	case STATUS_WIFI_NONE:
+	case STATUS_WIFI_COUNT_:
+		break;
+	}
+	return "none";
+}
+
 const char *words_clock(enum status_clock clock)
 {
 	switch (clock) {

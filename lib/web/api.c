@@ -252,6 +252,23 @@ static void put_health(cJSON *box, const struct status_health *h)
 	put_number(box, "restarts", h->restarts);
 }
 
+static void put_wifi(cJSON *box, const struct status_wifi *w)
+{
+	cJSON *wifi;
+
+	if (w->state == STATUS_WIFI_NONE) {
+		cJSON_AddNullToObject(box, "wifi");
+		return;
+	}
+	wifi = cJSON_AddObjectToObject(box, "wifi");
+	put_text(wifi, "state", status_wifi_id(w->state));
+	put_text(wifi, "name", w->name);
+	if (w->signal_dbm)
+		put_number(wifi, "signal_dbm", w->signal_dbm);
+	else
+		cJSON_AddNullToObject(wifi, "signal_dbm");
+}
+
 static void put_box(cJSON *o, const struct status *st)
 {
 	cJSON *box = cJSON_AddObjectToObject(o, "box");
@@ -263,6 +280,7 @@ static void put_box(cJSON *o, const struct status *st)
 	put_text(box, "state", status_state_id(st->box_state));
 	put_text(box, "detail", st->detail);
 	put_health(box, &st->health);
+	put_wifi(box, &st->wifi);
 	if (st->certificate[0])
 		put_text(box, "certificate_sha256", st->certificate);
 	else

@@ -122,6 +122,19 @@ static void put_power(struct markup *m, const struct status *st)
 	page_row_end(m);
 }
 
+static void put_wifi(struct markup *m, const struct status_wifi *w)
+{
+	if (w->state == STATUS_WIFI_NONE)
+		return;
+	page_row_begin(m, "Wi-Fi");
+	if (w->name[0]) {
+		markup_text(m, w->name);
+		markup_raw(m, ": ");
+	}
+	markup_text(m, words_wifi(w->state));
+	page_row_end(m);
+}
+
 void page_put_machine(struct markup *m, const struct status *st)
 {
 	const struct status_health *h = &st->health;
@@ -150,6 +163,7 @@ void page_put_machine(struct markup *m, const struct status *st)
 		    h->temperature_c >= HOT_C ? ": too hot, give it air" : "");
 		page_row_end(m);
 	}
+	put_wifi(m, &st->wifi);
 	put_power(m, st);
 	if (st->certificate[0]) {
 		page_row_begin(m, "Certificate, SHA-256");

@@ -155,13 +155,16 @@ class Owner:
 
 class Vm:
     def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
-                 cable=False, keyboard=False):
+                 cable=False, keyboard=False,
+                 point=None):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
         self.cmdline = cmdline
         self.disks = list(disks)
         self.keyboard = keyboard
+        self.point = point  # hostapd's config: an access point in the machine (ap.py)
+        self.ap_port = free_port()
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
@@ -179,10 +182,16 @@ class Vm:
             (self.dir / name).unlink(missing_ok=True)
         tree = device_tree(self.dir, self.memory)
         image = image_dir()
+        initrd = image / "initrd.img"
+        cmdline = self.cmdline
+        if self.point is not None:
+            import ap
+            initrd = ap.initrd(self.dir / "initrd.img", self.point)
+            cmdline += " rdinit=/test/init"
         args = ["qemu-system-aarch64", *MACHINE, "-accel", "tcg,thread=single",
                 "-m", str(self.memory), "-kernel", str(image / "kernel8.img"),
-                "-initrd", str(image / "initrd.img"), "-dtb", str(tree),
-                "-append", self.cmdline, "-device", "qemu-xhci,id=xhci",
+                "-initrd", str(initrd), "-dtb", str(tree),
+                "-append", cmdline, "-device", "qemu-xhci,id=xhci",
                 "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"
                 if self.cable else
                 f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80"
@@ -197,6 +206,10 @@ class Vm:
                 "-display", "none", "-no-reboot", "-nodefaults",
                 "-trace", "pl061_set_output", "-D", str(self.dir / "leds.log"),
                 "-msg", "timestamp=on"]
+        if self.point is not None:
+            args += ["-netdev", "user,id=ap,net=10.0.3.0/24,"
+                     f"hostfwd=tcp:127.0.0.1:{self.ap_port}-10.0.3.15:80",
+                     "-device", "virtio-net-pci,netdev=ap,romfile="]
         if self.keyboard:
             args += ["-device", "virtio-keyboard-pci"]
         if self.card:
