@@ -225,6 +225,8 @@ int64_t box_button_next(const struct box *b);
 
 /* It is to be there. */
 bool box_wifi_is_wanted(const struct config *c);
+/* What of it was set otherwise before, if anything: it begins again. */
+void box_wifi_settings(struct box *b, const struct config *before);
 /* To the role that has begun. */
 void box_send_wifi(struct box *b);
 void box_wifi_told(struct box *b, const struct msg_wifi *m);

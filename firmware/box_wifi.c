@@ -4,13 +4,28 @@
 
 #include "box_int.h"
 #include "log.h"
+#include "mono.h"
 
 #define LOG_MODULE "box"
+#define AGAIN_MS   1500 /* behind the answer to who set it */
 
 bool box_wifi_is_wanted(const struct config *c)
 {
 	return c->web && c->nic == CONFIG_NIC_PACKET &&
 	       !strcmp(c->interface, "auto") && c->wifi_name[0];
+}
+
+void box_wifi_settings(struct box *b, const struct config *before)
+{
+	const struct config *c = b->config;
+
+	if (!strcmp(c->wifi_name, before->wifi_name) &&
+	    !strcmp(c->wifi_password, before->wifi_password) &&
+	    !strcmp(c->wifi_country, before->wifi_country))
+		return;
+	child_close(&b->wifi.child);
+	b->wifi.child = CHILD_NONE;
+	b->wifi.start_ms = box_wifi_is_wanted(c) ? mono_ms() + AGAIN_MS : 0;
 }
 
 void box_send_wifi(struct box *b)

@@ -187,7 +187,8 @@ static void on_address(struct netif *netif)
 	struct net *n = netif->state;
 	char words[192];
 
-	if (ip4_addr_isany_val(*netif_ip4_addr(netif)))
+	if (!netif_is_link_up(netif) ||
+	    ip4_addr_isany_val(*netif_ip4_addr(netif)))
 		return;
 	net_words(n, words, sizeof(words));
 	log_note("addresses: %s", words);

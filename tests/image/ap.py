@@ -42,6 +42,14 @@ $b sleep 1
 p=$!
 /test/iw phy phy1 set netns $p
 $b ip link set eth1 netns $p
+(
+	until w=$($b pidof wpa_supplicant); do $b sleep 0.5; done
+	$b sleep 3
+	for f in Uid CapPrm CapEff CapBnd NoNewPrivs; do
+		echo "supplicant $($b grep $f: /proc/$w/status | $b tr '\\t' ' ')"
+	done
+	echo "kernel's addresses: $($b ip -o addr | $b grep -v ' lo ' | $b grep -c inet)"
+) >/dev/console &
 $b nsenter -t $p -n $b sh /test/bridge
 """
 

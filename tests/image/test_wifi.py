@@ -49,6 +49,11 @@ def test_without_a_cable(rig):
     assert st["box"]["wifi"]["state"] == "connected", st["box"]["wifi"]
     assert st["box"]["wifi"]["name"] == "", "the glance tells the network's name"
     assert PASSWORD not in m.serial
+    m.wait_line(r"supplicant Uid: 101 101 101 101")
+    # CAP_NET_ADMIN and CAP_NET_RAW
+    m.wait_line(r"supplicant CapPrm: 0000000000003000")
+    m.wait_line(r"supplicant NoNewPrivs: 1")
+    m.wait_line(r"kernel's addresses: 0")
     return f"page by Wi-Fi {took:.0f} s after the start"
 
 
@@ -96,6 +101,34 @@ def test_no_such_network_is_told(rig):
     m = rig.vm(rig.card(settings(name="nowhere")), point=ap.config(NAME, PASSWORD)).start()
     wait_wifi(m, "not_found")
     assert "no network of that name is in reach" in m.get("/").decode()
+
+
+def test_set_on_the_page(rig):
+    """By an owner; the password is never told again, and outlives a restart."""
+    card = rig.card()
+    m = rig.vm(card, point=ap.config(NAME, PASSWORD)).start()
+    m.wait_state("no_disk")
+    assert m.status()["box"]["wifi"] is None
+    owner = m.owner()
+    for bad in ({"wifi.password": "short"}, {"wifi.country": "xx"}, {"wifi.name": "x" * 33}):
+        code, said = owner.post("/api/settings", **{"csrf": owner.csrf, **bad})
+        assert code == 400, (code, said)
+    code, said = owner.post("/api/settings", **{
+        "csrf": owner.csrf, "wifi.name": NAME, "wifi.password": PASSWORD, "wifi.country": "DE"})
+    assert code == 200, (code, said)
+    wait_wifi(m, "connected")
+    owner = m.owner()
+    for path in ("/api/settings", "/settings"):
+        with owner.opener.open(owner.home + path, timeout=20) as r:
+            text = r.read().decode()
+        assert "wifi.name" in text and PASSWORD not in text, path
+    m.do("set_link", name="n", up=False)
+    get_by_wifi(m)
+    m.cut()
+    m = rig.vm(card, point=ap.config(NAME, PASSWORD)).start()
+    m.do("set_link", name="n", up=False)
+    get_by_wifi(m)
+    assert PASSWORD not in m.serial
 
 
 def test_no_chip_is_told(rig):
