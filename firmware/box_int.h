@@ -179,10 +179,45 @@ void box_scrub_ended(struct box *b);
 /* What it needs of the config. */
 struct policy box_policy(const struct config *c);
 
-/* --- box.c ------------------------------------------------------------------- */
+/* --- box_socket.c: `nightstand status` and its like -------------------------- */
 
+/* RC_BUSY: another box runs on this state folder. */
+MUST_CHECK enum rc box_socket_open(struct box *b);
+void box_socket_answer(struct box *b);
+void box_socket_close(struct box *b);
+
+/* --- box_parts.c: the roles that run beside the phones' ---------------------- */
+
+#define BOX_PARTS      5
+#define BOX_CONFIRM_MS 3000 /* for a new usbmux to name all phones */
+
+/* NULL behind the last one. */
+struct box_part *box_part_at(struct box *b, unsigned i);
 /* Starts a part now. */
 void box_start_part(struct box *b, struct box_part *part);
+/* After a long peace the fault that they made is over. */
+void box_forgive_parts(struct box *b, int64_t now_ms);
+/* Reads what the vault holds; with _again, once more when it is read now. */
+void box_start_census(struct box *b);
+void box_census_again(struct box *b);
+/* Phones that a new usbmux does not name are gone. */
+void box_drop_unconfirmed(struct box *b, int64_t now_ms);
+
+/* Who stands behind a descriptor of the poll. */
+struct box_source {
+	struct child *child;
+	struct box_part *part; /* one of the parts, or */
+	struct box_phone *phone; /* the session or the watch of this one */
+};
+
+/* Takes all that is there; a child that sends what it may not is killed. */
+void box_drain(struct box *b, const struct box_source *s);
+/* Children have ended: their status is taken, */
+void box_reap(struct box *b);
+/* and what follows from it is done. */
+void box_settle_children(struct box *b);
+
+/* --- box.c ------------------------------------------------------------------- */
 
 /* Probes the disk, and posts when it came or went. */
 void box_look_at_disk(struct box *b);
