@@ -384,7 +384,8 @@ def test_a_keyboard_reaches_all_in_the_order_of_the_eye(t):
 
 @with_browser(4)
 def test_focus_and_what_was_opened_survive_live_updates(t):
-    sim = t.sim({"name": "Ana", "plugged": "no"})
+    sim = t.sim({"name": "Ana", "plugged": "no"},
+                {"name": "Ben", "plugged": "no", "seed": 9})
     box = Box(t, sim)
     with Page(t, box) as page:
         page.sign_in(pin_of(t, box))
@@ -392,7 +393,7 @@ def test_focus_and_what_was_opened_survive_live_updates(t):
         page.click(".legend summary")
         page.js("document.querySelector('button[value=eject]').focus()")
         page.record()
-        sim.phone().ctl("plug")
+        sim.phones()[0].ctl("plug")
         page.wait_headline("Everything on Ana is safe")
         equal_soon("the night's line", lambda: page.there(".nights li"), True)
         check(len(page.told()) > 2, "nothing has changed meanwhile")
@@ -400,6 +401,13 @@ def test_focus_and_what_was_opened_survive_live_updates(t):
               "what has the focus")
         check(page.js("return document.querySelector('.legend').open"),
               "the legend was shut")
+        # Another phone has sections of its own, above what is in use.
+        sections = page.js("return document.querySelectorAll('#live section').length")
+        sim.phones()[1].ctl("plug")
+        equal_soon("more sections", lambda: page.js(
+            "return document.querySelectorAll('#live section').length") > sections, True)
+        equal(page.js("return document.activeElement.value"), "eject",
+              "what has the focus still")
 
 
 # --- settings --------------------------------------------------------------------
