@@ -10,6 +10,7 @@
 #include "board.h"
 #include "hook.h"
 #include "relpath.h"
+#include "wifi_rules.h"
 #include "zone.h"
 
 enum key_type {
@@ -266,30 +267,6 @@ static const char *set_url(
 	return why ? why : set_text(c, k, value);
 }
 
-static const char *set_wpa(
-    struct config *c, const struct key *k, const char *value)
-{
-	size_t len = strlen(value);
-
-	if (len && (len < 8 || len > 63))
-		return "must have 8 to 63 characters";
-	for (size_t i = 0; i < len; i++)
-		if (value[i] < 0x20 || value[i] > 0x7e)
-			return "must hold only characters of ASCII";
-	return set_text(c, k, value);
-}
-
-static const char *set_country(
-    struct config *c, const struct key *k, const char *value)
-{
-	size_t len = strlen(value);
-
-	if (len &&
-	    (len != 2 || strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 2))
-		return "must be two capitals, as DE";
-	return set_text(c, k, value);
-}
-
 static const char *set_flag(
     struct config *c, const struct key *k, const char *value)
 {
@@ -384,6 +361,7 @@ static const char *set_udid(struct config *c, const char *value)
 static const char *set_value(
     struct config *c, const struct key *k, const char *value)
 {
+	const char *why;
 	char rule[80];
 
 	switch (k->type) {
@@ -396,9 +374,11 @@ static const char *set_value(
 			   ? "no time zone of that name is known"
 			   : set_text(c, k, value);
 	case KEY_WPA:
-		return set_wpa(c, k, value);
+		why = wifi_refuses_password(value);
+		return why ? why : set_text(c, k, value);
 	case KEY_COUNTRY:
-		return set_country(c, k, value);
+		why = wifi_refuses_country(value);
+		return why ? why : set_text(c, k, value);
 	case KEY_FLAG:
 		return set_flag(c, k, value);
 	case KEY_INT:

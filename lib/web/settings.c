@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "utf8.h"
+#include "wifi_rules.h"
 
 static const struct setting_choice opens[] = {
 	{ "auto", "what fits the network" },
@@ -91,31 +92,17 @@ static const char *refuses_text(const struct setting *s, const char *v)
 	return NULL;
 }
 
-/* IEEE 802.11: a passphrase has 8 to 63 characters of ASCII. */
 static const char *refuses_secret(const char *v)
 {
 	size_t len = strlen(v);
 
 	if (!len || !strcmp(v, SETTING_NO_SECRET))
 		return NULL;
-	if (len < 8 || len > 63)
-		return "must have 8 to 63 characters";
 	if (v[0] == ' ' || v[len - 1] == ' ')
 		return "must not begin or end with a blank";
 	if (v[0] == ';' || strstr(v, " ;"))
 		return "must not hold a blank before a semicolon";
-	for (; *v; v++)
-		if (*v < ' ' || *v > '~')
-			return "must hold only plain letters, digits and signs";
-	return NULL;
-}
-
-static const char *refuses_country(const char *v)
-{
-	return !v[0] || (strlen(v) == 2 && v[0] >= 'A' && v[0] <= 'Z' &&
-			    v[1] >= 'A' && v[1] <= 'Z')
-		   ? NULL
-		   : "must be two capitals, as DE";
+	return wifi_refuses_password(v);
 }
 
 void settings_hide(struct settings_values *v)
@@ -164,7 +151,7 @@ const char *setting_refuses(const struct setting *s, const char *value)
 	case SETTING_SECRET:
 		return refuses_secret(value);
 	case SETTING_COUNTRY:
-		return refuses_country(value);
+		return wifi_refuses_country(value);
 	case SETTING_FLAG:
 		return !strcmp(value, "yes") || !strcmp(value, "no")
 			   ? NULL

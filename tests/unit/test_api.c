@@ -50,6 +50,9 @@ static void fill(struct status *st)
 	st->health.has_temperature = true;
 	st->health.temperature_c = 51;
 	st->health.restarts = 2;
+	st->wifi.state = STATUS_WIFI_WEAK;
+	strcpy(st->wifi.name, "Ana's \"home\"");
+	st->wifi.signal_dbm = -80;
 	p->n_sizes = 1;
 	p->sizes[0] = (struct status_size){ 1698000000, 900, 100 };
 	p->next_gone_at = 1697000000;
@@ -64,7 +67,8 @@ static const char golden[] =
     "\"box\":{\"name\":\"nightstand\",\"version\":\"0.1.0\","
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"
-    "\"weak_power_times\":0,\"restarts\":2,"
+    "\"weak_power_times\":0,\"restarts\":2,\"wifi\":{\"state\":\"weak\","
+    "\"name\":\"Ana's \\\"home\\\"\",\"signal_dbm\":-80},"
     "\"certificate_sha256\":null},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","

@@ -66,7 +66,8 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SNTP)
 		memset(&m.u, 0, sizeof(m.u));
-	if (type == MSG_SETTINGS || type == MSG_DISK_DO)
+	if (type == MSG_SETTINGS || type == MSG_DISK_DO ||
+	    type == MSG_WIFI_JOIN || type == MSG_WIFI)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_TLS) {
 		m.u.tls.key_len = TLSCERT_KEY_MAX;
@@ -181,6 +182,21 @@ static void a_full_pipe_is_busy_and_loses_nothing_else(void **state)
 		assert_false(msg_is_sound(&m));                                \
 	} while (0)
 
+static void fields_of_wifi_are_checked(void **state)
+{
+	static struct msg m;
+
+	(void)state;
+	REFUSED(MSG_WIFI, m.u.wifi.state = STATUS_WIFI_COUNT_);
+	REFUSED(MSG_WIFI, m.u.wifi.signal_dbm = 1);
+	REFUSED(MSG_WIFI, m.u.wifi.signal_dbm = -121);
+	REFUSED(MSG_WIFI_JOIN, memset(m.u.wifi_join.name, 'a', 33));
+	REFUSED(MSG_WIFI_JOIN, memset(m.u.wifi_join.password, 'a', 64));
+	REFUSED(MSG_WIFI_JOIN, memset(m.u.wifi_join.country, 'a', 3));
+	REFUSED(MSG_STATUS, memset(m.u.status.wifi.name, 'a', 33));
+	REFUSED(MSG_STATUS, m.u.status.wifi.state = STATUS_WIFI_COUNT_);
+}
+
 static void fields_are_checked(void **state)
 {
 	static struct msg m;
@@ -293,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_full_pipe_is_busy_and_loses_nothing_else, open_pair,
 		    close_pair),
+		cmocka_unit_test(fields_of_wifi_are_checked),
 		cmocka_unit_test(fields_are_checked),
 		cmocka_unit_test(random_bytes_never_pass_unchecked),
 	};
