@@ -85,7 +85,7 @@ def test_held_at_the_start_resets_settings(rig):
             m.read_serial(0.05)
         m.sleep(seconds)
         hold(m, False)
-        m.wait_line(r"let go" if seconds < 10 else r"set on the page is reset\n", since=at)
+        m.wait_line(r"it was let go" if seconds < 10 else r"the button was held", since=at)
         m.wait_state("no_disk")
         assert m.status()["box"]["name"] == name, m.status()["box"]
         m.cut()
