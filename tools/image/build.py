@@ -199,8 +199,8 @@ def add_firmware(root, folder):
 
 def add_modules(root, work):
     kernel = modules.Kernel(kernel_folder(work))
-    always, device = modules.read_list(os.path.join(TOP, 'board/arm64/modules.txt'))
-    names, text = modules.table(kernel, always, device)
+    lists = modules.read_list(os.path.join(TOP, 'board/arm64/modules.txt'))
+    names, text = modules.table(kernel, *lists)
     for name in names:
         root.file('usr/lib/modules/%s.ko' % name, kernel.module(name)[0])
     root.file('usr/lib/modules/modules.txt', text.encode())
