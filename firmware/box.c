@@ -231,6 +231,8 @@ static void part_ended(struct box *b, struct box_part *part)
 		return;
 	}
 	part->start_ms = mono_ms() + back_off_ms(part);
+	if (part == &b->usbmux)
+		box_bus_lost(b);
 	if (part == &b->usbmux && !b->usbmux_lost_ms) {
 		b->usbmux_lost_ms = mono_ms();
 		for (unsigned i = 0; i < b->n_phones; i++)
@@ -260,6 +262,10 @@ static bool part_message(
 	}
 	if (part == &b->usbmux && m->type == MSG_DETACHED) {
 		box_phone_detached(b, m->u.device.udid);
+		return true;
+	}
+	if (part == &b->usbmux && m->type == MSG_ON_BUS) {
+		box_bus_told(b, &m->u.on_bus);
 		return true;
 	}
 	if (part == &b->disks && m->type == MSG_DISK) {
@@ -452,7 +458,7 @@ void box_look_at_disk(struct box *b)
 
 /* --- the machine --------------------------------------------------------------- */
 
-static void look_at_health(struct box *b)
+void box_look_at_health(struct box *b)
 {
 	bool was_weak = b->health.weak_power;
 
@@ -461,6 +467,7 @@ static void look_at_health(struct box *b)
 		return;
 	b->weak_power_ms = mono_ms();
 	b->weak_power_at = wall_now();
+	box_phone_weak_power(b);
 	if (was_weak)
 		return;
 	b->weak_power_times++;
@@ -478,7 +485,7 @@ static void tick(struct box *b, int64_t now_ms)
 	box_look_at_disk(b);
 	box_time_tick(b);
 	box_hook_turn(b);
-	look_at_health(b);
+	box_look_at_health(b);
 	box_renew_tls(b);
 	box_status_night(b);
 	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
@@ -727,7 +734,7 @@ static void box_begin(struct box *b)
 	b->found.state = DISK_MISSING;
 	disk_probe(b->config->vault, &b->disk);
 	box_eject_begin(b);
-	look_at_health(b);
+	box_look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);
 	b->usbmux.start_ms = mono_ms();
