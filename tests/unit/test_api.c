@@ -54,6 +54,8 @@ static void fill(struct status *st)
 	p->sizes[0] = (struct status_size){ 1698000000, 900, 100 };
 	p->next_gone_at = 1697000000;
 	p->next_gone_bytes = 123;
+	p->port =
+	    (struct status_port){ .mbit = 480, .asks_ma = 500, .name = "1-1" };
 	status_settle(st);
 }
 
@@ -100,6 +102,9 @@ static const char golden[] =
     "\"state_at\":1699999990,\"attached\":true,\"encrypted\":false,"
     "\"will_encrypt\":false,\"hint\":null,"
     "\"battery_pct\":null,"
+    "\"port\":{\"name\":\"1-1\",\"mbit_per_s\":480,\"asks_ma\":500,"
+    "\"gives_ma\":null,\"weak_hub\":false,"
+    "\"text\":\"480 Mbit/s, it asks for up to 500 mA\"},"
     "\"progress\":{\"pct\":0,\"bytes_done\":0,\"bytes_per_s\":0,"
     "\"files_done\":0,\"seconds_left\":null},"
     "\"missing_bytes\":0,\"mb_code\":0,\"detail\":\"\","
