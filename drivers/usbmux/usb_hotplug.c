@@ -255,9 +255,15 @@ static void read_power(const char *dir, struct usb_power *out)
 {
 	char hub[PATH_BYTES];
 	uint16_t n = 0;
+	char text[16];
 	bool is_fast;
 
 	snprintf(out->port, sizeof(out->port), "%.23s", strrchr(dir, '/') + 1);
+	/* "500mA"; "" while no configuration is set. */
+	if (read_attribute(dir, "bMaxPower", text, sizeof(text)) > 0)
+		out->asks_ma = (uint16_t)(strtoul(text, NULL, 10) % 10000);
+	if (out->asks_ma > USB_ASKS_MAX)
+		out->asks_ma = 0;
 	if (!read_number(dir, "speed", 10, &n))
 		return;
 	out->mbit = n;

@@ -30,7 +30,7 @@ struct usb_device_facts {
 	char udid[48]; /* "" none: not a phone in its normal mode */
 	int active; /* configuration; 0 none */
 	uint64_t speed; /* bit/s */
-	struct usb_power power; /* but asks_ma */
+	struct usb_power power; /* its asks_ma: of the active one */
 };
 
 /* One message of the kernel. False: not about a whole USB device. Pure. */

@@ -110,7 +110,8 @@ static void tell(struct usb_dev *d, enum usb_why why)
 
 	if (why == d->told || (d->is_gone && why != USB_WHY_GONE))
 		return;
-	p.power.asks_ma = (uint16_t)(d->config.max_power * unit);
+	if (d->config.max_power)
+		p.power.asks_ma = (uint16_t)(d->config.max_power * unit);
 	memcpy(p.udid, d->facts.udid, sizeof(p.udid));
 	d->told = why;
 	d->u->fn(d->u->ctx, &p);

@@ -267,6 +267,7 @@ static void power_behind_a_hub(
 	put("1-2.4/descriptors", bytes, n_bytes);
 	put("1-2.4/busnum", "1\n", 2);
 	put("1-2.4/devnum", "9\n", 2);
+	put("1-2.4/bMaxPower", "498mA\n", 6);
 	put("1-2.4/speed", speed, strlen(speed));
 	if (attributes)
 		put("1-2/bmAttributes", attributes, strlen(attributes));
@@ -287,6 +288,7 @@ static void sysfs_tells_what_the_port_gives(void **state)
 	assert_false(p.weak_hub);
 	power_behind_a_hub("a0\n", "480\n", &p);
 	assert_int_equal(p.gives_ma, 100);
+	assert_int_equal(p.asks_ma, 498);
 	assert_true(p.weak_hub);
 	power_behind_a_hub("e0\n", "5000\n", &p);
 	assert_int_equal(p.gives_ma, 900);
