@@ -380,6 +380,29 @@ def test_a_program_without_rights_says_so(b):
               ok=False)
 
 
+def test_a_pc_with_nothing_else_installed(b):
+    """As README says it: root, a phone, a folder; no config, no usbmuxd, no
+    udev."""
+    phone = b.phone()
+    b.run("mkdir -p /disk/pc; cd /; nightstand run --vault /disk/pc --log "
+          "note >/tmp/pc.out 2>/tmp/pc.err & echo $! >/tmp/pc.pid")
+    try:
+        wait_until("the page", lambda: "Plug in an iPhone" in b.run(
+            "wget -qO- http://127.0.0.1:8080/", ok=False), 30)
+        phone.ctl("plug")
+        wait_until("safe", lambda: "is safe" in b.run(
+            "wget -qO- http://127.0.0.1:8080/", ok=False), 120)
+        record = f"/var/lib/lockdown/{phone.udid}.plist"
+        equal(b.run(f"stat -c %a {record}").strip(), "600",
+              "mode of the pair record")
+        check("latest" in b.run(f"ls /disk/pc/Nightstand/{phone.udid}"),
+              "no backup")
+    finally:
+        print(b.run("tail -5 /tmp/pc.err", ok=False))
+        b.run("kill $(cat /tmp/pc.pid); sleep 1; rm -rf /disk/pc "
+              "/var/lib/lockdown", ok=False)
+
+
 def test_usbip_through_the_kernel(b):
     """The simulator as a USB/IP device, attached by the guest's own kernel
     (vhci_hcd) with Debian's tool, all within the guest."""
