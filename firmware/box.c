@@ -27,7 +27,6 @@
 #define CRASHES       3 /* then the box says so */
 #define PEACE_MS      (10 * 60 * 1000)
 #define CENSUS_MAX_MS (30 * 1000) /* a vault this slow is read later */
-#define CONFIRM_MS    3000
 #define WEB_END_MS    500 /* for a last word to broker and DHCP server */
 
 /* --- the socket for `nightstand status` -------------------------------------- */
@@ -233,24 +232,6 @@ static void part_ended(struct box *b, struct box_part *part)
 	part->start_ms = mono_ms() + back_off_ms(part);
 	if (part == &b->usbmux)
 		box_bus_lost(b);
-	if (part == &b->usbmux && !b->usbmux_lost_ms) {
-		b->usbmux_lost_ms = mono_ms();
-		for (unsigned i = 0; i < b->n_phones; i++)
-			b->phones[i].unconfirmed = b->phones[i].attached;
-	}
-}
-
-/* Phones that a new usbmux does not name are gone. */
-static void drop_unconfirmed(struct box *b, int64_t now_ms)
-{
-	if (!b->usbmux_lost_ms || now_ms - b->usbmux_lost_ms < CONFIRM_MS)
-		return;
-	b->usbmux_lost_ms = 0;
-	for (unsigned i = 0; i < b->n_phones; i++)
-		if (b->phones[i].unconfirmed) {
-			b->phones[i].unconfirmed = false;
-			box_phone_detached(b, b->phones[i].udid);
-		}
 }
 
 static bool part_message(
@@ -500,7 +481,7 @@ static void timers(struct box *b)
 	int64_t now_ms = mono_ms();
 
 	tick(b, now_ms);
-	drop_unconfirmed(b, now_ms);
+	box_bus_turn(b, now_ms);
 	/* Phones are looked for once it is known which of them are due. */
 	for (unsigned i = 0; part_at(b, i); i++) {
 		struct box_part *part = part_at(b, i);
@@ -537,7 +518,7 @@ static int time_left(const struct box *b, int led_ms)
 	if (b->has_census)
 		sooner(&best, b->usbmux.start_ms);
 	if (b->usbmux_lost_ms)
-		sooner(&best, b->usbmux_lost_ms + CONFIRM_MS);
+		sooner(&best, b->usbmux_lost_ms + BOX_CONFIRM_MS);
 	for (unsigned i = 0; i < b->n_phones; i++)
 		sooner(&best, b->phones[i].deadline_ms);
 	if (led_ms >= 0)

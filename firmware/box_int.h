@@ -59,6 +59,9 @@ struct box_phone {
 	struct status_phone shown;
 };
 
+/* For a driver that begins anew to name the phones that are there. */
+#define BOX_CONFIRM_MS 3000
+
 /* A device on USB, by its place there. */
 #define BOX_ON_BUS 16u /* as many as the driver knows */
 struct box_on_bus {
@@ -166,6 +169,8 @@ void box_phone_stop(struct box_phone *p);
 void box_bus_told(struct box *b, const struct msg_on_bus *m);
 /* The driver ended: the next one tells all again. */
 void box_bus_lost(struct box *b);
+/* Phones that a new driver does not name are gone. */
+void box_bus_turn(struct box *b, int64_t now_ms);
 /* STATE_SEEN: it talks, or is not there. */
 enum status_state box_bus_state(const struct box *b, const char *udid);
 /* Of a phone that the box knows: its port, and why it does not talk. */

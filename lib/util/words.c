@@ -494,6 +494,14 @@ static const struct row *row_of(enum status_state s)
 	return &rows[s];
 }
 
+struct words_row words_row(enum status_state s)
+{
+	const struct row *row = row_of(s);
+	struct words_row out = { row->headline, row->sentence, row->led };
+
+	return out;
+}
+
 static void put_small(struct words *out, int mb_code, const char *detail)
 {
 	char text[128];
@@ -614,28 +622,6 @@ void words_phone(const struct status *st, unsigned phone, struct words *out)
 		    "iOS asks for it before it takes a backup password.");
 	if (p->state == STATE_READY_OVERDUE)
 		append_last_seen(st, p, out);
-}
-
-bool words_port(const struct status_phone *p, char *out, size_t cap)
-{
-	const struct status_port *port = &p->port;
-	char text[96];
-
-	if (cap == 0 || !port->mbit)
-		return false;
-	snprintf(out, cap, "%u Mbit/s", (unsigned)port->mbit);
-	if (port->asks_ma) {
-		snprintf(text, sizeof(text), ", it asks for up to %u mA",
-		    (unsigned)port->asks_ma);
-		append_text(out, cap, text);
-	}
-	if (port->gives_ma) {
-		snprintf(text, sizeof(text), ", the port gives %u mA%s",
-		    (unsigned)port->gives_ma,
-		    port->weak_hub ? ": its hub has no supply of its own" : "");
-		append_text(out, cap, text);
-	}
-	return true;
 }
 
 bool words_hint(const struct status *st, unsigned phone, struct words *out)

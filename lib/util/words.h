@@ -30,6 +30,13 @@ struct words {
 	enum words_severity severity;
 };
 
+/* A row of the table as it stands there, {placeholders} and all; lasting. */
+struct words_row {
+	const char *headline, *sentence;
+	enum led_pattern led;
+};
+struct words_row words_row(enum status_state s);
+
 /* The box as a whole: the glance. */
 void words_box(const struct status *st, struct words *out);
 
