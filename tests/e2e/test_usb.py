@@ -467,3 +467,6 @@ def test_a_weak_supply_is_the_reason_of_a_drop(t):
     wait_on_page(box, "unplugged")
     time.sleep(6)
     check(on_page(box.status(), "unplugged"), "it is called another thing")
+    # The kernel tells of a dip some seconds late.
+    alarm.write_text("1\n")
+    wait_on_page(box, "power_drop", 8)
