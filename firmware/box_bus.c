@@ -57,23 +57,6 @@ void box_bus_told(struct box *b, const struct msg_on_bus *m)
 void box_bus_lost(struct box *b)
 {
 	memset(b->on_bus, 0, sizeof(b->on_bus));
-	if (b->usbmux_lost_ms)
-		return;
-	b->usbmux_lost_ms = mono_ms();
-	for (unsigned i = 0; i < b->n_phones; i++)
-		b->phones[i].unconfirmed = b->phones[i].attached;
-}
-
-void box_bus_turn(struct box *b, int64_t now_ms)
-{
-	if (!b->usbmux_lost_ms || now_ms - b->usbmux_lost_ms < BOX_CONFIRM_MS)
-		return;
-	b->usbmux_lost_ms = 0;
-	for (unsigned i = 0; i < b->n_phones; i++)
-		if (b->phones[i].unconfirmed) {
-			b->phones[i].unconfirmed = false;
-			box_phone_detached(b, b->phones[i].udid);
-		}
 }
 
 static const struct box_on_bus *of_udid(const struct box *b, const char *udid)

@@ -59,9 +59,6 @@ struct box_phone {
 	struct status_phone shown;
 };
 
-/* For a driver that begins anew to name the phones that are there. */
-#define BOX_CONFIRM_MS 3000
-
 /* A device on USB, by its place there. */
 #define BOX_ON_BUS 16u /* as many as the driver knows */
 struct box_on_bus {
@@ -123,6 +120,7 @@ struct box {
 	int64_t time_at; /* since when its source is what it is */
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
+	char zone[64]; /* that of the phones; "" none, or not asked for */
 	char fault[200];
 	char notice[256]; /* of the system, at the start; "" none */
 	bool settings_unkept; /* the notice says so */
@@ -169,8 +167,6 @@ void box_phone_stop(struct box_phone *p);
 void box_bus_told(struct box *b, const struct msg_on_bus *m);
 /* The driver ended: the next one tells all again. */
 void box_bus_lost(struct box *b);
-/* Phones that a new driver does not name are gone. */
-void box_bus_turn(struct box *b, int64_t now_ms);
 /* STATE_SEEN: it talks, or is not there. */
 enum status_state box_bus_state(const struct box *b, const char *udid);
 /* Of a phone that the box knows: its port, and why it does not talk. */
@@ -210,10 +206,52 @@ void box_scrub_ended(struct box *b);
 /* What it needs of the config. */
 struct policy box_policy(const struct config *c);
 
-/* --- box.c ------------------------------------------------------------------- */
+/* --- box_zone.c: the time zone of the phones ---------------------------------- */
 
+/* The config's, or the one that was kept. Before any role begins. */
+void box_zone_begin(struct box *b);
+/* A phone's: used and kept where nobody has set another. */
+void box_zone_heard(struct box *b, const char *name, const char *phone);
+
+/* --- box_socket.c: `nightstand status` and its like -------------------------- */
+
+/* RC_BUSY: another box runs on this state folder. */
+MUST_CHECK enum rc box_socket_open(struct box *b);
+void box_socket_answer(struct box *b);
+void box_socket_close(struct box *b);
+
+/* --- box_parts.c: the roles that run beside the phones' ---------------------- */
+
+#define BOX_PARTS      5
+#define BOX_CONFIRM_MS 3000 /* for a new usbmux to name all phones */
+
+/* NULL behind the last one. */
+struct box_part *box_part_at(struct box *b, unsigned i);
 /* Starts a part now. */
 void box_start_part(struct box *b, struct box_part *part);
+/* After a long peace the fault that they made is over. */
+void box_forgive_parts(struct box *b, int64_t now_ms);
+/* Reads what the vault holds; with _again, once more when it is read now. */
+void box_start_census(struct box *b);
+void box_census_again(struct box *b);
+/* Phones that a new usbmux does not name are gone. */
+void box_drop_unconfirmed(struct box *b, int64_t now_ms);
+
+/* Who stands behind a descriptor of the poll. */
+struct box_source {
+	struct child *child;
+	struct box_part *part; /* one of the parts, or */
+	struct box_phone *phone; /* the session or the watch of this one */
+};
+
+/* Takes all that is there; a child that sends what it may not is killed. */
+void box_drain(struct box *b, const struct box_source *s);
+/* Children have ended: their status is taken, */
+void box_reap(struct box *b);
+/* and what follows from it is done. */
+void box_settle_children(struct box *b);
+
+/* --- box.c ------------------------------------------------------------------- */
 
 /* The machine's temperature and power supply. */
 void box_look_at_health(struct box *b);

@@ -34,7 +34,8 @@ enum cli_option {
 	CLI_MINUTES = 1 << 22,
 	CLI_GIB = 1 << 23,
 	CLI_OFF = 1 << 25,
-	CLI_WORDS = 1 << 26,
+	CLI_WORDS = 1 << 27,
+	CLI_TEST = 1 << 26,
 	CLI_FOLDER = 1 << 24 /* a word on the command line: cli.word */
 };
 
@@ -46,7 +47,7 @@ struct cli {
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label, words;
 	bool quick, read_data;
-	bool dry_run, unpin, force, off;
+	bool dry_run, unpin, force, off, test;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */
 	const char *word; /* the first word that is no option, or NULL */

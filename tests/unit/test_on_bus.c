@@ -29,15 +29,6 @@ static int fresh(void **state)
 	return 0;
 }
 
-static unsigned detached;
-
-void box_phone_detached(struct box *box, const char *udid)
-{
-	assert_ptr_equal(box, &b);
-	assert_string_equal(udid, UDID);
-	detached++;
-}
-
 static struct msg_on_bus seen(
     uint32_t place, enum usb_why why, const char *udid)
 {
@@ -184,29 +175,6 @@ static void a_known_one_is_shown_as_itself(void **state)
 	assert_int_equal(out.port.mbit, 0);
 }
 
-static void a_driver_that_begins_anew_is_waited_for(void **state)
-{
-	int64_t lost_ms;
-
-	(void)state;
-	detached = 0;
-	add_known(STATE_SAFE);
-	b.phones[0].attached = true;
-	box_bus_lost(&b);
-	lost_ms = b.usbmux_lost_ms;
-	box_bus_turn(&b, lost_ms + BOX_CONFIRM_MS - 1);
-	assert_int_equal(detached, 0);
-	box_bus_turn(&b, lost_ms + BOX_CONFIRM_MS);
-	box_bus_turn(&b, lost_ms + 2 * BOX_CONFIRM_MS);
-	assert_int_equal(detached, 1);
-	/* Named in time, it stays. */
-	b.usbmux_lost_ms = 0;
-	box_bus_lost(&b);
-	b.phones[0].unconfirmed = false;
-	box_bus_turn(&b, b.usbmux_lost_ms + BOX_CONFIRM_MS);
-	assert_int_equal(detached, 1);
-}
-
 static void it_hides_no_phone_that_works(void **state)
 {
 	static const enum status_state works[] = { STATE_SEEN,
@@ -257,8 +225,6 @@ int main(void)
 		cmocka_unit_test_setup(
 		    a_model_that_nobody_knows_is_an_iphone, fresh),
 		cmocka_unit_test_setup(a_known_one_is_shown_as_itself, fresh),
-		cmocka_unit_test_setup(
-		    a_driver_that_begins_anew_is_waited_for, fresh),
 		cmocka_unit_test_setup(it_hides_no_phone_that_works, fresh),
 		cmocka_unit_test_setup(
 		    more_than_there_is_room_for_harm_nobody, fresh),
