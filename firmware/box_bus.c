@@ -75,6 +75,15 @@ enum status_state box_bus_state(const struct box *b, const char *udid)
 	return e ? state_of(e) : STATE_SEEN;
 }
 
+/* The board may hold all its ports to less than one of them could give. */
+static void limit_port(const struct box *b, struct status_port *port)
+{
+	int limit = b->health.usb_limit_ma;
+
+	if (limit && port->gives_ma > limit)
+		port->gives_ma = (uint16_t)limit;
+}
+
 void box_bus_fill(
     const struct box *b, const struct box_phone *p, struct status_phone *out)
 {
@@ -83,6 +92,7 @@ void box_bus_fill(
 	if (!e)
 		return;
 	on_bus_port(&e->m, &out->port);
+	limit_port(b, &out->port);
 	/* While its session ends, that is what there is to tell. */
 	if (e->m.why == USB_WHY_TALKS || p->attached ||
 	    phone_fsm_has_session(p->state))
@@ -111,6 +121,7 @@ void box_bus_strangers(const struct box *b, struct status *st)
 		if (st->n_phones == LIMIT_PHONES)
 			return; /* it was logged as it came */
 		on_bus_phone(&e->m, p);
+		limit_port(b, &p->port);
 		p->state = state_of(e);
 		p->state_at = e->since_at;
 		st->n_phones++;

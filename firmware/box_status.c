@@ -92,6 +92,8 @@ static void fill_health(const struct box *b, struct status_health *out)
 	out->temperature_c = b->health.temperature_c;
 	out->weak_power_at = b->weak_power_at;
 	out->weak_power_times = b->weak_power_times;
+	out->supply_ma = b->health.supply_ma;
+	out->usb_limit_ma = b->health.usb_limit_ma;
 	out->restarts = begins - wanted;
 }
 

@@ -169,6 +169,8 @@ struct status_health {
 	int32_t temperature_c;
 	int64_t weak_power_at; /* the supply dipped the last time; 0: never */
 	uint32_t weak_power_times; /* since the start */
+	int32_t supply_ma; /* what it says that it can give; 0 unknown */
+	int32_t usb_limit_ma; /* of all USB ports together; 0 none known */
 	uint32_t restarts; /* of parts, since the start */
 };
 

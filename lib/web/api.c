@@ -279,6 +279,8 @@ static void put_health(cJSON *box, const struct status_health *h)
 		cJSON_AddNullToObject(box, "temperature_c");
 	put_time(box, "weak_power_at", h->weak_power_at);
 	put_number(box, "weak_power_times", h->weak_power_times);
+	put_number_or_null(box, "supply_ma", (unsigned)h->supply_ma);
+	put_number_or_null(box, "usb_limit_ma", (unsigned)h->usb_limit_ma);
 	put_number(box, "restarts", h->restarts);
 }
 

@@ -49,6 +49,7 @@ static void fill(struct status *st)
 		.read_at = 1699000000 };
 	st->health.has_temperature = true;
 	st->health.temperature_c = 51;
+	st->health.usb_limit_ma = 600;
 	st->health.restarts = 2;
 	p->n_sizes = 1;
 	p->sizes[0] = (struct status_size){ 1698000000, 900, 100 };
@@ -66,7 +67,8 @@ static const char golden[] =
     "\"box\":{\"name\":\"nightstand\",\"version\":\"0.1.0\","
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"
-    "\"weak_power_times\":0,\"restarts\":2,"
+    "\"weak_power_times\":0,\"supply_ma\":null,\"usb_limit_ma\":600,"
+    "\"restarts\":2,"
     "\"certificate_sha256\":null},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","

@@ -131,6 +131,24 @@ static void one_without_a_name_is_shown_until_it_is_pulled(void **state)
 	assert_int_equal(strangers(), 0);
 }
 
+static void the_board_may_give_less_than_the_port(void **state)
+{
+	struct msg_on_bus m = seen(7, USB_WHY_SILENT, "");
+
+	(void)state;
+	m.gives_ma = 900;
+	m.weak_hub = 0;
+	box_bus_told(&b, &m);
+	strangers();
+	assert_int_equal(st.phones[0].port.gives_ma, 900);
+	b.health.usb_limit_ma = 600;
+	strangers();
+	assert_int_equal(st.phones[0].port.gives_ma, 600);
+	tell(7, USB_WHY_SILENT, ""); /* 100 behind its hub */
+	strangers();
+	assert_int_equal(st.phones[0].port.gives_ma, 100);
+}
+
 static void a_model_that_nobody_knows_is_an_iphone(void **state)
 {
 	struct msg_on_bus m = seen(7, USB_WHY_SILENT, "");
@@ -222,6 +240,8 @@ int main(void)
 		    a_long_silence_is_more_than_a_lock, fresh),
 		cmocka_unit_test_setup(
 		    one_without_a_name_is_shown_until_it_is_pulled, fresh),
+		cmocka_unit_test_setup(
+		    the_board_may_give_less_than_the_port, fresh),
 		cmocka_unit_test_setup(
 		    a_model_that_nobody_knows_is_an_iphone, fresh),
 		cmocka_unit_test_setup(a_known_one_is_shown_as_itself, fresh),
