@@ -184,6 +184,8 @@ static void the_fullest_status_fits(void **state)
 		struct status_phone *p = &st.phones[i];
 
 		p->attached = p->encrypted = p->wants_full = false;
+		p->nameless = p->port.weak_hub = false;
+		p->port.name[sizeof(p->port.name) - 1] = '\0';
 		p->loss_domain[sizeof(p->loss_domain) - 1] = '\0';
 		p->state = STATE_PHONE_FAILED;
 		p->n_sizes = LIMIT_SIZES;
