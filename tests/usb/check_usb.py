@@ -390,8 +390,11 @@ def test_a_pc_with_nothing_else_installed(b):
         wait_until("the page", lambda: "Plug in an iPhone" in b.run(
             "wget -qO- http://127.0.0.1:8080/", ok=False), 30)
         phone.ctl("plug")
-        wait_until("safe", lambda: "is safe" in b.run(
-            "wget -qO- http://127.0.0.1:8080/", ok=False), 120)
+        # A page drawn again and again would take the guest's time away.
+        wait_until("safe", lambda: "backup is safe" in b.run(
+            "cat /tmp/pc.err"), 240)
+        wait_until("the page to say so", lambda: "is safe" in b.run(
+            "wget -qO- http://127.0.0.1:8080/", ok=False), 20)
         record = f"/var/lib/lockdown/{phone.udid}.plist"
         equal(b.run(f"stat -c %a {record}").strip(), "600",
               "mode of the pair record")
