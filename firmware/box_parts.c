@@ -22,7 +22,7 @@ void box_start_part(struct box *b, struct box_part *part)
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
 		port, c->address, c->gateway, c->box_name,
 		config_open_name(c->open), tls_port, NULL };
-	const char *disk_args[] = { c->vault, c->boot_disk, NULL };
+	const char *disk_args[] = { c->vault, c->boot_disk, c->state, NULL };
 	bool is_web = part == &b->web;
 	const char *const *mux =
 	    part == &b->usbmux && b->mux.own ? b->mux.args : NULL;

@@ -22,7 +22,7 @@ int role_usbmux(int fd, int argc, char **argv);
 /* Reads a part of the backups again. */
 int role_scrub(int fd);
 /* Finds and mounts the disk: argv[0] is where, argv[1] the disk that the box
- * has started from. */
+ * has started from, argv[2] the box's own folder. */
 int role_disk(int fd, int argc, char **argv);
 /* Serves the page: argv[0] is the network port's kind, then address, port. */
 int role_web(int fd, int argc, char **argv);

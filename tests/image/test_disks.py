@@ -1,9 +1,11 @@
 """Disks that come and go."""
 
+import os
 import struct
 import subprocess
 
-import vm  # noqa: F401  (its failures are this module's)
+import test_phone
+import vm
 
 
 def begin(rig, **options):
@@ -52,6 +54,31 @@ def test_empty_disk_is_prepared(rig):
     m = begin(rig)
     m.plug_disk(disk)
     m.wait_line(r"an empty disk is prepared")
+    m.wait_state("ready")
+    m.cut()
+    assert is_clean(disk)
+
+
+def test_cut_while_it_is_prepared(rig):
+    """By a box that remembers it: begun again until it is whole. Another box
+    asks first."""
+    disk, card = rig.disk("empty"), rig.card()
+    # At six writes a second the mark is there after one, mke2fs runs from 4 to 14.
+    for after in (2, 5, 9):
+        m = rig.vm(card).start()
+        m.wait_line(r"nightstand [0-9.]+ begins")
+        m.plug_disk(disk, via=m.slow_writes(6))
+        m.wait_line(r"disk (is|whose preparation was cut short is) prepared")
+        m.sleep(after)
+        m.cut()
+    half = disk.read_bytes()
+    m = rig.vm(rig.card(), disks=[disk]).start()
+    st = m.wait_state("disk_unfit")
+    assert "while it was being prepared" in st["headline"], st["headline"]
+    m.cut()
+    assert disk.read_bytes() == half, "another box has written to it"
+    m = rig.vm(card, disks=[disk]).start()
+    m.wait_line(r"cut short is prepared")
     m.wait_state("ready")
     m.cut()
     assert is_clean(disk)
@@ -166,3 +193,118 @@ def test_prepared_by_its_owner_only(rig):
     m.wait_state("ready")
     m.cut()
     assert is_clean(disk)
+
+
+def vault(rig, name):
+    """A backup of one phone, made on this machine: the vault's folder, the
+    phone's id."""
+    if not (test_phone.BUILD / "phonesim").exists():
+        raise vm.Skip("no phonesim: make all")
+    folder, mux = rig.dir / name, rig.dir / f"{name}.mux"
+    folder.mkdir()
+    phone = test_phone.Phone(rig, f"{name}-", ("--socket", str(mux)), trusted="yes", files=20,
+                             bytes="1M")
+    done = subprocess.run([str(test_phone.BUILD / "nightstand"), "backup", "--vault", str(folder)],
+                          env=dict(os.environ, USBMUXD_SOCKET_ADDRESS=f"UNIX:{mux}"),
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    phone.proc.kill()
+    return folder, phone.udid
+
+
+def kept(m, udid):
+    """How many backups the box says it has of this phone."""
+    return sum(p["versions"] for p in m.status()["phones"] if p["udid"] == udid)
+
+
+def wait_kept(m, udid, wanted):
+    for _ in range(60):
+        if kept(m, udid) == wanted:
+            return
+        m.sleep(1)
+    raise vm.Failed(f"{kept(m, udid)} backups, not {wanted}")
+
+
+def test_known_by_its_id_not_its_port(rig):
+    """Another disk at the same port has other backups; with both in, at
+    whatever ports, the one that was used last is taken."""
+    folder, udid = vault(rig, "mine")
+    mine = rig.disk("a", ["mkfs.ext4", "-q", "-d", str(folder)])
+    other = rig.disk("b", ["mkfs.ext4", "-q"])
+    card = rig.card()
+    m = rig.vm(card).start()
+    m.wait_line(r"nightstand [0-9.]+ begins")
+    for disk, wanted in ((mine, 1), (other, 0), (mine, 1)):
+        m.plug_disk(disk, port=3)
+        m.wait_state("ready")
+        wait_kept(m, udid, wanted)
+        m.pull_disk()
+        m.wait_state("no_disk")
+    m.cut()
+    for disks in ([other, mine], [mine, other]):
+        m = rig.vm(card, disks=disks).start()
+        m.wait_state("ready")
+        wait_kept(m, udid, 1)
+        m.cut()
+
+
+def test_too_small_disk_is_told(rig):
+    disk = rig.disk("small", ["mkfs.ext4", "-q"], mib=32)
+    before = disk.read_bytes()
+    m = begin(rig)
+    m.plug_disk(disk)
+    st = m.wait_state("disk_unfit")
+    assert "too small" in st["headline"] and "another" in st["sentence"], st
+    assert st["disk"]["offer"] is None, "a disk that can't be used is offered"
+    assert disk.read_bytes() == before
+
+
+def test_disk_that_answers_with_errors(rig):
+    """From the first read on, and in the middle of a backup."""
+    m = begin(rig)
+    disk = rig.disk("dead", ["mkfs.ext4", "-q"])
+    m.plug_disk(disk, "dead", via=errors("read"))
+    st = m.wait_state("disk_failing")
+    assert "Copy it to a new disk" in st["sentence"], st
+    m.pull_disk("dead")
+    m.wait_state("no_disk")
+    # Where its journal is written, and nothing else.
+    said = subprocess.run(["debugfs", "-R", "blocks <8>", str(disk)], check=True, text=True,
+                          capture_output=True).stdout.split()
+    size = 4096 if disk.stat().st_size >= 512 << 20 else 1024
+    m.plug_disk(disk, "worn", via=errors("write", int(said[3]) * size // 512))
+    m.wait_state("ready")
+    phone = test_phone.Phone(rig, trusted="yes", files=20, bytes="2M")
+    assert phone
+    m.wait_line(r"disk /disk/backups state=[24]", 240)
+    st = m.status()
+    assert st["state"] in ("disk_readonly", "disk_failing"), st
+    return f"{st['headline']}. {st['sentence']}"
+
+
+def errors(kind, sector=-1):
+    """A disk that can't do it, at one place or anywhere."""
+    return {"driver": "blkdebug", "inject-error": [
+        {"event": "none", "iotype": kind, "errno": 5, "sector": sector, "once": False}]}
+
+
+def test_full_disk_is_told(rig):
+    """And what was there stays as it was."""
+    disk = rig.disk("full", ["mkfs.ext4", "-q", "-m", "0"], mib=96)
+    photos = rig.dir / "photos"
+    photos.write_bytes(os.urandom(70 << 20))
+    subprocess.run(["debugfs", "-w", "-R", f"write {photos} photos", str(disk)], check=True,
+                   capture_output=True)
+    m = rig.vm(rig.card(), disks=[disk]).start()
+    m.wait_state("ready")
+    phone = test_phone.Phone(rig, trusted="yes", files=20, bytes="40M")
+    assert phone
+    st = m.wait_state("disk_full", 240)
+    assert "needs" in st["headline"] and "larger one" in st["sentence"], st
+    m.cut()
+    assert is_clean(disk)
+    again = rig.dir / "again"
+    subprocess.run(["debugfs", "-R", f"dump photos {again}", str(disk)], check=True,
+                   capture_output=True)
+    assert again.read_bytes() == photos.read_bytes()
+    return st["headline"]

@@ -361,13 +361,25 @@ class Vm:
                     raise Failed(f"the debugger's stub says {answer} to {command[:20]}")
             ask(s, "D")
 
-    def plug_disk(self, path, name="d", readonly=False):
+    def plug_disk(self, path, name="d", readonly=False, port=None, via=None):
+        """`via`: a filter of QEMU's that sits above the bytes, as blockdev-add
+        takes it, without its child."""
         # A disk that was pulled while it was in use keeps its node for ever.
         self.plugs += 1
-        self.do("blockdev-add", **{"driver": "raw", "node-name": f"b{self.plugs}",
-                                   "read-only": readonly,
-                                   "file": {"driver": "file", "filename": str(path)}})
-        self.do("device_add", driver="usb-storage", drive=f"b{self.plugs}", id=name, bus="xhci.0")
+        node = {"driver": "raw", "read-only": readonly,
+                "file": {"driver": "file", "filename": str(path)}}
+        if via:
+            child = "image" if via["driver"] == "blkdebug" else "file"
+            node = dict(via, **{child: node})
+        self.do("blockdev-add", **{"node-name": f"b{self.plugs}"}, **node)
+        self.do("device_add", driver="usb-storage", drive=f"b{self.plugs}", id=name, bus="xhci.0",
+                **({"port": str(port)} if port else {}))
+
+    def slow_writes(self, per_second):
+        """What plug_disk(via=...) takes for a disk that is so slow."""
+        self.do("object-add", **{"qom-type": "throttle-group", "id": f"t{self.plugs}",
+                                 "limits": {"iops-write": per_second}})
+        return {"driver": "throttle", "throttle-group": f"t{self.plugs}"}
 
     def pull_disk(self, name="d"):
         self.do("device_del", id=name)
