@@ -84,6 +84,7 @@ struct box {
 	int64_t began_ms, tick_ms, kick_ms;
 	struct muxplan mux;
 	struct box_part usbmux, web, census, scrub, disks;
+	struct status_smart smart; /* of the disk that is mounted */
 	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */

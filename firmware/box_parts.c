@@ -154,10 +154,16 @@ static bool part_message(
 	}
 	if (part == &b->disks && m->type == MSG_DISK) {
 		b->found = m->u.disk;
+		if (b->found.state != DISK_FIT)
+			status_smart_unknown(&b->smart);
 		box_eject_told(b);
 		box_look_at_disk(b);
 		if (b->disk.state != DISK_FIT)
 			b->has_census = true; /* there is none to wait for */
+		return true;
+	}
+	if (part == &b->disks && m->type == MSG_DISK_SMART) {
+		b->smart = m->u.smart;
 		return true;
 	}
 	if (part == &b->census && m->type == MSG_KEPT) {

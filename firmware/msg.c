@@ -30,6 +30,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_ATTACHED] = sizeof(struct msg_device),
 	[MSG_DETACHED] = sizeof(struct msg_device),
 	[MSG_DISK] = sizeof(struct msg_disk),
+	[MSG_DISK_SMART] = sizeof(struct status_smart),
 	[MSG_DISK_DO] = sizeof(struct msg_disk_do),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
@@ -86,6 +87,15 @@ static bool phone_is_sound(const struct status_phone *p)
 	       (unsigned)p->state < STATE_COUNT_;
 }
 
+static bool smart_is_sound(const struct status_smart *s)
+{
+	return is_flag(&s->told) && is_flag(&s->failing) &&
+	       s->temperature_c >= STATUS_SMART_UNKNOWN &&
+	       s->hours >= STATUS_SMART_UNKNOWN &&
+	       s->reallocated >= STATUS_SMART_UNKNOWN &&
+	       s->pending >= STATUS_SMART_UNKNOWN;
+}
+
 static bool status_is_sound(const struct status *st)
 {
 	if (st->n_phones > LIMIT_PHONES || st->n_nights > LIMIT_NIGHTS)
@@ -93,7 +103,7 @@ static bool status_is_sound(const struct status *st)
 	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
 	    !ENDS(st->certificate) || !ENDS(st->disk.path) ||
 	    !ENDS(st->disk.offer) || !ENDS(st->disk.fs) ||
-	    !is_flag(&st->disk.present) ||
+	    !is_flag(&st->disk.present) || !smart_is_sound(&st->disk.smart) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
@@ -232,6 +242,8 @@ bool msg_is_sound(const struct msg *m)
 		       m->u.disk.let_go <= 1 && ENDS(m->u.disk.fs) &&
 		       ENDS(m->u.disk.model) && ENDS(m->u.disk.why) &&
 		       ENDS(m->u.disk.name);
+	case MSG_DISK_SMART:
+		return smart_is_sound(&m->u.smart);
 	case MSG_DISK_DO:
 		return m->u.disk_do.what < MSG_DISK_WHAT_COUNT_ &&
 		       ENDS(m->u.disk_do.name);

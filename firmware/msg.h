@@ -32,6 +32,7 @@ enum msg_type {
 	MSG_DETACHED,
 	/* disk -> box */
 	MSG_DISK,
+	MSG_DISK_SMART,
 	/* box -> disk */
 	MSG_DISK_DO,
 	/* session -> box */
@@ -273,6 +274,7 @@ struct msg {
 		struct msg_device device;
 		struct msg_disk disk;
 		struct msg_disk_do disk_do;
+		struct status_smart smart;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;

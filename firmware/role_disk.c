@@ -17,12 +17,14 @@
 #include "msg.h"
 #include "prepare.h"
 #include "role.h"
+#include "smart.h"
 #include "uevent.h"
 
 #define LOG_MODULE "disk"
 
 #define SETTLE_MS 400 /* partitions come after their disk */
 #define LOOK_MS   5000 /* an event may be lost */
+#define SMART_MS  ((int64_t)3 * 3600 * 1000)
 #define KNOWN_MS  6000 /* so long the one that was used last may take to come */
 
 struct finder {
@@ -33,6 +35,7 @@ struct finder {
 	 * do. */
 	struct disk_rules rules;
 	int64_t began_ms;
+	int64_t smart_ms; /* when the disk is to be asked how it is */
 	char left_why[200]; /* what went wrong with it; "" nothing */
 	struct msg_disk refused; /* why `tried` did not do */
 	struct blockdev_list seen; /* at the last look */
@@ -143,6 +146,7 @@ static bool find(
 		return true;
 	}
 	f->mounted = best.dev;
+	f->smart_ms = mono_ms();
 	log_note("the disk is mounted path=/dev/%s model=%s label=%s ms=%lld",
 	    best.dev.name, best.dev.model, best.content.label,
 	    (long long)(mono_ms() - began_ms));
@@ -209,16 +213,43 @@ static bool look(struct finder *f)
 	return tell(f, &tale);
 }
 
-/* --- what a person asks for ---------------------------------------------------------- */
+/* --- how it is ------------------------------------------------------------------------- */
 
-static void leave_disk_of(struct finder *f, const char *name)
+static void whole_disk_of(
+    const struct finder *f, const char *name, char out[32])
 {
-	memcpy(f->rules.left, name, sizeof(f->rules.left));
+	snprintf(out, 32, "%s", name);
 	for (unsigned i = 0; i < f->seen.n; i++)
 		if (!strcmp(f->seen.devs[i].name, name))
-			memcpy(f->rules.left, f->seen.devs[i].disk,
-			    sizeof(f->rules.left));
+			memcpy(out, f->seen.devs[i].disk, 32);
 }
+
+/* False: the box is gone. */
+static bool ask_smart(struct finder *f)
+{
+	struct msg m = { .type = MSG_DISK_SMART };
+	const struct status_smart *s = &m.u.smart;
+	char disk[32], path[64];
+	enum rc rc;
+
+	if (!f->mounted.name[0] || !f->has_told || mono_ms() < f->smart_ms)
+		return true;
+	f->smart_ms = mono_ms() + SMART_MS;
+	whole_disk_of(f, f->mounted.name, disk);
+	snprintf(path, sizeof(path), "/dev/%s", disk);
+	rc = smart_read(path, &m.u.smart);
+	if (rc) {
+		log_info("SMART says nothing path=%s: %s", path, rc_words(rc));
+		return true;
+	}
+	log_note("SMART path=%s failing=%d celsius=%d hours=%d "
+		 "reallocated=%d pending=%d",
+	    path, s->failing, (int)s->temperature_c, (int)s->hours,
+	    (int)s->reallocated, (int)s->pending);
+	return msg_send(f->fd, &m) == RC_OK;
+}
+
+/* --- what a person asks for ---------------------------------------------------------- */
 
 /* All of the disk, with its other partitions: it is what gets unplugged. */
 static void eject(struct finder *f)
@@ -240,7 +271,7 @@ static void eject(struct finder *f)
 		    rc_words(rc));
 	mounter_leave(f->dir);
 	log_note("the disk is ejected path=/dev/%s", f->mounted.name);
-	leave_disk_of(f, f->mounted.name);
+	whole_disk_of(f, f->mounted.name, f->rules.left);
 	f->mounted.name[0] = '\0';
 }
 
@@ -375,7 +406,7 @@ int role_disk(int fd, int argc, char **argv)
 	if (f.uevents < 0)
 		log_warn("the kernel tells of no devices; they are looked for");
 	take_over(&f);
-	while (look(&f) && wait_for_change(&f)) {
+	while (look(&f) && ask_smart(&f) && wait_for_change(&f)) {
 		/* both say when the box is gone */
 	}
 	return 0;

@@ -106,6 +106,11 @@ static const struct row rows[STATE_COUNT_] = {
 [STATE_DISK_FAILING] = { "The disk is failing",
 	"What was safe is not touched. Copy it to a new disk now. {why}",
 	"disk errors", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_DISK_WORN] = { "The disk says that it will fail soon",
+	"It still works, and backups go on. Copy what is on it to a new disk, "
+	"and use that one from now on.",
+	"the disk says that it will fail", LED_FAILED, WORDS_BAD,
+	GLANCE_LAST_GOOD },
 [STATE_DISK_EJECTING] = { "Do not unplug the disk yet",
 	"What runs on it ends, and the rest is written. It is said here when "
 	"that is done.",

@@ -73,7 +73,8 @@ def test_cut_while_it_is_prepared(rig):
         m.cut()
     half = disk.read_bytes()
     m = rig.vm(rig.card(), disks=[disk]).start()
-    st = m.wait_state("disk_unfit")
+    m.wait_state("disk_unfit")
+    st = m.owner().status()
     assert "while it was being prepared" in st["headline"], st["headline"]
     m.cut()
     assert disk.read_bytes() == half, "another box has written to it"
@@ -253,7 +254,8 @@ def test_too_small_disk_is_told(rig):
     before = disk.read_bytes()
     m = begin(rig)
     m.plug_disk(disk)
-    st = m.wait_state("disk_unfit")
+    m.wait_state("disk_unfit")
+    st = m.owner().status()
     assert "too small" in st["headline"] and "another" in st["sentence"], st
     assert st["disk"]["offer"] is None, "a disk that can't be used is offered"
     assert disk.read_bytes() == before
@@ -277,7 +279,7 @@ def test_disk_that_answers_with_errors(rig):
     phone = test_phone.Phone(rig, trusted="yes", files=20, bytes="2M")
     assert phone
     m.wait_line(r"disk /disk/backups state=[24]", 240)
-    st = m.status()
+    st = m.owner().status()
     assert st["state"] in ("disk_readonly", "disk_failing"), st
     return f"{st['headline']}. {st['sentence']}"
 
@@ -308,3 +310,19 @@ def test_full_disk_is_told(rig):
                    capture_output=True)
     assert again.read_bytes() == photos.read_bytes()
     return st["headline"]
+
+
+def test_what_a_disk_says_of_itself(rig):
+    """QEMU's SATA disk answers SMART; its USB disks pass nothing on."""
+    disk = rig.disk("sata", ["mkfs.ext4", "-q"])
+    m = rig.vm(rig.card(), sata=[disk]).start()
+    m.wait_state("ready")
+    m.wait_line(r"SMART path=/dev/sda failing=0")
+    smart = m.status()["disk"]["smart"]
+    assert smart["failing"] is False and smart["reallocated"] == 0, smart
+    assert 0 < smart["temperature_c"] < 60, smart
+    assert b"It says of itself" in m.get("/")
+    m.cut()
+    m = rig.vm(rig.card(), disks=[disk]).start()
+    assert m.wait_state("ready")["disk"]["smart"] is None
+    return str(smart)

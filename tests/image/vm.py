@@ -149,18 +149,24 @@ class Owner:
         with r:
             return r.status, json.loads(r.read())
 
+    def status(self):
+        """With the words that only an owner reads."""
+        with self.opener.open(self.home + "/api/status", timeout=20) as r:
+            return json.loads(r.read())
+
     def do(self, action, **fields):
         return self.post("/api/do", csrf=self.csrf, action=action, **fields)[0]
 
 
 class Vm:
-    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
+    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(), sata=(),
                  cable=False):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
         self.cmdline = cmdline
         self.disks = list(disks)
+        self.sata = list(sata)
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
@@ -202,6 +208,11 @@ class Vm:
         for number, path in enumerate(self.disks):
             args += ["-drive", f"if=none,id=start{number},format=raw,file={path}", "-device",
                      f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
+        if self.sata:
+            args += ["-device", "ich9-ahci,id=ahci"]
+        for number, path in enumerate(self.sata):
+            args += ["-drive", f"if=none,id=sata{number},format=raw,file={path}", "-device",
+                     f"ide-hd,drive=sata{number},bus=ahci.{number}"]
         return self._begin(args)
 
     def _begin(self, args):
