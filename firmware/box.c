@@ -12,7 +12,6 @@
 #include "mono.h"
 #include "pin.h"
 #include "wall.h"
-#include "zone.h"
 
 #define LOG_MODULE "box"
 
@@ -282,8 +281,7 @@ static int box_open(struct box *b, const struct config *config)
 
 	b->own = *config;
 	b->config = &b->own;
-	if (config->zone[0] && !zone_use(config->zone))
-		log_warn("no such time zone: %s", config->zone);
+	box_zone_begin(b);
 	b->signals = b->listen = b->ring_fd = b->web_ring_fd = -1;
 	if (log_ring_make(&b->ring, &b->ring_fd) ||
 	    log_ring_make(&b->web_ring, &b->web_ring_fd))

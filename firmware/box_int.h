@@ -112,6 +112,7 @@ struct box {
 	int64_t time_at; /* since when its source is what it is */
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
+	char zone[64]; /* that of the phones; "" none, or not asked for */
 	char fault[200];
 	char notice[256]; /* of the system, at the start; "" none */
 	bool settings_unkept; /* the notice says so */
@@ -179,6 +180,13 @@ void box_scrub_ended(struct box *b);
 
 /* What it needs of the config. */
 struct policy box_policy(const struct config *c);
+
+/* --- box_zone.c: the time zone of the phones ---------------------------------- */
+
+/* The config's, or the one that was kept. Before any role begins. */
+void box_zone_begin(struct box *b);
+/* A phone's: used and kept where nobody has set another. */
+void box_zone_heard(struct box *b, const char *name, const char *phone);
 
 /* --- box_socket.c: `nightstand status` and its like -------------------------- */
 

@@ -57,6 +57,8 @@ static const struct option_row rows[] = {
 		"also when the catalogue is whole: compare it with the disk" },
 	{ CLI_OFF, "off", NULL, NULL,
 		"switch encryption off: backups without a password" },
+	{ CLI_TEST, "test", NULL, NULL,
+		"only try it on a backup that is kept; no phone is needed" },
 	{ CLI_HELP, "help", NULL, NULL, "this" },
 };
 /* clang-format on */
@@ -108,6 +110,7 @@ static bool take_own(
 		c->json |= row->bit == CLI_JSON;
 		c->force |= row->bit == CLI_FORCE;
 		c->off |= row->bit == CLI_OFF;
+		c->test |= row->bit == CLI_TEST;
 		c->dry_run |= row->bit == CLI_DRY_RUN;
 		c->quick |= row->bit == CLI_QUICK;
 		c->read_data |= row->bit == CLI_READ_DATA;

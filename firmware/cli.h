@@ -34,6 +34,7 @@ enum cli_option {
 	CLI_MINUTES = 1 << 22,
 	CLI_GIB = 1 << 23,
 	CLI_OFF = 1 << 25,
+	CLI_TEST = 1 << 26,
 	CLI_FOLDER = 1 << 24 /* a word on the command line: cli.word */
 };
 
@@ -45,7 +46,7 @@ struct cli {
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
 	bool quick, read_data;
-	bool dry_run, unpin, force, off;
+	bool dry_run, unpin, force, off, test;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */
 	const char *word; /* the first word that is no option, or NULL */
