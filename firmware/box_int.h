@@ -54,6 +54,7 @@ struct box_phone {
 	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */
 	bool next_fresh, next_full;
+	bool counted; /* the census that runs has named it */
 	struct meter meter;
 	struct status_phone shown;
 };
@@ -90,6 +91,7 @@ struct box {
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
 	bool scrub_killed;
 	bool has_census; /* what the vault holds is known */
+	int64_t census_ms; /* the last one began */
 	bool census_again; /* it changed while it was read */
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
 	bool web_behind; /* the newest status was not sent yet */
@@ -146,6 +148,9 @@ void box_phone_ended(struct box *b, struct box_phone *p);
 void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
 
 void box_phone_kept(struct box *b, const struct msg_kept *kept);
+/* A census has read all of the disk since then: who was not named has nothing
+ * there. */
+void box_phones_counted(struct box *b, int64_t began_ms);
 
 /* Its session tells the phone, and ends; what was sent is kept. */
 void box_phone_stop(struct box_phone *p);

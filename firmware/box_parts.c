@@ -60,6 +60,9 @@ void box_start_census(struct box *b)
 	m.u.start.keep = b->config->keep;
 	memcpy(m.u.start.udid, b->dismiss, sizeof(m.u.start.udid));
 	b->dismiss[0] = '\0';
+	b->census_ms = mono_ms();
+	for (unsigned i = 0; i < b->n_phones; i++)
+		b->phones[i].counted = false;
 	box_start_part(b, &b->census);
 	if (b->census.child.fd >= 0 && msg_send(b->census.child.fd, &m))
 		child_kill(&b->census.child);
@@ -108,6 +111,8 @@ static void part_ended(struct box *b, struct box_part *part)
 	}
 	/* A census that could not read a disk that is being pulled has said so
 	 * and ended: that is no crash. */
+	if (part == &b->census && clean && b->disk.state == DISK_FIT)
+		box_phones_counted(b, b->census_ms);
 	if (part == &b->census && WIFEXITED(part->child.status))
 		clean = true;
 	if (!clean && !b->stop)

@@ -41,6 +41,8 @@ static enum status_state box_state(const struct box *b)
 		return STATE_DISK_READONLY;
 	case DISK_EJECTED:
 		return STATE_DISK_EJECTED;
+	case DISK_LOCKED:
+		return STATE_DISK_LOCKED;
 	case DISK_HELD:
 		return STATE_DISK_HELD;
 	case DISK_UNFIT:
@@ -123,7 +125,8 @@ static void fill_disk(const struct box *b, struct status_disk *out)
 	snprintf(out->fs, sizeof(out->fs), "%s", b->disk.fs);
 	out->total_bytes = b->disk.total_bytes;
 	out->free_bytes = b->disk.free_bytes;
-	if (b->config->disks && b->disk.state == DISK_UNFIT)
+	if (b->config->disks &&
+	    (b->disk.state == DISK_UNFIT || b->disk.state == DISK_LOCKED))
 		snprintf(out->offer, sizeof(out->offer), "%s",
 		    b->found.model[0] ? b->found.model : b->found.name);
 	out->read_at = all_read_at(b);

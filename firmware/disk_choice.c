@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "luks.h"
 #include "mounter.h"
 #include "note.h"
 #include "prepare.h"
@@ -12,6 +13,7 @@
 #define MIN_BYTES  ((uint64_t)64 * 1024 * 1024)
 #define TOO_SMALL  "it is too small"
 #define KNOWN      "disk" /* the note of the one that was used last */
+#define KEY        "disk.key" /* the note of a password: its disk, a space, it */
 #define ID_CAP     80
 
 void disk_tell(struct msg_disk *m, enum disk_state state,
@@ -22,8 +24,8 @@ void disk_tell(struct msg_disk *m, enum disk_state state,
 	snprintf(m->fs, sizeof(m->fs), "%.15s", c ? c->type : "");
 	snprintf(m->model, sizeof(m->model), "%s", d ? d->model : "");
 	snprintf(m->why, sizeof(m->why), "%s", why);
-	if (d && state == DISK_UNFIT && !d->is_readonly &&
-	    strcmp(why, TOO_SMALL) != 0)
+	if (d && (state == DISK_UNFIT || state == DISK_LOCKED) &&
+	    !d->is_readonly && strcmp(why, TOO_SMALL) != 0)
 		snprintf(m->name, sizeof(m->name), "%s", d->name);
 }
 
@@ -47,7 +49,6 @@ static const char *format_words(
 		{ "apfs", "APFS of a Mac" },
 		{ "btrfs", "btrfs, which this box can't use yet" },
 		{ "xfs", "XFS, which this box can't use yet" },
-		{ "crypto_LUKS", "an encrypted disk (LUKS)" },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -100,7 +101,7 @@ static void consider(const struct disk_rules *r, const char *known,
 	struct blockdev_content c;
 	enum prepare_mark mark;
 	enum disk_rank rank = DISK_RANK_NO;
-	char path[64], words[160];
+	char path[64], words[160], word[PASSWORD_CAP];
 
 	snprintf(path, sizeof(path), "/dev/%s", d->name);
 	if (blockdev_look(path, &c)) {
@@ -117,11 +118,16 @@ static void consider(const struct disk_rules *r, const char *known,
 		    "the power went while it was being prepared");
 	else if (mounter_knows(c.type))
 		rank = rank_of(&c, known);
+	else if (!strcmp(c.type, LUKS_TYPE) && disk_word(r, &c, word))
+		rank = rank_of(&c, known);
+	else if (!strcmp(c.type, LUKS_TYPE))
+		refuse(best, DISK_LOCKED, d, &c, "");
 	else if (best->rank < DISK_RANK_BLANK && is_empty_disk(d, &c, path))
 		rank = DISK_RANK_BLANK;
 	else
 		refuse(best, DISK_UNFIT, d, &c,
 		    format_words(&c, words, sizeof(words)));
+	explicit_bzero(word, sizeof(word));
 	if (rank <= best->rank)
 		return;
 	best->rank = rank;
@@ -145,6 +151,49 @@ void disk_choose(const struct disk_rules *r, const struct blockdev_list *list,
 		    strcmp(d->name, r->tried) != 0)
 			consider(r, known, best, d);
 	}
+}
+
+/* --- encrypted ones ------------------------------------------------------------------- */
+
+bool disk_word(const struct disk_rules *r, const struct blockdev_content *c,
+    char word[PASSWORD_CAP])
+{
+	char kept[ID_CAP + PASSWORD_CAP];
+	size_t len = strlen(c->uuid);
+	bool found = false;
+
+	word[0] = '\0';
+	if (!len)
+		return false;
+	if (r->luks_word[0] && !strcmp(r->luks_id, c->uuid)) {
+		memcpy(word, r->luks_word, PASSWORD_CAP);
+		return true;
+	}
+	if (note_read(r->state, KEY, kept, sizeof(kept)) &&
+	    !strncmp(kept, c->uuid, len) && kept[len] == ' ' &&
+	    strlen(kept + len + 1) < PASSWORD_CAP) {
+		snprintf(word, PASSWORD_CAP, "%s", kept + len + 1);
+		found = word[0] != '\0';
+	}
+	explicit_bzero(kept, sizeof(kept));
+	return found;
+}
+
+void disk_keep_word(
+    const struct disk_rules *r, const char *id, const char *word)
+{
+	char text[ID_CAP + PASSWORD_CAP];
+	enum rc rc;
+
+	if (!word[0]) {
+		note_remove(r->state, KEY);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s %s", id, word);
+	rc = note_write(r->state, KEY, text);
+	explicit_bzero(text, sizeof(text));
+	if (rc)
+		log_warn("the disk's password can't be kept: %s", rc_words(rc));
 }
 
 /* --- the one that was used last ------------------------------------------------------- */

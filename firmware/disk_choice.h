@@ -6,6 +6,7 @@
 #include "blockdev.h"
 #include "disk.h"
 #include "msg.h"
+#include "password.h"
 
 enum disk_rank { /* a better one has a higher number */
 	DISK_RANK_NO,
@@ -21,6 +22,8 @@ struct disk_rules {
 	const char *state; /* the box's own folder; "" none */
 	char left[32]; /* nor this disk; "" none */
 	char tried[32]; /* nor this device, "" none */
+	/* Of the encrypted disk with that id; "" not known */
+	char luks_id[48], luks_word[PASSWORD_CAP];
 };
 
 struct disk_choice {
@@ -39,6 +42,15 @@ void disk_remember(const struct disk_rules *r, const struct disk_choice *c);
 
 /* Is there one to be looked for? */
 bool disk_is_one_known(const struct disk_rules *r);
+
+/* The password of an encrypted disk, as it was given or kept; false: it has to
+ * be asked for. `word` is to be wiped. */
+bool disk_word(const struct disk_rules *r, const struct blockdev_content *c,
+    char word[PASSWORD_CAP]);
+
+/* Keeps it on the card, or no longer (""). */
+void disk_keep_word(
+    const struct disk_rules *r, const char *id, const char *word);
 
 void disk_tell(struct msg_disk *m, enum disk_state state,
     const struct blockdev *d, const struct blockdev_content *c,

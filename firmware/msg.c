@@ -202,7 +202,8 @@ static bool command_is_sound(const struct msg_command *c)
 {
 	if (c->kind >= WEB_COMMAND_COUNT_ || !ENDS(c->udid) || !ENDS(c->pin))
 		return false;
-	if (c->kind == WEB_PASSWORD && !password_change_is_fit(&c->password))
+	if ((c->kind == WEB_PASSWORD || c->kind == WEB_UNLOCK) &&
+	    !password_change_is_fit(&c->password))
 		return false;
 	switch ((enum web_command_kind)c->kind) {
 	case WEB_BACKUP:
@@ -210,6 +211,8 @@ static bool command_is_sound(const struct msg_command *c)
 	case WEB_DISMISS:
 	case WEB_PASSWORD:
 		return UDID(c->udid);
+	case WEB_UNLOCK:
+		return c->keep <= 1;
 	case WEB_SET_PIN:
 	case WEB_REPORT:
 	case WEB_EJECT:
@@ -246,7 +249,8 @@ bool msg_is_sound(const struct msg *m)
 		return smart_is_sound(&m->u.smart);
 	case MSG_DISK_DO:
 		return m->u.disk_do.what < MSG_DISK_WHAT_COUNT_ &&
-		       ENDS(m->u.disk_do.name);
+		       ENDS(m->u.disk_do.name) && m->u.disk_do.keep <= 1 &&
+		       password_is_fit(m->u.disk_do.word);
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&

@@ -109,6 +109,7 @@ struct msg_disk {
 enum msg_disk_what {
 	MSG_DISK_EJECT,
 	MSG_DISK_USE, /* again, what was ejected */
+	MSG_DISK_UNLOCK, /* with `word`; kept on the card if `keep` */
 	MSG_DISK_PREPARE, /* deletes all that is on `name` */
 	MSG_DISK_WHAT_COUNT_
 };
@@ -116,6 +117,8 @@ enum msg_disk_what {
 struct msg_disk_do {
 	uint8_t what; /* enum msg_disk_what */
 	char name[32];
+	char word[PASSWORD_CAP]; /* of UNLOCK: wipe it */
+	uint8_t keep;
 };
 
 struct msg_phone {
@@ -219,7 +222,8 @@ struct msg_command {
 	uint8_t kind; /* enum web_command_kind */
 	char udid[48];
 	char pin[32];
-	struct password_change password;
+	struct password_change password; /* UNLOCK's is the new one */
+	uint8_t keep; /* of UNLOCK */
 };
 
 struct msg_mqtt {

@@ -12,6 +12,7 @@
 #include "disk.h"
 #include "disk_choice.h"
 #include "log.h"
+#include "luks.h"
 #include "mono.h"
 #include "mounter.h"
 #include "msg.h"
@@ -35,6 +36,7 @@ struct finder {
 	 * do. */
 	struct disk_rules rules;
 	int64_t began_ms;
+	bool keep_word; /* when it has opened the disk */
 	int64_t smart_ms; /* when the disk is to be asked how it is */
 	char left_why[200]; /* what went wrong with it; "" nothing */
 	struct msg_disk refused; /* why `tried` did not do */
@@ -62,10 +64,35 @@ static bool tell(struct finder *f, const struct msg_disk *tale)
 
 /* --- taking and leaving --------------------------------------------------------------- */
 
+static void leave(const struct finder *f)
+{
+	mounter_leave(f->dir);
+	luks_close();
+}
+
+/* `type` is that of what is in it. */
+static enum rc unlock(const struct finder *f, const struct disk_choice *c,
+    const char *path, struct blockdev_content *in)
+{
+	char word[PASSWORD_CAP];
+	enum rc rc = RC_REFUSED;
+
+	if (disk_word(&f->rules, &c->content, word))
+		rc = luks_open(path, word);
+	explicit_bzero(word, sizeof(word));
+	if (!rc)
+		rc = blockdev_look(LUKS_OPEN, in);
+	if (!rc && !mounter_knows(in->type))
+		rc = RC_UNSUPPORTED;
+	return rc;
+}
+
 static enum rc take(struct finder *f, struct disk_choice *c)
 {
 	bool is_new = c->rank == DISK_RANK_BLANK || c->rank == DISK_RANK_CUT;
+	bool is_locked = !strcmp(c->content.type, LUKS_TYPE);
 	const char *type = is_new ? "ext4" : c->content.type;
+	struct blockdev_content in;
 	char path[64];
 	enum rc rc = RC_OK;
 
@@ -82,18 +109,47 @@ static enum rc take(struct finder *f, struct disk_choice *c)
 		if (!rc)
 			rc = blockdev_look(path, &c->content);
 	}
+	if (is_locked) {
+		rc = unlock(f, c, path, &in);
+		type = in.type;
+		snprintf(path, sizeof(path), "%s", LUKS_OPEN);
+	}
 	if (!rc)
 		rc = mounter_check(path, type);
 	if (!rc)
 		rc = mounter_mount(path, f->dir, type);
 	if (rc)
-		mounter_leave(f->dir);
+		leave(f);
 	return rc;
+}
+
+/* Of an encrypted one; false: the others fit. */
+static bool tell_locked(
+    const struct disk_choice *c, enum rc rc, struct msg_disk *out)
+{
+	if (strcmp(c->content.type, LUKS_TYPE) != 0)
+		return false;
+	if (rc == RC_REFUSED)
+		disk_tell(out, DISK_LOCKED, &c->dev, &c->content,
+		    "That was not its password.");
+	else if (rc == RC_NOMEM)
+		disk_tell(out, DISK_LOCKED, &c->dev, &c->content,
+		    "Its key needs more memory than this box has: on a "
+		    "computer, change that with cryptsetup luksConvertKey "
+		    "--pbkdf-memory 65536.");
+	else if (rc == RC_UNSUPPORTED)
+		disk_tell(out, DISK_UNFIT, &c->dev, &c->content,
+		    "it is encrypted, and what is in it is no ext4 or exFAT");
+	else
+		return false;
+	return true;
 }
 
 static void tell_refusal(
     const struct disk_choice *c, enum rc rc, struct msg_disk *out)
 {
+	if (tell_locked(c, rc, out))
+		return;
 	if (rc == RC_READONLY)
 		disk_tell(out, DISK_READONLY, &c->dev, &c->content,
 		    "It is write-protected: look for a switch on it.");
@@ -138,6 +194,8 @@ static bool find(
 		return true;
 	rc = take(f, &best);
 	if (rc) {
+		explicit_bzero(f->rules.luks_word, sizeof(f->rules.luks_word));
+		f->keep_word = false;
 		log_error("the disk can't be used path=/dev/%s: %s",
 		    best.dev.name, rc_words(rc));
 		memcpy(f->rules.tried, best.dev.name, sizeof(f->rules.tried));
@@ -145,6 +203,9 @@ static bool find(
 		*out = f->refused;
 		return true;
 	}
+	if (f->keep_word)
+		disk_keep_word(&f->rules, f->rules.luks_id, f->rules.luks_word);
+	f->keep_word = false;
 	f->mounted = best.dev;
 	f->smart_ms = mono_ms();
 	log_note("the disk is mounted path=/dev/%s model=%s label=%s ms=%lld",
@@ -201,7 +262,7 @@ static bool look(struct finder *f)
 	if (f->mounted.name[0] && !is_in(&list, f->mounted.name)) {
 		log_note("the disk was pulled path=/dev/%s", f->mounted.name);
 		f->mounted.name[0] = '\0';
-		mounter_leave(f->dir);
+		leave(f);
 	}
 	if (f->mounted.name[0]) {
 		if (!f->has_told)
@@ -269,7 +330,7 @@ static void eject(struct finder *f)
 		    "Not all could be written (%s): the last backup may not "
 		    "be whole.",
 		    rc_words(rc));
-	mounter_leave(f->dir);
+	leave(f);
 	log_note("the disk is ejected path=/dev/%s", f->mounted.name);
 	whole_disk_of(f, f->mounted.name, f->rules.left);
 	f->mounted.name[0] = '\0';
@@ -295,6 +356,25 @@ static void prepare(struct finder *f, const char *name)
 	f->rules.tried[0] = '\0';
 }
 
+/* Kept when it was asked for; what was kept for another disk goes then. Whether
+ * it is the right one is seen when it is tried. */
+static void take_word(struct finder *f, const struct msg_disk_do *d)
+{
+	struct blockdev_content c;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/%s", f->told.name);
+	if (f->mounted.name[0] || f->told.state != DISK_LOCKED ||
+	    blockdev_look(path, &c) || strcmp(c.type, LUKS_TYPE) != 0) {
+		log_warn("there is no locked disk any more");
+		return;
+	}
+	memcpy(f->rules.luks_id, c.uuid, sizeof(f->rules.luks_id));
+	memcpy(f->rules.luks_word, d->word, sizeof(f->rules.luks_word));
+	f->keep_word = d->keep == 1;
+	f->rules.tried[0] = '\0';
+}
+
 /* False: the box is gone. */
 static bool obey(struct finder *f)
 {
@@ -308,6 +388,10 @@ static bool obey(struct finder *f)
 		break;
 	case MSG_DISK_USE:
 		f->rules.left[0] = '\0';
+		break;
+	case MSG_DISK_UNLOCK:
+		take_word(f, &m.u.disk_do);
+		explicit_bzero(&m.u.disk_do, sizeof(m.u.disk_do));
 		break;
 	case MSG_DISK_PREPARE:
 		prepare(f, m.u.disk_do.name);
@@ -327,11 +411,14 @@ static void take_over(struct finder *f)
 	char line[512], dev[32], dir[256];
 	FILE *mounts = fopen("/proc/mounts", "re");
 
-	while (mounts && fgets(line, sizeof(line), mounts))
-		if (sscanf(line, "/dev/%31s %255s", dev, dir) == 2 &&
-		    !strcmp(dir, f->dir))
-			snprintf(f->mounted.name, sizeof(f->mounted.name), "%s",
-			    dev);
+	while (mounts && fgets(line, sizeof(line), mounts)) {
+		if (sscanf(line, "/dev/%31s %255s", dev, dir) != 2 ||
+		    strcmp(dir, f->dir) != 0)
+			continue;
+		if (!strcmp(dev, LUKS_OPEN + strlen("/dev/")))
+			luks_is_open(dev, sizeof(dev));
+		snprintf(f->mounted.name, sizeof(f->mounted.name), "%s", dev);
+	}
 	if (mounts)
 		fclose(mounts);
 }

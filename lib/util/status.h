@@ -39,6 +39,7 @@ enum status_state {
 	STATE_DISK_READONLY,
 	STATE_DISK_FAILING,
 	STATE_DISK_WORN, /* works, and says that it will fail */
+	STATE_DISK_LOCKED, /* encrypted: a person is to give its password */
 	STATE_DISK_EJECTING, /* its owner asked for that */
 	STATE_DISK_EJECTED,
 	STATE_DISK_HELD, /* not ejected: something else uses it */

@@ -111,6 +111,9 @@ static const struct row rows[STATE_COUNT_] = {
 	"and use that one from now on.",
 	"the disk says that it will fail", LED_FAILED, WORDS_BAD,
 	GLANCE_LAST_GOOD },
+[STATE_DISK_LOCKED] = { "The disk is locked",
+	"It is encrypted: give its password on the page. {why}",
+	"disk locked", LED_NO_DISK, WORDS_ACT, GLANCE_NONE },
 [STATE_DISK_EJECTING] = { "Do not unplug the disk yet",
 	"What runs on it ends, and the rest is written. It is said here when "
 	"that is done.",

@@ -249,6 +249,9 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_REPORT, m.u.report.len++);
 	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_COMMAND_COUNT_);
 	REFUSED(MSG_COMMAND, m.u.command.udid[0] = 'z');
+	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_UNLOCK); /* no word */
+	REFUSED(MSG_DISK_DO, memset(m.u.disk_do.word, 'x', PASSWORD_CAP));
+	REFUSED(MSG_DISK_DO, m.u.disk_do.keep = 2);
 	REFUSED(MSG_COMMAND, memset(m.u.command.pin, '1', 32));
 	REFUSED(MSG_START, m.u.start.udid[0] = 'z');
 	REFUSED(MSG_START, m.u.start.trust_wait_s = -1);

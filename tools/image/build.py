@@ -33,7 +33,8 @@ EPOCH = 315619200  # 1980, where FAT's time begins, plus a day for any zone
 
 # Programs of packages that the box calls, and where they lie in a package.
 TOOLS = {'usr/sbin/e2fsck': 'usr/sbin/e2fsck', 'usr/sbin/mke2fs': 'usr/sbin/mke2fs',
-         'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat'}
+         'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat',
+         'usr/sbin/cryptsetup': 'usr/sbin/cryptsetup'}
 
 PASSWD = '''root:x:0:0:root:/:/nologin
 nightstand-web:x:100:100:the page:/:/nologin
