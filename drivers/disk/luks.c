@@ -1,10 +1,15 @@
 #include "luks.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "tool.h"
@@ -13,13 +18,14 @@
 #define CRYPTSETUP "/usr/sbin/cryptsetup"
 #define NAME       "nightstand"
 #define OPEN_S     120
+#define BUSY_S     10
 
 /* cryptsetup(8), RETURN CODES */
 #define NO_KEY    2
 #define NO_MEMORY 3
 #define IS_BUSY   5
 
-enum rc luks_open(const char *path, const char *word)
+static enum rc try_word(const char *path, const char *word)
 {
 	const char *const argv[] = { CRYPTSETUP, "open", "--type", "luks",
 		"--batch-mode", "--disable-external-tokens", "--key-file", "-",
@@ -45,17 +51,37 @@ enum rc luks_open(const char *path, const char *word)
 	}
 }
 
+enum rc luks_open(const char *path, const char *word)
+{
+	enum rc rc = try_word(path, word);
+
+	/* One that was pulled goes when the last file on it is closed. */
+	for (int i = 0; rc == RC_BUSY && i < BUSY_S; i++) {
+		sleep(1);
+		rc = try_word(path, word);
+	}
+	return rc;
+}
+
+/* Asked of the kernel itself: cryptsetup was seen to crash when the disk
+ * below has gone. */
 void luks_close(void)
 {
-	const char *const argv[] = { CRYPTSETUP, "close", "--deferred", NAME,
-		NULL };
-	int status;
-	struct stat st;
+	struct dm_ioctl io = {
+		.version = { DM_VERSION_MAJOR, 0, 0 },
+		.data_size = sizeof(io),
+		.flags = DM_DEFERRED_REMOVE,
+		.name = NAME,
+	};
+	int fd;
 
-	if (stat(LUKS_OPEN, &st) != 0)
+	if (unlink(LUKS_OPEN) != 0) /* made by cryptsetup */
 		return;
-	if (tool_run(argv, OPEN_S, &status) || status)
-		log_warn("the encrypted disk stays open");
+	fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, DM_DEV_REMOVE, &io) != 0)
+		log_warn("the encrypted disk stays open: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 bool luks_is_open(char *on, size_t cap)
