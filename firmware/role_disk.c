@@ -415,7 +415,7 @@ static void take_over(struct finder *f)
 		if (sscanf(line, "/dev/%31s %255s", dev, dir) != 2 ||
 		    strcmp(dir, f->dir) != 0)
 			continue;
-		if (!strcmp(dev, LUKS_OPEN + strlen("/dev/")))
+		if (!strcmp(dev, &LUKS_OPEN[strlen("/dev/")]))
 			luks_is_open(dev, sizeof(dev));
 		snprintf(f->mounted.name, sizeof(f->mounted.name), "%s", dev);
 	}
