@@ -125,7 +125,7 @@ static void fill_disk(const struct box *b, struct status_disk *out)
 	snprintf(out->fs, sizeof(out->fs), "%s", b->disk.fs);
 	out->total_bytes = b->disk.total_bytes;
 	out->free_bytes = b->disk.free_bytes;
-	if (b->config->disks &&
+	if (b->config->disks && b->found.name[0] &&
 	    (b->disk.state == DISK_UNFIT || b->disk.state == DISK_LOCKED))
 		snprintf(out->offer, sizeof(out->offer), "%s",
 		    b->found.model[0] ? b->found.model : b->found.name);

@@ -277,12 +277,10 @@ def test_disk_that_answers_with_errors(rig):
     m.plug_disk(disk, "worn", via=errors("write", int(said[3]) * size // 512))
     m.wait_state("ready")
     phone = test_phone.Phone(rig, trusted="yes", files=20, bytes="2M")
-    assert phone
-    for _ in range(60):
-        st = m.wait_state("disk_failing", 240)
-        if st["box"]["state"] == "disk_failing":
-            break
-        m.sleep(1)  # the phone's session says so first
+    m.wait_state("disk_failing", 240)  # as its session has found
+    assert m.owner().do("backup", udid=phone.udid) == 200
+    m.wait_line(r"disk /disk/backups state=4 fs=ext4", 240)  # as the kernel says
+    st = m.status()
     assert st["box"]["state"] == "disk_failing", st["box"]
     return f"{st['headline']}. {st['sentence']}"
 
