@@ -280,7 +280,11 @@ def test_disk_that_answers_with_errors(rig):
     m.wait_state("disk_failing", 240)  # as its session has found
     assert m.owner().do("backup", udid=phone.udid) == 200
     m.wait_line(r"disk /disk/backups state=4 fs=ext4", 240)  # as the kernel says
-    st = m.status()
+    for _ in range(20):  # the page hears of it after the console
+        st = m.status()
+        if st["box"]["state"] == "disk_failing":
+            break
+        m.sleep(0.5)
     assert st["box"]["state"] == "disk_failing", st["box"]
     return f"{st['headline']}. {st['sentence']}"
 
