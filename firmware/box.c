@@ -334,6 +334,7 @@ static int box_open(struct box *b, const struct config *config)
 static void box_begin(struct box *b)
 {
 	b->found.state = DISK_MISSING;
+	status_smart_unknown(&b->smart);
 	disk_probe(b->config->vault, &b->disk);
 	box_eject_begin(b);
 	box_look_at_health(b);

@@ -141,6 +141,22 @@ static struct box_phone *phone_of(struct box *b, const char *udid)
 	return NULL;
 }
 
+static void unlock_disk(struct box *b, const struct msg_command *c)
+{
+	struct msg m = { .type = MSG_DISK_DO };
+
+	if (b->disk.state != DISK_LOCKED || b->disks.child.fd < 0)
+		return;
+	log_note("the locked disk has been given a password");
+	m.u.disk_do.what = MSG_DISK_UNLOCK;
+	m.u.disk_do.keep = c->keep;
+	memcpy(
+	    m.u.disk_do.word, c->password.new_word, sizeof(m.u.disk_do.word));
+	if (msg_send(b->disks.child.fd, &m))
+		log_warn("the part that mounts disks did not hear of it");
+	explicit_bzero(&m, sizeof(m));
+}
+
 static void disk_command(struct box *b, enum web_command_kind kind)
 {
 	if (kind == WEB_EJECT)
@@ -158,6 +174,10 @@ bool box_command(struct box *b, const struct msg_command *c)
 	if (c->kind == WEB_EJECT || c->kind == WEB_USE_DISK ||
 	    c->kind == WEB_PREPARE) {
 		disk_command(b, (enum web_command_kind)c->kind);
+		return true;
+	}
+	if (c->kind == WEB_UNLOCK) {
+		unlock_disk(b, c);
 		return true;
 	}
 	if (c->kind == WEB_REPORT) {

@@ -55,6 +55,7 @@ struct box_phone {
 	struct msg_kept kept; /* its udid is "" until one came */
 	const char *killed; /* why, or NULL */
 	bool next_fresh, next_full;
+	bool counted; /* the census that runs has named it */
 	struct meter meter;
 	struct status_phone shown;
 };
@@ -96,11 +97,13 @@ struct box {
 	struct muxplan mux;
 	struct box_part usbmux, web, census, scrub, disks, wifi;
 	struct msg_wifi wifi_now; /* what `wifi` told last */
+	struct status_smart smart; /* of the disk that is mounted */
 	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
 	bool scrub_killed;
 	bool has_census; /* what the vault holds is known */
+	int64_t census_ms; /* the last one began */
 	bool census_again; /* it changed while it was read */
 	int64_t usbmux_lost_ms; /* phones are unconfirmed since; 0: not */
 	bool web_behind; /* the newest status was not sent yet */
@@ -161,6 +164,9 @@ void box_phone_ended(struct box *b, struct box_phone *p);
 void box_phone_turn(struct box *b, struct box_phone *p, int64_t now_ms);
 
 void box_phone_kept(struct box *b, const struct msg_kept *kept);
+/* A census has read all of the disk since then: who was not named has nothing
+ * there. */
+void box_phones_counted(struct box *b, int64_t began_ms);
 
 /* Its session tells the phone, and ends; what was sent is kept. */
 void box_phone_stop(struct box_phone *p);

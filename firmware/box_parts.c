@@ -23,7 +23,7 @@ void box_start_part(struct box *b, struct box_part *part)
 		port, c->address, c->gateway, c->box_name,
 		config_open_name(c->open), tls_port,
 		box_wifi_is_wanted(c) ? "wifi" : "cable", NULL };
-	const char *disk_args[] = { c->vault, c->boot_disk, NULL };
+	const char *disk_args[] = { c->vault, c->boot_disk, c->state, NULL };
 	bool is_web = part == &b->web;
 	const char *const *mux =
 	    part == &b->usbmux && b->mux.own ? b->mux.args : NULL;
@@ -63,6 +63,9 @@ void box_start_census(struct box *b)
 	m.u.start.keep = b->config->keep;
 	memcpy(m.u.start.udid, b->dismiss, sizeof(m.u.start.udid));
 	b->dismiss[0] = '\0';
+	b->census_ms = mono_ms();
+	for (unsigned i = 0; i < b->n_phones; i++)
+		b->phones[i].counted = false;
 	box_start_part(b, &b->census);
 	if (b->census.child.fd >= 0 && msg_send(b->census.child.fd, &m))
 		child_kill(&b->census.child);
@@ -112,6 +115,8 @@ static void part_ended(struct box *b, struct box_part *part)
 	}
 	/* A census that could not read a disk that is being pulled has said so
 	 * and ended: that is no crash. */
+	if (part == &b->census && clean && b->disk.state == DISK_FIT)
+		box_phones_counted(b, b->census_ms);
 	if (part == &b->census && WIFEXITED(part->child.status))
 		clean = true;
 	if (!clean && !b->stop)
@@ -164,6 +169,8 @@ static bool part_message(
 	}
 	if (part == &b->disks && m->type == MSG_DISK) {
 		b->found = m->u.disk;
+		if (b->found.state != DISK_FIT)
+			status_smart_unknown(&b->smart);
 		box_eject_told(b);
 		box_look_at_disk(b);
 		if (b->disk.state != DISK_FIT)
@@ -172,6 +179,10 @@ static bool part_message(
 	}
 	if (part == &b->wifi && m->type == MSG_WIFI) {
 		box_wifi_told(b, &m->u.wifi);
+		return true;
+	}
+	if (part == &b->disks && m->type == MSG_DISK_SMART) {
+		b->smart = m->u.smart;
 		return true;
 	}
 	if (part == &b->census && m->type == MSG_KEPT) {

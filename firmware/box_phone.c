@@ -413,6 +413,7 @@ void box_phone_kept(struct box *b, const struct msg_kept *kept)
 
 	if (!p)
 		return;
+	p->counted = true;
 	meter_kept(&p->shown, kept);
 	if (kept->at <= 0)
 		return;
@@ -420,6 +421,21 @@ void box_phone_kept(struct box *b, const struct msg_kept *kept)
 	p->policy.good_ms = mono_ms();
 	/* A clock that stands before the backup tells nothing. */
 	p->policy.good_age_s = age > 0 ? age : 0;
+}
+
+/* A census that saw all of another disk: what the last one held is elsewhere. */
+void box_phones_counted(struct box *b, int64_t began_ms)
+{
+	for (unsigned i = 0; i < b->n_phones; i++) {
+		struct box_phone *p = &b->phones[i];
+		struct msg_kept none = { .at = 0 };
+
+		if (p->counted || phone_fsm_has_session(p->state) ||
+		    p->policy.good_ms >= began_ms)
+			continue;
+		meter_kept(&p->shown, &none);
+		p->policy.good_age_s = -1;
+	}
 }
 
 bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
@@ -474,6 +490,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_CANCEL:
 	case MSG_PASSWORD:
 	case MSG_DISK:
+	case MSG_DISK_SMART:
 	case MSG_DISK_DO:
 	case MSG_WIFI_JOIN:
 	case MSG_WIFI:

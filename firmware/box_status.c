@@ -30,6 +30,8 @@ static enum status_state box_state(const struct box *b)
 		return STATE_DISK_EJECTING;
 	switch (b->disk.state) {
 	case DISK_FIT:
+		if (b->smart.failing)
+			return STATE_DISK_WORN;
 		if (is_weak(b))
 			return STATE_WEAK_POWER;
 		return b->notice[0] ? STATE_NOTICE : STATE_READY;
@@ -39,6 +41,8 @@ static enum status_state box_state(const struct box *b)
 		return STATE_DISK_READONLY;
 	case DISK_EJECTED:
 		return STATE_DISK_EJECTED;
+	case DISK_LOCKED:
+		return STATE_DISK_LOCKED;
 	case DISK_HELD:
 		return STATE_DISK_HELD;
 	case DISK_UNFIT:
@@ -124,10 +128,15 @@ static void fill_disk(const struct box *b, struct status_disk *out)
 	snprintf(out->fs, sizeof(out->fs), "%s", b->disk.fs);
 	out->total_bytes = b->disk.total_bytes;
 	out->free_bytes = b->disk.free_bytes;
-	if (b->config->disks && b->disk.state == DISK_UNFIT)
+	if (b->config->disks && b->found.name[0] &&
+	    (b->disk.state == DISK_UNFIT || b->disk.state == DISK_LOCKED))
 		snprintf(out->offer, sizeof(out->offer), "%s",
 		    b->found.model[0] ? b->found.model : b->found.name);
 	out->read_at = all_read_at(b);
+	if (b->disk.state == DISK_FIT)
+		out->smart = b->smart;
+	else
+		status_smart_unknown(&out->smart);
 	out->let_go = out->present && box_eject_is_let_go(b);
 }
 
@@ -164,6 +173,7 @@ static bool is_news(const struct status *a, struct status *b)
 {
 	uint64_t free_bytes = b->disk.free_bytes;
 	int temperature = b->health.temperature_c;
+	int warmth = b->disk.smart.temperature_c;
 	int64_t now_at = b->now_at;
 	uint64_t serial = b->serial;
 	bool news;
@@ -174,9 +184,12 @@ static bool is_news(const struct status *a, struct status *b)
 		b->disk.free_bytes = a->disk.free_bytes;
 	if (abs(temperature - a->health.temperature_c) < 2)
 		b->health.temperature_c = a->health.temperature_c;
+	if (abs(warmth - a->disk.smart.temperature_c) < 2)
+		b->disk.smart.temperature_c = a->disk.smart.temperature_c;
 	news = memcmp(a, b, sizeof(*a)) != 0;
 	b->disk.free_bytes = free_bytes;
 	b->health.temperature_c = temperature;
+	b->disk.smart.temperature_c = warmth;
 	b->now_at = now_at;
 	b->serial = serial;
 	/* Ages in words grow by the minute. */

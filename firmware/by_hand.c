@@ -281,6 +281,7 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_TLS:
 	case MSG_SETTINGS:
 	case MSG_DISK:
+	case MSG_DISK_SMART:
 	case MSG_DISK_DO:
 	case MSG_WIFI_JOIN:
 	case MSG_WIFI:

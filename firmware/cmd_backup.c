@@ -62,6 +62,7 @@ static int check_disk(struct by_hand *b)
 		return fail(b, STATE_DISK_READONLY, d.why, EXIT_DISK_UNFIT);
 	case DISK_UNFIT:
 		return fail(b, STATE_DISK_UNFIT, d.why, EXIT_DISK_UNFIT);
+	case DISK_LOCKED:
 	case DISK_EJECTED: /* a box's own states */
 	case DISK_HELD:
 	case DISK_STATE_COUNT_:

@@ -31,6 +31,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_DETACHED] = sizeof(struct msg_device),
 	[MSG_ON_BUS] = sizeof(struct msg_on_bus),
 	[MSG_DISK] = sizeof(struct msg_disk),
+	[MSG_DISK_SMART] = sizeof(struct status_smart),
 	[MSG_DISK_DO] = sizeof(struct msg_disk_do),
 	[MSG_WIFI_JOIN] = sizeof(struct msg_wifi_join),
 	[MSG_WIFI] = sizeof(struct msg_wifi),
@@ -90,6 +91,15 @@ static bool phone_is_sound(const struct status_phone *p)
 	       p->n_sizes <= LIMIT_SIZES && (unsigned)p->state < STATE_COUNT_;
 }
 
+static bool smart_is_sound(const struct status_smart *s)
+{
+	return is_flag(&s->told) && is_flag(&s->failing) &&
+	       s->temperature_c >= STATUS_SMART_UNKNOWN &&
+	       s->hours >= STATUS_SMART_UNKNOWN &&
+	       s->reallocated >= STATUS_SMART_UNKNOWN &&
+	       s->pending >= STATUS_SMART_UNKNOWN;
+}
+
 static bool status_is_sound(const struct status *st)
 {
 	if (st->n_phones > LIMIT_PHONES || st->n_nights > LIMIT_NIGHTS)
@@ -99,6 +109,7 @@ static bool status_is_sound(const struct status *st)
 	    !ENDS(st->disk.offer) || !ENDS(st->disk.fs) ||
 	    !is_flag(&st->disk.present) || !ENDS(st->wifi.name) ||
 	    (unsigned)st->wifi.state >= STATUS_WIFI_COUNT_ ||
+	    !smart_is_sound(&st->disk.smart) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
@@ -208,7 +219,8 @@ static bool command_is_sound(const struct msg_command *c)
 {
 	if (c->kind >= WEB_COMMAND_COUNT_ || !ENDS(c->udid) || !ENDS(c->pin))
 		return false;
-	if (c->kind == WEB_PASSWORD && !password_change_is_fit(&c->password))
+	if ((c->kind == WEB_PASSWORD || c->kind == WEB_UNLOCK) &&
+	    !password_change_is_fit(&c->password))
 		return false;
 	switch ((enum web_command_kind)c->kind) {
 	case WEB_BACKUP:
@@ -216,6 +228,8 @@ static bool command_is_sound(const struct msg_command *c)
 	case WEB_DISMISS:
 	case WEB_PASSWORD:
 		return UDID(c->udid);
+	case WEB_UNLOCK:
+		return c->keep <= 1;
 	case WEB_SET_PIN:
 	case WEB_REPORT:
 	case WEB_EJECT:
@@ -250,9 +264,12 @@ bool msg_is_sound(const struct msg *m)
 		       m->u.disk.let_go <= 1 && ENDS(m->u.disk.fs) &&
 		       ENDS(m->u.disk.model) && ENDS(m->u.disk.why) &&
 		       ENDS(m->u.disk.name);
+	case MSG_DISK_SMART:
+		return smart_is_sound(&m->u.smart);
 	case MSG_DISK_DO:
 		return m->u.disk_do.what < MSG_DISK_WHAT_COUNT_ &&
-		       ENDS(m->u.disk_do.name);
+		       ENDS(m->u.disk_do.name) && m->u.disk_do.keep <= 1 &&
+		       password_is_fit(m->u.disk_do.word);
 	case MSG_WIFI_JOIN:
 		return ENDS(m->u.wifi_join.name) &&
 		       ENDS(m->u.wifi_join.password) &&

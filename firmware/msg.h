@@ -34,6 +34,7 @@ enum msg_type {
 	MSG_ON_BUS, /* also phones that can't be talked to */
 	/* disk -> box */
 	MSG_DISK,
+	MSG_DISK_SMART,
 	/* box -> disk */
 	MSG_DISK_DO,
 	/* box -> wifi */
@@ -125,6 +126,7 @@ struct msg_disk {
 enum msg_disk_what {
 	MSG_DISK_EJECT,
 	MSG_DISK_USE, /* again, what was ejected */
+	MSG_DISK_UNLOCK, /* with `word`; kept on the card if `keep` */
 	MSG_DISK_PREPARE, /* deletes all that is on `name` */
 	MSG_DISK_WHAT_COUNT_
 };
@@ -132,6 +134,8 @@ enum msg_disk_what {
 struct msg_disk_do {
 	uint8_t what; /* enum msg_disk_what */
 	char name[32];
+	char word[PASSWORD_CAP]; /* of UNLOCK: wipe it */
+	uint8_t keep;
 };
 
 struct msg_wifi_join {
@@ -244,7 +248,8 @@ struct msg_command {
 	uint8_t kind; /* enum web_command_kind */
 	char udid[48];
 	char pin[32];
-	struct password_change password;
+	struct password_change password; /* UNLOCK's is the new one */
+	uint8_t keep; /* of UNLOCK */
 };
 
 struct msg_mqtt {
@@ -303,6 +308,7 @@ struct msg {
 		struct msg_disk_do disk_do;
 		struct msg_wifi_join wifi_join;
 		struct msg_wifi wifi;
+		struct status_smart smart;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;

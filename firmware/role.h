@@ -22,7 +22,7 @@ int role_usbmux(int fd, int argc, char **argv);
 /* Reads a part of the backups again. */
 int role_scrub(int fd);
 /* Finds and mounts the disk: argv[0] is where, argv[1] the disk that the box
- * has started from. */
+ * has started from, argv[2] the box's own folder. */
 int role_disk(int fd, int argc, char **argv);
 /* Joins the Wi-Fi that it is told. */
 int role_wifi(int fd);

@@ -10,153 +10,42 @@
 
 #include "blockdev.h"
 #include "disk.h"
+#include "disk_choice.h"
 #include "log.h"
+#include "luks.h"
 #include "mono.h"
 #include "mounter.h"
 #include "msg.h"
+#include "prepare.h"
 #include "role.h"
+#include "smart.h"
 #include "uevent.h"
 
 #define LOG_MODULE "disk"
 
 #define SETTLE_MS 400 /* partitions come after their disk */
 #define LOOK_MS   5000 /* an event may be lost */
-#define MIN_BYTES ((uint64_t)64 * 1024 * 1024)
-#define NEW_LABEL "nightstand"
+#define SMART_MS  ((int64_t)3 * 3600 * 1000)
+#define KNOWN_MS  6000 /* so long the one that was used last may take to come */
 
 struct finder {
 	int fd, uevents;
 	const char *dir; /* where it is to be mounted */
-	const char *boot_disk; /* never this one; "" none */
 	struct blockdev mounted; /* name "": none is */
-	char left[32]; /* disk that was ejected; not again while it is there */
+	/* Not again while they are there: `left` was ejected, `tried` did not
+	 * do. */
+	struct disk_rules rules;
+	int64_t began_ms;
+	bool keep_word; /* when it has opened the disk */
+	int64_t smart_ms; /* when the disk is to be asked how it is */
 	char left_why[200]; /* what went wrong with it; "" nothing */
-	char tried[32]; /* did not do; not again while it is there */
-	struct msg_disk refused; /* … and why */
+	struct msg_disk refused; /* why `tried` did not do */
 	struct blockdev_list seen; /* at the last look */
 	struct msg_disk told;
 	bool has_told;
+	bool
+	    came; /* a device, since that look: by its name it may be another */
 };
-
-/* --- what is there ------------------------------------------------------------------ */
-
-enum rank { /* a better one has a higher number */
-	RANK_NO,
-	RANK_BLANK, /* nothing at all is on it */
-	RANK_OTHER, /* an ext4 or exFAT */
-	RANK_OURS /* … that the box has made */
-};
-
-struct choice {
-	enum rank rank;
-	struct blockdev dev;
-	struct blockdev_content content;
-	struct msg_disk tale; /* of what can't be used */
-};
-
-static void tell_of(struct msg_disk *m, enum disk_state state,
-    const struct blockdev *d, const struct blockdev_content *c, const char *why)
-{
-	memset(m, 0, sizeof(*m));
-	m->state = (uint8_t)state;
-	snprintf(m->fs, sizeof(m->fs), "%.15s", c ? c->type : "");
-	snprintf(m->model, sizeof(m->model), "%s", d ? d->model : "");
-	snprintf(m->why, sizeof(m->why), "%s", why);
-	if (d && state == DISK_UNFIT && !d->is_readonly)
-		snprintf(m->name, sizeof(m->name), "%s", d->name);
-}
-
-static void refuse(struct choice *best, enum disk_state state,
-    const struct blockdev *d, const struct blockdev_content *c, const char *why)
-{
-	/* A disk that fails is worse news than one of another format. */
-	if (best->tale.state == DISK_MISSING || state == DISK_FAILING)
-		tell_of(&best->tale, state, d, c, why);
-}
-
-static const char *format_words(
-    const struct blockdev_content *c, char *out, size_t cap)
-{
-	static const struct {
-		const char *type, *words;
-	} known[] = {
-		{ "vfat", "FAT, which can't hold a file above 4 GB" },
-		{ "ntfs", "NTFS, which this box can't use yet" },
-		{ "hfsplus", "HFS+ of a Mac" },
-		{ "apfs", "APFS of a Mac" },
-		{ "btrfs", "btrfs, which this box can't use yet" },
-		{ "xfs", "XFS, which this box can't use yet" },
-		{ "crypto_LUKS", "an encrypted disk (LUKS)" },
-	};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (!strcmp(known[i].type, c->type)) {
-			snprintf(
-			    out, cap, "it is formatted as %s", known[i].words);
-			return out;
-		}
-	if (c->type[0])
-		snprintf(out, cap, "it is formatted as %s", c->type);
-	else if (c->is_ambiguous)
-		snprintf(out, cap, "it carries the marks of several formats");
-	else
-		snprintf(out, cap,
-		    "it holds data of a kind that the box does not know");
-	return out;
-}
-
-/* No table, no file system, no data: only such a disk is prepared unasked. */
-static bool is_empty_disk(const struct blockdev *d,
-    const struct blockdev_content *c, const char *path)
-{
-	bool blank = false;
-
-	return !d->is_part && !c->type[0] && !c->table[0] && !c->is_ambiguous &&
-	       !d->is_readonly && blockdev_is_blank(path, &blank) == RC_OK &&
-	       blank;
-}
-
-static void consider(struct choice *best, const struct blockdev *d)
-{
-	struct blockdev_content c;
-	enum rank rank = RANK_NO;
-	char path[64], words[160];
-
-	snprintf(path, sizeof(path), "/dev/%s", d->name);
-	if (blockdev_look(path, &c)) {
-		refuse(best, DISK_FAILING, d, NULL, "It answers with errors.");
-		return;
-	}
-	if (mounter_knows(c.type) && d->bytes >= MIN_BYTES)
-		rank = strcmp(c.label, NEW_LABEL) ? RANK_OTHER : RANK_OURS;
-	else if (d->bytes < MIN_BYTES)
-		refuse(best, DISK_UNFIT, d, &c, "it is too small");
-	else if (best->rank < RANK_BLANK && is_empty_disk(d, &c, path))
-		rank = RANK_BLANK;
-	else
-		refuse(best, DISK_UNFIT, d, &c,
-		    format_words(&c, words, sizeof(words)));
-	if (rank <= best->rank)
-		return;
-	best->rank = rank;
-	best->dev = *d;
-	best->content = c;
-}
-
-static void choose(const struct finder *f, const struct blockdev_list *list,
-    struct choice *best)
-{
-	memset(best, 0, sizeof(*best));
-	tell_of(&best->tale, DISK_MISSING, NULL, NULL, "");
-	for (unsigned i = 0; i < list->n; i++) {
-		const struct blockdev *d = &list->devs[i];
-
-		if (!d->has_parts && strcmp(d->disk, f->boot_disk) != 0 &&
-		    strcmp(d->disk, f->left) != 0 &&
-		    strcmp(d->name, f->tried) != 0)
-			consider(best, d);
-	}
-}
 
 /* --- telling ------------------------------------------------------------------------ */
 
@@ -175,77 +64,156 @@ static bool tell(struct finder *f, const struct msg_disk *tale)
 
 /* --- taking and leaving --------------------------------------------------------------- */
 
-static enum rc take(struct finder *f, const struct choice *c)
+static void leave(const struct finder *f)
 {
-	/* A blank one gets an ext4. */
-	const char *type = c->rank == RANK_BLANK ? "ext4" : c->content.type;
+	mounter_leave(f->dir);
+	luks_close();
+}
+
+/* `type` is that of what is in it. */
+static enum rc unlock(const struct finder *f, const struct disk_choice *c,
+    const char *path, struct blockdev_content *in)
+{
+	char word[PASSWORD_CAP];
+	enum rc rc = RC_REFUSED;
+
+	if (disk_word(&f->rules, &c->content, word))
+		rc = luks_open(path, word);
+	explicit_bzero(word, sizeof(word));
+	if (!rc)
+		rc = blockdev_look(LUKS_OPEN, in);
+	if (!rc && !mounter_knows(in->type))
+		rc = RC_UNSUPPORTED;
+	return rc;
+}
+
+static enum rc take(struct finder *f, struct disk_choice *c)
+{
+	bool is_new = c->rank == DISK_RANK_BLANK || c->rank == DISK_RANK_CUT;
+	bool is_locked = !strcmp(c->content.type, LUKS_TYPE);
+	const char *type = is_new ? "ext4" : c->content.type;
+	struct blockdev_content in;
 	char path[64];
 	enum rc rc = RC_OK;
 
 	snprintf(path, sizeof(path), "/dev/%s", c->dev.name);
 	if (c->dev.is_readonly)
 		return RC_READONLY;
-	if (c->rank == RANK_BLANK) {
-		log_note("an empty disk is prepared path=%s model=%s", path,
-		    c->dev.model);
-		rc = mounter_make(path, NEW_LABEL);
+	if (is_new) {
+		log_note("%s path=%s model=%s",
+		    c->rank == DISK_RANK_CUT
+			? "a disk whose preparation was cut short is prepared"
+			: "an empty disk is prepared",
+		    path, c->dev.model);
+		rc = prepare_disk(path, DISK_LABEL, f->rules.state);
+		if (!rc)
+			rc = blockdev_look(path, &c->content);
+	}
+	if (is_locked) {
+		rc = unlock(f, c, path, &in);
+		type = in.type;
+		snprintf(path, sizeof(path), "%s", LUKS_OPEN);
 	}
 	if (!rc)
 		rc = mounter_check(path, type);
 	if (!rc)
 		rc = mounter_mount(path, f->dir, type);
 	if (rc)
-		mounter_leave(f->dir);
+		leave(f);
 	return rc;
 }
 
-static void tell_refusal(
-    const struct choice *c, enum rc rc, struct msg_disk *out)
+/* Of an encrypted one; false: the others fit. */
+static bool tell_locked(
+    const struct disk_choice *c, enum rc rc, struct msg_disk *out)
 {
+	if (strcmp(c->content.type, LUKS_TYPE) != 0)
+		return false;
+	if (rc == RC_REFUSED)
+		disk_tell(out, DISK_LOCKED, &c->dev, &c->content,
+		    "That was not its password.");
+	else if (rc == RC_NOMEM)
+		disk_tell(out, DISK_LOCKED, &c->dev, &c->content,
+		    "Its key needs more memory than this box has: on a "
+		    "computer, change that with cryptsetup luksConvertKey "
+		    "--pbkdf-memory 65536.");
+	else if (rc == RC_UNSUPPORTED)
+		disk_tell(out, DISK_UNFIT, &c->dev, &c->content,
+		    "it is encrypted, and what is in it is no ext4 or exFAT");
+	else
+		return false;
+	return true;
+}
+
+static void tell_refusal(
+    const struct disk_choice *c, enum rc rc, struct msg_disk *out)
+{
+	if (tell_locked(c, rc, out))
+		return;
 	if (rc == RC_READONLY)
-		tell_of(out, DISK_READONLY, &c->dev, &c->content,
+		disk_tell(out, DISK_READONLY, &c->dev, &c->content,
 		    "It is write-protected: look for a switch on it.");
 	else if (rc == RC_CORRUPT)
-		tell_of(out, DISK_READONLY, &c->dev, &c->content,
+		disk_tell(out, DISK_READONLY, &c->dev, &c->content,
 		    "Its file system is damaged, and what can be mended "
 		    "without a choice was not enough. Check it on a computer "
 		    "(fsck); until then no backup goes to it.");
 	else
-		tell_of(out, DISK_FAILING, &c->dev, &c->content,
+		disk_tell(out, DISK_FAILING, &c->dev, &c->content,
 		    "It could not be checked and mounted.");
 }
 
-/* Takes the best one; `out` is what is to be told then. */
-static void find(
+/* At the box's start disks come one after the other: the one that was used
+ * last is not passed over for being slow. */
+static bool is_to_wait(const struct finder *f, const struct disk_choice *best)
+{
+	return best->rank != DISK_RANK_KNOWN &&
+	       mono_ms() < f->began_ms + KNOWN_MS && !f->rules.left[0] &&
+	       disk_is_one_known(&f->rules);
+}
+
+/* Takes the best one; `out` is what is to be told then. False: it is to be
+ * looked for again soon. */
+static bool find(
     struct finder *f, const struct blockdev_list *list, struct msg_disk *out)
 {
-	static struct choice best;
+	static struct disk_choice best;
 	int64_t began_ms = mono_ms();
 	enum rc rc;
 
-	choose(f, list, &best);
-	*out = f->tried[0] ? f->refused : best.tale;
-	if (f->left[0] && out->state == DISK_MISSING) {
-		tell_of(out, f->left_why[0] ? DISK_FAILING : DISK_EJECTED, NULL,
-		    NULL, f->left_why);
+	disk_choose(&f->rules, list, &best);
+	if (is_to_wait(f, &best))
+		return false;
+	*out = f->rules.tried[0] ? f->refused : best.tale;
+	if (f->rules.left[0] && out->state == DISK_MISSING) {
+		disk_tell(out, f->left_why[0] ? DISK_FAILING : DISK_EJECTED,
+		    NULL, NULL, f->left_why);
 		out->let_go = 1;
 	}
-	if (best.rank == RANK_NO)
-		return;
+	if (best.rank == DISK_RANK_NO)
+		return true;
 	rc = take(f, &best);
 	if (rc) {
+		explicit_bzero(f->rules.luks_word, sizeof(f->rules.luks_word));
+		f->keep_word = false;
 		log_error("the disk can't be used path=/dev/%s: %s",
 		    best.dev.name, rc_words(rc));
-		snprintf(f->tried, sizeof(f->tried), "%s", best.dev.name);
+		memcpy(f->rules.tried, best.dev.name, sizeof(f->rules.tried));
 		tell_refusal(&best, rc, &f->refused);
 		*out = f->refused;
-		return;
+		return true;
 	}
+	if (f->keep_word)
+		disk_keep_word(&f->rules, f->rules.luks_id, f->rules.luks_word);
+	f->keep_word = false;
 	f->mounted = best.dev;
+	f->smart_ms = mono_ms();
 	log_note("the disk is mounted path=/dev/%s model=%s label=%s ms=%lld",
 	    best.dev.name, best.dev.model, best.content.label,
 	    (long long)(mono_ms() - began_ms));
-	tell_of(out, DISK_FIT, &best.dev, &best.content, "");
+	disk_remember(&f->rules, &best);
+	disk_tell(out, DISK_FIT, &best.dev, &best.content, "");
+	return true;
 }
 
 static bool is_in(const struct blockdev_list *list, const char *name)
@@ -267,12 +235,13 @@ static bool is_disk_in(const struct blockdev_list *list, const char *disk)
 /* A disk that sleeps is not woken to see that it is still what it was. */
 static bool is_as_before(struct finder *f, const struct blockdev_list *list)
 {
-	bool same = f->has_told && f->seen.n == list->n;
+	bool same = f->has_told && !f->came && f->seen.n == list->n;
 
 	for (unsigned i = 0; same && i < list->n; i++)
 		same = !strcmp(f->seen.devs[i].name, list->devs[i].name) &&
 		       f->seen.devs[i].bytes == list->devs[i].bytes;
 	f->seen = *list;
+	f->came = false;
 	return same;
 }
 
@@ -286,31 +255,62 @@ static bool look(struct finder *f)
 	/* When it failed, the next look may do better. */
 	if ((rc && rc != RC_LIMIT) || is_as_before(f, &list))
 		return true;
-	if (f->tried[0] && !is_in(&list, f->tried))
-		f->tried[0] = '\0';
-	if (f->left[0] && !is_disk_in(&list, f->left))
-		f->left[0] = '\0';
+	if (f->rules.tried[0] && !is_in(&list, f->rules.tried))
+		f->rules.tried[0] = '\0';
+	if (f->rules.left[0] && !is_disk_in(&list, f->rules.left))
+		f->rules.left[0] = '\0';
 	if (f->mounted.name[0] && !is_in(&list, f->mounted.name)) {
 		log_note("the disk was pulled path=/dev/%s", f->mounted.name);
 		f->mounted.name[0] = '\0';
-		mounter_leave(f->dir);
+		leave(f);
 	}
-	if (!f->mounted.name[0])
-		find(f, &list, &tale);
-	else if (!f->has_told)
-		tell_of(&tale, DISK_FIT, &f->mounted, NULL, "");
+	if (f->mounted.name[0]) {
+		if (!f->has_told)
+			disk_tell(&tale, DISK_FIT, &f->mounted, NULL, "");
+	} else if (!find(f, &list, &tale)) {
+		f->came = true;
+		return true;
+	}
 	return tell(f, &tale);
 }
 
-/* --- what a person asks for ---------------------------------------------------------- */
+/* --- how it is ------------------------------------------------------------------------- */
 
-static void leave_disk_of(struct finder *f, const char *name)
+static void whole_disk_of(
+    const struct finder *f, const char *name, char out[32])
 {
-	memcpy(f->left, name, sizeof(f->left));
+	snprintf(out, 32, "%s", name);
 	for (unsigned i = 0; i < f->seen.n; i++)
 		if (!strcmp(f->seen.devs[i].name, name))
-			memcpy(f->left, f->seen.devs[i].disk, sizeof(f->left));
+			memcpy(out, f->seen.devs[i].disk, 32);
 }
+
+/* False: the box is gone. */
+static bool ask_smart(struct finder *f)
+{
+	struct msg m = { .type = MSG_DISK_SMART };
+	const struct status_smart *s = &m.u.smart;
+	char disk[32], path[64];
+	enum rc rc;
+
+	if (!f->mounted.name[0] || !f->has_told || mono_ms() < f->smart_ms)
+		return true;
+	f->smart_ms = mono_ms() + SMART_MS;
+	whole_disk_of(f, f->mounted.name, disk);
+	snprintf(path, sizeof(path), "/dev/%s", disk);
+	rc = smart_read(path, &m.u.smart);
+	if (rc) {
+		log_info("SMART says nothing path=%s: %s", path, rc_words(rc));
+		return true;
+	}
+	log_note("SMART path=%s failing=%d celsius=%d hours=%d "
+		 "reallocated=%d pending=%d",
+	    path, s->failing, (int)s->temperature_c, (int)s->hours,
+	    (int)s->reallocated, (int)s->pending);
+	return msg_send(f->fd, &m) == RC_OK;
+}
+
+/* --- what a person asks for ---------------------------------------------------------- */
 
 /* All of the disk, with its other partitions: it is what gets unplugged. */
 static void eject(struct finder *f)
@@ -330,9 +330,9 @@ static void eject(struct finder *f)
 		    "Not all could be written (%s): the last backup may not "
 		    "be whole.",
 		    rc_words(rc));
-	mounter_leave(f->dir);
+	leave(f);
 	log_note("the disk is ejected path=/dev/%s", f->mounted.name);
-	leave_disk_of(f, f->mounted.name);
+	whole_disk_of(f, f->mounted.name, f->rules.left);
 	f->mounted.name[0] = '\0';
 }
 
@@ -343,17 +343,36 @@ static void prepare(struct finder *f, const char *name)
 	enum rc rc;
 
 	if (f->mounted.name[0] || !name[0] || strcmp(name, f->told.name) != 0 ||
-	    !is_in(&f->seen, name) || !strcmp(name, f->boot_disk)) {
+	    !is_in(&f->seen, name) || !strcmp(name, f->rules.boot_disk)) {
 		log_warn("another disk is there now: nothing is prepared");
 		return;
 	}
 	snprintf(path, sizeof(path), "/dev/%s", name);
 	log_note("a disk is prepared, as its owner asked path=%s", path);
-	rc = mounter_make(path, NEW_LABEL);
+	rc = prepare_disk(path, DISK_LABEL, f->rules.state);
 	if (rc)
 		log_error(
 		    "it can't be prepared path=%s: %s", path, rc_words(rc));
-	f->tried[0] = '\0';
+	f->rules.tried[0] = '\0';
+}
+
+/* Kept when it was asked for; what was kept for another disk goes then. Whether
+ * it is the right one is seen when it is tried. */
+static void take_word(struct finder *f, const struct msg_disk_do *d)
+{
+	struct blockdev_content c;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/%s", f->told.name);
+	if (f->mounted.name[0] || f->told.state != DISK_LOCKED ||
+	    blockdev_look(path, &c) || strcmp(c.type, LUKS_TYPE) != 0) {
+		log_warn("there is no locked disk any more");
+		return;
+	}
+	memcpy(f->rules.luks_id, c.uuid, sizeof(f->rules.luks_id));
+	memcpy(f->rules.luks_word, d->word, sizeof(f->rules.luks_word));
+	f->keep_word = d->keep == 1;
+	f->rules.tried[0] = '\0';
 }
 
 /* False: the box is gone. */
@@ -368,7 +387,11 @@ static bool obey(struct finder *f)
 		eject(f);
 		break;
 	case MSG_DISK_USE:
-		f->left[0] = '\0';
+		f->rules.left[0] = '\0';
+		break;
+	case MSG_DISK_UNLOCK:
+		take_word(f, &m.u.disk_do);
+		explicit_bzero(&m.u.disk_do, sizeof(m.u.disk_do));
 		break;
 	case MSG_DISK_PREPARE:
 		prepare(f, m.u.disk_do.name);
@@ -388,13 +411,28 @@ static void take_over(struct finder *f)
 	char line[512], dev[32], dir[256];
 	FILE *mounts = fopen("/proc/mounts", "re");
 
-	while (mounts && fgets(line, sizeof(line), mounts))
-		if (sscanf(line, "/dev/%31s %255s", dev, dir) == 2 &&
-		    !strcmp(dir, f->dir))
-			snprintf(f->mounted.name, sizeof(f->mounted.name), "%s",
-			    dev);
+	while (mounts && fgets(line, sizeof(line), mounts)) {
+		if (sscanf(line, "/dev/%31s %255s", dev, dir) != 2 ||
+		    strcmp(dir, f->dir) != 0)
+			continue;
+		if (!strcmp(dev, &LUKS_OPEN[strlen("/dev/")]))
+			luks_is_open(dev, sizeof(dev));
+		snprintf(f->mounted.name, sizeof(f->mounted.name), "%s", dev);
+	}
 	if (mounts)
 		fclose(mounts);
+}
+
+static void note_change(struct finder *f, const struct uevent *ev)
+{
+	if (!strcmp(ev->action, "add"))
+		f->came = true;
+	if (strcmp(ev->action, "remove") != 0)
+		return;
+	if (!strcmp(ev->name, f->rules.tried))
+		f->rules.tried[0] = '\0';
+	if (!strcmp(ev->name, f->rules.left))
+		f->rules.left[0] = '\0';
 }
 
 /* Until no more come for a while. */
@@ -405,8 +443,13 @@ static void drain(struct finder *f, bool *any)
 
 	while (rc != RC_BUSY && rc != RC_IO) {
 		rc = uevent_next(f->uevents, &ev);
-		if (rc == RC_LIMIT || (!rc && !strcmp(ev.subsystem, "block")))
-			*any = true;
+		if (rc == RC_LIMIT)
+			f->came = true;
+		else if (rc || strcmp(ev.subsystem, "block") != 0)
+			continue;
+		else
+			note_change(f, &ev);
+		*any = true;
 	}
 }
 
@@ -439,16 +482,18 @@ int role_disk(int fd, int argc, char **argv)
 {
 	static struct finder f;
 
-	if (argc != 2)
+	if (argc != 3)
 		return 1;
 	f.fd = fd;
 	f.dir = argv[0];
-	f.boot_disk = argv[1];
+	f.rules.boot_disk = argv[1];
+	f.rules.state = argv[2];
+	f.began_ms = mono_ms();
 	f.uevents = uevent_open();
 	if (f.uevents < 0)
 		log_warn("the kernel tells of no devices; they are looked for");
 	take_over(&f);
-	while (look(&f) && wait_for_change(&f)) {
+	while (look(&f) && ask_smart(&f) && wait_for_change(&f)) {
 		/* both say when the box is gone */
 	}
 	return 0;

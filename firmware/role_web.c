@@ -150,6 +150,7 @@ static enum rc pass_commands_on(int fd, struct web *w)
 		memcpy(m.u.command.udid, c.udid, sizeof(c.udid));
 		memcpy(m.u.command.pin, c.pin, sizeof(c.pin));
 		m.u.command.password = c.password;
+		m.u.command.keep = c.keep;
 		rc = msg_send(fd, &m);
 		explicit_bzero(&m.u.command, sizeof(m.u.command));
 		explicit_bzero(&c, sizeof(c));

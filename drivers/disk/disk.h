@@ -14,6 +14,7 @@ enum disk_state {
 	DISK_READONLY, /* mounted so, or no right to write */
 	DISK_UNFIT, /* a file system that can't hold a backup */
 	DISK_FAILING, /* the kernel reports an I/O error */
+	DISK_LOCKED, /* encrypted, and its password is not known */
 	DISK_EJECTED, /* a person asked for that */
 	DISK_HELD, /* a person asked for that, and something else uses it */
 	DISK_STATE_COUNT_

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -52,6 +53,29 @@ static void set_errno(struct disk *d, int err)
 		set_state(d, DISK_MISSING, "");
 }
 
+/* An ext4 that has given up after an error says so among its options since
+ * Linux 6.15, and is not called read-only any more. */
+static bool has_given_up(dev_t dev)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	unsigned long want_major = major(dev), want_minor = minor(dev);
+	unsigned long ma, mi;
+	char line[1024];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		const char *rest = strstr(line, " - ");
+
+		found = sscanf(line, "%*u %*u %lu:%lu ", &ma, &mi) == 2 &&
+			ma == want_major && mi == want_minor && rest &&
+			(strstr(rest, ",emergency_ro") ||
+			    strstr(rest, ",shutdown"));
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
 void disk_probe(const char *dir, struct disk *out)
 {
 	struct statfs fs;
@@ -79,6 +103,9 @@ void disk_probe(const char *dir, struct disk *out)
 		set_state(out, DISK_UNFIT,
 		    "it is formatted as FAT32, which can't hold a file above "
 		    "4 GB");
+	else if (has_given_up(st.st_dev))
+		set_state(out, DISK_FAILING,
+		    "It has answered with errors while it was written to.");
 	else if (((unsigned long)fs.f_flags & ST_RDONLY) != 0)
 		set_state(out, DISK_READONLY,
 		    "It is write-protected, or was found damaged. Look for a "

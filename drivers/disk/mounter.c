@@ -1,6 +1,7 @@
 #include "mounter.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #define CHECK_S    (6 * 3600) /* a large disk that was never checked */
 #define MAKE_S     (30 * 60)
 #define SAFE       (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define MKE2FS     "/usr/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-m", "0"
 
 /* e2fsck(8) and fsck.exfat(8): a sum of these */
 #define FSCK_MENDED 1
@@ -66,16 +68,32 @@ enum rc mounter_mend(const char *path)
 	return fsck(argv);
 }
 
-enum rc mounter_make(const char *path, const char *label)
+static enum rc make(const char *const *argv)
 {
-	const char *const argv[] = { "/usr/sbin/mke2fs", "-q", "-F", "-t",
-		"ext4", "-m", "0", "-L", label, path, NULL };
 	int status;
 	enum rc rc = tool_run(argv, MAKE_S, &status);
 
 	if (rc)
 		return rc;
 	return status ? RC_IO : RC_OK;
+}
+
+enum rc mounter_make(const char *path, const char *label)
+{
+	const char *const argv[] = { MKE2FS, "-L", label, path, NULL };
+
+	return make(argv);
+}
+
+enum rc mounter_make_part(
+    const char *path, const char *label, const char *uuid, uint64_t kib)
+{
+	char size[24];
+	const char *const argv[] = { MKE2FS, "-L", label, "-U", uuid, path,
+		size, NULL };
+
+	snprintf(size, sizeof(size), "%lluk", (unsigned long long)kib);
+	return make(argv);
 }
 
 static enum rc mount_at(const char *path, const char *dir, const char *type,

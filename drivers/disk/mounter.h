@@ -3,6 +3,7 @@
 #define MOUNTER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "rc.h"
 
@@ -21,6 +22,9 @@ MUST_CHECK enum rc mounter_mend(const char *path);
 
 /* Makes a new ext4. Everything that was there is gone. */
 MUST_CHECK enum rc mounter_make(const char *path, const char *label);
+/* … of the first `kib` KiB, with that UUID. */
+MUST_CHECK enum rc mounter_make_part(
+    const char *path, const char *label, const char *uuid, uint64_t kib);
 
 /*
  * Mounts it at `dir`, which is made; nothing on it can be run or be a

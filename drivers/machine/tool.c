@@ -39,7 +39,19 @@ static void add(struct lines *l, const char *name, const char *text, size_t len)
 	}
 }
 
-static void become(const char *const *argv, int out)
+/* A tool that wants all memory goes before the box does. */
+static void offer_oneself(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1000", 4) != 4)
+		log_debug("the memory killer was not told");
+	close(fd);
+}
+
+static void become(const char *const *argv, int in, int out)
 {
 	char *args[TOOL_ARGS];
 	size_t n = 0;
@@ -51,7 +63,9 @@ static void become(const char *const *argv, int out)
 	args[n] = NULL;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0)
+	offer_oneself();
+	if ((in < 0 || dup2(in, STDIN_FILENO) >= 0) &&
+	    dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0)
 		execv(args[0], args);
 	_exit(NOT_FOUND);
 }
@@ -96,7 +110,7 @@ static enum rc wait_for(pid_t pid, int *status)
 	return *status == NOT_FOUND ? RC_NOTFOUND : RC_OK;
 }
 
-enum rc tool_run(const char *const *argv, int timeout_s, int *status)
+static enum rc run(const char *const *argv, int timeout_s, int in, int *status)
 {
 	int ends[2];
 	bool ended;
@@ -108,7 +122,7 @@ enum rc tool_run(const char *const *argv, int timeout_s, int *status)
 		return RC_NOMEM;
 	pid = fork();
 	if (pid == 0)
-		become(argv, ends[1]);
+		become(argv, in, ends[1]);
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);
@@ -123,5 +137,29 @@ enum rc tool_run(const char *const *argv, int timeout_s, int *status)
 		return RC_TIMEOUT;
 	if (rc)
 		log_warn("%s did not end well: %s", argv[0], rc_words(rc));
+	return rc;
+}
+
+enum rc tool_run(const char *const *argv, int timeout_s, int *status)
+{
+	return run(argv, timeout_s, -1, status);
+}
+
+enum rc tool_feed(const char *const *argv, int timeout_s, const char *input,
+    size_t len, int *status)
+{
+	int ends[2];
+	enum rc rc = RC_LIMIT;
+
+	*status = -1;
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return RC_NOMEM;
+	/* A pipe takes so much at once (POSIX), so nobody waits for anybody. */
+	if (len <= 4096 && write(ends[1], input, len) == (ssize_t)len)
+		rc = RC_OK;
+	close(ends[1]);
+	if (!rc)
+		rc = run(argv, timeout_s, ends[0], status);
+	close(ends[0]);
 	return rc;
 }

@@ -2,6 +2,8 @@
 #ifndef TOOL_H
 #define TOOL_H
 
+#include <stddef.h>
+
 #include "rc.h"
 
 #define TOOL_ARGS 24
@@ -14,5 +16,10 @@
  */
 MUST_CHECK enum rc tool_run(
     const char *const *argv, int timeout_s, int *status);
+
+/* … which reads `len` bytes, at most 4096, from its standard input, and then
+ * its end. */
+MUST_CHECK enum rc tool_feed(const char *const *argv, int timeout_s,
+    const char *input, size_t len, int *status);
 
 #endif

@@ -28,6 +28,8 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_DISK_UNFIT] = "disk_unfit",
 	[STATE_DISK_READONLY] = "disk_readonly",
 	[STATE_DISK_FAILING] = "disk_failing",
+	[STATE_DISK_WORN] = "disk_worn",
+	[STATE_DISK_LOCKED] = "disk_locked",
 	[STATE_DISK_EJECTING] = "disk_ejecting",
 	[STATE_DISK_EJECTED] = "disk_ejected",
 	[STATE_DISK_HELD] = "disk_held",
@@ -65,6 +67,7 @@ static const char *const ids[STATE_COUNT_] = {
 static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_BOX_FAULT] = 90,
 	[STATE_NO_DISK] = 84,
+	[STATE_DISK_LOCKED] = 84,
 	[STATE_DISK_EJECTING] = 84,
 	[STATE_DISK_EJECTED] = 84,
 	[STATE_DISK_HELD] = 84,
@@ -95,6 +98,7 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_PHONE_FAILED] = 53,
 	[STATE_PHONE_FULL] = 52,
 	[STATE_TRUST_REFUSED] = 51,
+	[STATE_DISK_WORN] = 50,
 	[STATE_WEAK_POWER] = 50,
 	[STATE_NOTICE] = 43,
 	[STATE_SETUP_UNFINISHED] = 45,
@@ -219,6 +223,16 @@ void status_redact(struct status *st)
 	memset(st->detail, 0, sizeof(st->detail));
 	memset(st->disk.path, 0, sizeof(st->disk.path));
 	memset(st->wifi.name, 0, sizeof(st->wifi.name));
+}
+
+void status_smart_unknown(struct status_smart *s)
+{
+	*s = (struct status_smart){
+		.temperature_c = STATUS_SMART_UNKNOWN,
+		.hours = STATUS_SMART_UNKNOWN,
+		.reallocated = STATUS_SMART_UNKNOWN,
+		.pending = STATUS_SMART_UNKNOWN,
+	};
 }
 
 void status_tell_loss(struct status_phone *p)

@@ -38,6 +38,8 @@ enum status_state {
 	STATE_DISK_UNFIT,
 	STATE_DISK_READONLY,
 	STATE_DISK_FAILING,
+	STATE_DISK_WORN, /* works, and says that it will fail */
+	STATE_DISK_LOCKED, /* encrypted: a person is to give its password */
 	STATE_DISK_EJECTING, /* its owner asked for that */
 	STATE_DISK_EJECTED,
 	STATE_DISK_HELD, /* not ejected: something else uses it */
@@ -170,6 +172,19 @@ struct status_wifi {
 	int signal_dbm; /* 0: not known */
 };
 
+#define STATUS_SMART_UNKNOWN (-1)
+
+/* What the disk says of itself (SMART). */
+struct status_smart {
+	bool told; /* false: it, or its bridge, says nothing */
+	bool failing; /* it expects to fail */
+	/* STATUS_SMART_UNKNOWN, or 0 and above */
+	int32_t temperature_c;
+	int32_t hours; /* of work */
+	int32_t reallocated; /* sectors that were bad, and are replaced */
+	int32_t pending; /* sectors that can't be read */
+};
+
 struct status_disk {
 	bool present;
 	char path[256];
@@ -179,6 +194,7 @@ struct status_disk {
 	char offer[48];
 	int64_t read_at; /* every backup was read again, and was whole, since */
 	bool let_go; /* on its owner's word; it is there, and not used */
+	struct status_smart smart;
 };
 
 /* The box as a machine. */
@@ -237,6 +253,9 @@ bool status_is_aside(enum status_state s);
 
 /* A backup is under way or about to be, in this state. */
 bool status_is_busy(enum status_state s);
+
+/* Nothing is told. */
+void status_smart_unknown(struct status_smart *s);
 
 /* A phone that would say that all is well tells of its loss first. */
 void status_tell_loss(struct status_phone *p);

@@ -255,6 +255,30 @@ static void put_night(cJSON *list, const struct status *st, unsigned i)
 	put_text(o, "detail", n->detail);
 }
 
+static void put_known(cJSON *o, const char *key, int32_t value)
+{
+	if (value == STATUS_SMART_UNKNOWN)
+		cJSON_AddNullToObject(o, key);
+	else
+		put_number(o, key, value);
+}
+
+static void put_smart(cJSON *disk, const struct status_smart *s)
+{
+	cJSON *smart;
+
+	if (!s->told) {
+		cJSON_AddNullToObject(disk, "smart");
+		return;
+	}
+	smart = cJSON_AddObjectToObject(disk, "smart");
+	put_bool(smart, "failing", s->failing);
+	put_known(smart, "temperature_c", s->temperature_c);
+	put_known(smart, "hours", s->hours);
+	put_known(smart, "reallocated", s->reallocated);
+	put_known(smart, "pending", s->pending);
+}
+
 static void put_disk(cJSON *o, const struct status_disk *d)
 {
 	cJSON *disk = cJSON_AddObjectToObject(o, "disk");
@@ -269,6 +293,7 @@ static void put_disk(cJSON *o, const struct status_disk *d)
 	else
 		cJSON_AddNullToObject(disk, "offer");
 	put_time(disk, "read_at", d->read_at);
+	put_smart(disk, &d->smart);
 }
 
 static void put_health(cJSON *box, const struct status_health *h)

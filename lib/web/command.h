@@ -15,6 +15,7 @@ enum web_command_kind {
 	WEB_REPORT, /* a report is wanted */
 	WEB_EJECT, /* the disk is to be unplugged */
 	WEB_USE_DISK, /* … and now it is not */
+	WEB_UNLOCK, /* the disk, with its password */
 	WEB_PREPARE, /* delete all that is on the disk that is offered */
 	WEB_PASSWORD, /* change the backup password of this phone */
 	WEB_COMMAND_COUNT_
@@ -26,7 +27,9 @@ struct web_command {
 	enum web_command_kind kind;
 	char udid[48]; /* of the first three, and of WEB_PASSWORD */
 	char pin[32]; /* of WEB_SET_PIN */
-	struct password_change password; /* of WEB_PASSWORD: wipe it */
+	/* of WEB_PASSWORD; WEB_UNLOCK's is the new one: wipe it */
+	struct password_change password;
+	bool keep; /* WEB_UNLOCK: the box is to remember it */
 };
 
 #endif

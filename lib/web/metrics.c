@@ -72,6 +72,18 @@ static double box_restarts(const struct status *st)
 	return st->health.restarts;
 }
 
+static double disk_temperature(const struct status *st)
+{
+	int32_t c = st->disk.smart.temperature_c;
+
+	return st->disk.smart.told && c >= 0 ? c : NAN;
+}
+
+static double disk_failing(const struct status *st)
+{
+	return st->disk.smart.told ? st->disk.smart.failing : NAN;
+}
+
 static const struct box_metric {
 	const char *name, *help;
 	double (*get)(const struct status *st);
@@ -81,6 +93,10 @@ static const struct box_metric {
 	{ "nightstand_disk_size_bytes", "Size of the disk's file system.",
 	    box_total },
 	{ "nightstand_disk_free_bytes", "Room on it.", box_free },
+	{ "nightstand_disk_failing", "It says of itself that it will fail.",
+	    disk_failing },
+	{ "nightstand_disk_temperature_celsius", "It says so, too.",
+	    disk_temperature },
 	{ "nightstand_start_time_seconds", "When the box began, Unix time.",
 	    box_started },
 	{ "nightstand_clock_known", "The box knows what time it is.",

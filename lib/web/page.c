@@ -230,6 +230,7 @@ static bool is_bad_night(enum status_state s)
 		[STATE_DISK_FULL] = true,
 		[STATE_NO_DISK] = true,
 		[STATE_DISK_UNFIT] = true,
+		[STATE_DISK_LOCKED] = true,
 		[STATE_DISK_READONLY] = true,
 		[STATE_DISK_FAILING] = true,
 		[STATE_CATALOG_BROKEN] = true,

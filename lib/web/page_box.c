@@ -2,7 +2,8 @@
 #include "page.h"
 #include "words.h"
 
-#define HOT_C 80 /* a Raspberry Pi slows down from here on */
+#define HOT_C      80 /* a Raspberry Pi slows down from here on */
+#define DISK_HOT_C 60 /* most makers allow no more for a hard disk */
 
 /* The phone whose backup goes first when room runs out; NULL: none may. */
 static const struct status_phone *next_gone(const struct status *st)
@@ -75,6 +76,47 @@ static void put_read_again(struct markup *m, const struct status *st)
 	page_row_end(m);
 }
 
+static void put_sectors(struct markup *m, const struct status_smart *s)
+{
+	if (s->reallocated > 0) {
+		markup_raw(m, "; ");
+		page_put_count(m, (uint64_t)s->reallocated);
+		markup_fmt(m, " bad sector%s replaced",
+		    s->reallocated == 1 ? "" : "s");
+	}
+	if (s->pending > 0) {
+		markup_raw(m, "; ");
+		page_put_count(m, (uint64_t)s->pending);
+		markup_fmt(
+		    m, " sector%s unreadable", s->pending == 1 ? "" : "s");
+	}
+}
+
+static void put_smart(struct markup *m, const struct status_smart *s)
+{
+	char text[64];
+
+	if (!s->told)
+		return;
+	page_row_begin(m, "It says of itself");
+	markup_raw(m, s->failing ? "will fail soon" : "well");
+	put_sectors(m, s);
+	page_row_end(m);
+	if (s->hours >= 0) {
+		page_row_begin(m, "Has worked for");
+		words_duration((int64_t)s->hours * 3600, text, sizeof(text));
+		markup_text(m, text);
+		page_row_end(m);
+	}
+	if (s->temperature_c >= 0) {
+		page_row_begin(m, "Temperature");
+		markup_fmt(m, "%d °C%s", s->temperature_c,
+		    s->temperature_c >= DISK_HOT_C ? ": too hot, give it air"
+						   : "");
+		page_row_end(m);
+	}
+}
+
 void page_put_disk(struct markup *m, const struct status *st,
     enum page_view view, const char *csrf)
 {
@@ -99,6 +141,7 @@ void page_put_disk(struct markup *m, const struct status *st,
 		page_put_bytes(m, d->total_bytes);
 		page_row_end(m);
 	}
+	put_smart(m, &d->smart);
 	if (has_backups(st)) {
 		put_read_again(m, st);
 		put_next_gone(m, st);

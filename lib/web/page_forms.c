@@ -66,11 +66,26 @@ static void put_prepare(
 	    "Delete all and prepare it</button></p></form></details>");
 }
 
+static void put_unlock(struct markup *m, const char *csrf)
+{
+	page_form_begin(m, "/do", csrf);
+	markup_raw(m,
+	    "<label for=\"word\">The disk's password</label>"
+	    "<input id=\"word\" name=\"word\" type=\"password\" "
+	    "maxlength=\"127\" autocomplete=\"off\" required>"
+	    "<label><input name=\"keep\" type=\"checkbox\" value=\"yes\"> "
+	    "Keep it on the box's card. Whoever has both then can open the "
+	    "disk.</label>"
+	    "<p class=\"do\"><button class=\"main\" name=\"action\" "
+	    "value=\"unlock\">Unlock the disk</button></p></form>");
+}
+
 /* What the box does not use it has nothing to write on. */
 static bool is_used(const struct status *st)
 {
 	return st->disk.present && st->box_state != STATE_DISK_READONLY &&
 	       st->box_state != STATE_DISK_UNFIT &&
+	       st->box_state != STATE_DISK_LOCKED &&
 	       st->box_state != STATE_DISK_FAILING;
 }
 
@@ -79,6 +94,8 @@ void page_put_disk_actions(
 {
 	if (st->box_state == STATE_DISK_EJECTING)
 		return;
+	if (st->box_state == STATE_DISK_LOCKED)
+		put_unlock(m, csrf);
 	if (st->box_state == STATE_DISK_HELD ||
 	    (is_used(st) && !st->disk.let_go))
 		put_disk_action(m, csrf, "eject", "Eject the disk");

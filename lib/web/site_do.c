@@ -246,6 +246,23 @@ static const char *refuses_prepare(
 	return NULL;
 }
 
+static const char *read_unlock(
+    const struct site *s, const struct http_request *req, struct web_command *c)
+{
+	char keep[8];
+
+	if (s->st.box_state != STATE_DISK_LOCKED)
+		return "There is no locked disk.";
+	if (!form_get(req->body, "word", c->password.new_word,
+		sizeof(c->password.new_word)) ||
+	    !c->password.new_word[0] || !password_is_fit(c->password.new_word))
+		return "A password has 1 to 127 bytes, without control "
+		       "characters.";
+	form_get(req->body, "keep", keep, sizeof(keep));
+	c->keep = !strcmp(keep, "yes");
+	return NULL;
+}
+
 /* NULL: it fits. */
 static const char *read_command(
     const struct site *s, const struct http_request *req, struct web_command *c)
@@ -258,6 +275,7 @@ static const char *read_command(
 		[WEB_REPORT] = "report",
 		[WEB_EJECT] = "eject",
 		[WEB_USE_DISK] = "use_disk",
+		[WEB_UNLOCK] = "unlock",
 		[WEB_PREPARE] = "prepare",
 		[WEB_PASSWORD] = "password",
 	};
@@ -274,6 +292,8 @@ static const char *read_command(
 	c->kind = (enum web_command_kind)kind;
 	if (kind == WEB_PREPARE)
 		return refuses_prepare(s, req);
+	if (kind == WEB_UNLOCK)
+		return read_unlock(s, req, c);
 	if (kind == WEB_REPORT || kind == WEB_EJECT || kind == WEB_USE_DISK)
 		return NULL;
 	if (kind != WEB_SET_PIN) {

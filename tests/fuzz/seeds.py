@@ -548,6 +548,19 @@ def usb_seeds():
                 yield "fuzz_mux", f"{what}-{how:02x}", bytes([how]) + data
     for what, data in usb():
         yield "fuzz_usb", what, data
+
+
+def smart():
+    """(what, input): a sense in each format, a table of attributes."""
+    descriptor = bytes.fromhex("7201001d0000000e090c00000080000000f4002c0050")
+    fixed = bytes.fromhex("700001005000ff0a00004fc2001d00000000")
+    rows = ((5, "3f"), (9, "903a"), (190, "22"), (194, "2800000014"), (197, "1102"))
+    table = b"\x10\0" + b"".join(bytes([n]) + bytes(4) + bytes.fromhex(raw).ljust(7, b"\0")
+                                 for n, raw in rows)
+    for what, sense in (("descriptor", descriptor), ("fixed", fixed), ("none", b"")):
+        yield what, bytes([1, len(sense)]) + sense + table
+
+
 HOOKS = {
     "ok": "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nok",
     "continue": "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
@@ -596,6 +609,8 @@ def tls():
 
 def seeds():
     yield from usb_seeds()
+    for what, data in smart():
+        yield "fuzz_smart", what, data
     for what, data in tls():
         yield "fuzz_tls", what, data
     for what, text in HOOKS.items():

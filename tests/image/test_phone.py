@@ -15,10 +15,12 @@ BUILD = pathlib.Path(os.environ.get("NIGHTSTAND_BUILD", vm.TOP / "build/host"))
 class Phone:
     """phonesim at the machine's port; trusts, and its passcode is entered."""
 
-    def __init__(self, rig, **options):
-        self.control = rig.dir / "ctl"
-        args = [str(BUILD / "phonesim"), "--usbredir", str(rig.dir / "phone"), "--control",
-                str(self.control), "--state", str(rig.dir / "sim"), "--phone",
+    def __init__(self, rig, name="", port=None, **options):
+        """`name` before that of its files, `port` in place of the machine's."""
+        self.control = rig.dir / f"{name}ctl"
+        port = port or ("--usbredir", str(rig.dir / "phone"))
+        args = [str(BUILD / "phonesim"), *port, "--control",
+                str(self.control), "--state", str(rig.dir / f"{name}sim"), "--phone",
                 ",".join(f"{k}={v}" for k, v in options.items())]
         with open(rig.dir / "sim.log", "ab") as log:
             self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

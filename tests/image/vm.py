@@ -154,12 +154,17 @@ class Owner:
         with r:
             return r.status, json.loads(r.read())
 
+    def status(self):
+        """With the words that only an owner reads."""
+        with self.opener.open(self.home + "/api/status", timeout=20) as r:
+            return json.loads(r.read())
+
     def do(self, action, **fields):
         return self.post("/api/do", csrf=self.csrf, action=action, **fields)[0]
 
 
 class Vm:
-    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
+    def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(), sata=(),
                  cable=False, keyboard=False,
                  point=None):
         self.dir = pathlib.Path(folder)
@@ -170,6 +175,7 @@ class Vm:
         self.keyboard = keyboard
         self.point = point  # hostapd's config: an access point in the machine (ap.py)
         self.ap_port = free_port()
+        self.sata = list(sata)
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
@@ -225,6 +231,11 @@ class Vm:
         for number, path in enumerate(self.disks):
             args += ["-drive", f"if=none,id=start{number},format=raw,file={place(path)}", "-device",
                      f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
+        if self.sata:
+            args += ["-device", "ich9-ahci,id=ahci"]
+        for number, path in enumerate(self.sata):
+            args += ["-drive", f"if=none,id=sata{number},format=raw,file={path}", "-device",
+                     f"ide-hd,drive=sata{number},bus=ahci.{number}"]
         return self._begin(args)
 
     def _begin(self, args):
@@ -384,13 +395,25 @@ class Vm:
                     raise Failed(f"the debugger's stub says {answer} to {command[:20]}")
             ask(s, "D")
 
-    def plug_disk(self, path, name="d", readonly=False):
+    def plug_disk(self, path, name="d", readonly=False, port=None, via=None):
+        """`via`: a filter of QEMU's that sits above the bytes, as blockdev-add
+        takes it, without its child."""
         # A disk that was pulled while it was in use keeps its node for ever.
         self.plugs += 1
-        self.do("blockdev-add", **{"driver": "raw", "node-name": f"b{self.plugs}",
-                                   "read-only": readonly,
-                                   "file": {"driver": "file", "filename": str(path)}})
-        self.do("device_add", driver="usb-storage", drive=f"b{self.plugs}", id=name, bus="xhci.0")
+        node = {"driver": "raw", "read-only": readonly,
+                "file": {"driver": "file", "filename": str(path)}}
+        if via:
+            child = "image" if via["driver"] == "blkdebug" else "file"
+            node = dict(via, **{child: node})
+        self.do("blockdev-add", **{"node-name": f"b{self.plugs}"}, **node)
+        self.do("device_add", driver="usb-storage", drive=f"b{self.plugs}", id=name, bus="xhci.0",
+                **({"port": str(port)} if port else {}))
+
+    def slow_writes(self, per_second):
+        """What plug_disk(via=...) takes for a disk that is so slow."""
+        self.do("object-add", **{"qom-type": "throttle-group", "id": f"t{self.plugs}",
+                                 "limits": {"iops-write": per_second}})
+        return {"driver": "throttle", "throttle-group": f"t{self.plugs}"}
 
     def pull_disk(self, name="d"):
         self.do("device_del", id=name)

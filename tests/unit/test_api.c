@@ -46,7 +46,11 @@ static void fill(struct status *st)
 		.fs = "ext4",
 		.total_bytes = 2000000000000,
 		.free_bytes = 1500000000000,
-		.read_at = 1699000000 };
+		.read_at = 1699000000,
+		.smart = { .told = true,
+		    .temperature_c = 38,
+		    .hours = 12034,
+		    .pending = STATUS_SMART_UNKNOWN } };
 	st->health.has_temperature = true;
 	st->health.temperature_c = 51;
 	st->health.usb_limit_ma = 600;
@@ -89,7 +93,9 @@ static const char golden[] =
     "\"phone\":\"00008120-000A1B2C3D4E5F60\","
     "\"disk\":{\"present\":true,\"path\":\"/mnt\",\"fs\":\"ext4\","
     "\"total_bytes\":2000000000000,\"free_bytes\":1500000000000,"
-    "\"offer\":null,\"read_at\":1699000000},"
+    "\"offer\":null,\"read_at\":1699000000,"
+    "\"smart\":{\"failing\":false,\"temperature_c\":38,\"hours\":12034,"
+    "\"reallocated\":0,\"pending\":null}},"
     "\"phones\":[{\"udid\":\"00008120-000A1B2C3D4E5F60\","
     "\"name\":\"Ana \\\"A\\\" <b>\",\"model\":\"iPhone 15\","
     "\"product_type\":\"iPhone15,4\",\"ios\":\"18.1\","

@@ -270,6 +270,27 @@ static void a_program_ends_or_is_ended(void **state)
 	assert_int_equal(tool_run(loud, 20, &status), RC_OK);
 }
 
+/* What it reads is all of it, and then the end. */
+static void a_program_that_is_fed(void **state)
+{
+	const char *const count[] = { "/bin/sh", "-c", "exit $(wc -c)", NULL };
+	const char *const deaf[] = { "/bin/sh", "-c", "exec <&-; exit 4",
+		NULL };
+	static char text[5000];
+	int status;
+
+	(void)state;
+	assert_int_equal(tool_feed(count, 20, "correct", 7, &status), RC_OK);
+	assert_int_equal(status, 7);
+	assert_int_equal(tool_feed(count, 20, "", 0, &status), RC_OK);
+	assert_int_equal(status, 0);
+	memset(text, 'a', sizeof(text));
+	assert_int_equal(tool_feed(deaf, 20, text, 4096, &status), RC_OK);
+	assert_int_equal(status, 4);
+	assert_int_equal(
+	    tool_feed(count, 20, text, sizeof(text), &status), RC_LIMIT);
+}
+
 #define IN_DIR(fn) cmocka_unit_test_setup_teardown(fn, make_dir, remove_dir)
 
 int main(void)
@@ -285,6 +306,7 @@ int main(void)
 		IN_DIR(a_disk_is_blank_or_not),
 		IN_DIR(what_lies_on_a_disk),
 		cmocka_unit_test(a_program_ends_or_is_ended),
+		cmocka_unit_test(a_program_that_is_fed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static struct msg sound(enum msg_type type)
 	if (type == MSG_SNTP)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SETTINGS || type == MSG_DISK_DO ||
-	    type == MSG_WIFI_JOIN || type == MSG_WIFI)
+	    type == MSG_WIFI_JOIN || type == MSG_WIFI || type == MSG_DISK_SMART)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_TLS) {
 		m.u.tls.key_len = TLSCERT_KEY_MAX;
@@ -227,6 +227,8 @@ static void fields_are_checked(void **state)
 			    memset(m.u.status.phones[0].port.name, '1', 24)));
 	REFUSED(MSG_DISK, m.u.disk.state = DISK_STATE_COUNT_);
 	REFUSED(MSG_DISK, memset(m.u.disk.why, 'x', sizeof(m.u.disk.why)));
+	REFUSED(MSG_DISK_SMART, m.u.smart.hours = -2);
+	REFUSED(MSG_DISK_SMART, memset(&m.u.smart.told, 2, 1));
 	REFUSED(MSG_DISK_DO, m.u.disk_do.what = MSG_DISK_WHAT_COUNT_);
 	REFUSED(MSG_DISK_DO, memset(m.u.disk_do.name, 'x', 32));
 	REFUSED(MSG_PHONE, memset(m.u.phone.name, 'x', sizeof(m.u.phone.name)));
@@ -283,6 +285,9 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_REPORT, m.u.report.len++);
 	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_COMMAND_COUNT_);
 	REFUSED(MSG_COMMAND, m.u.command.udid[0] = 'z');
+	REFUSED(MSG_COMMAND, m.u.command.kind = WEB_UNLOCK); /* no word */
+	REFUSED(MSG_DISK_DO, memset(m.u.disk_do.word, 'x', PASSWORD_CAP));
+	REFUSED(MSG_DISK_DO, m.u.disk_do.keep = 2);
 	REFUSED(MSG_COMMAND, memset(m.u.command.pin, '1', 32));
 	REFUSED(MSG_START, m.u.start.udid[0] = 'z');
 	REFUSED(MSG_START, m.u.start.trust_wait_s = -1);

@@ -313,6 +313,56 @@ static void the_machine_tells_heat_and_weak_power(void **state)
 	assert_non_null(strstr(html, "share 600 mA"));
 }
 
+static void the_disk_tells_how_it_is(void **state)
+{
+	struct status st;
+
+	(void)state;
+	one_phone(&st, "Ana");
+	status_smart_unknown(&st.disk.smart);
+	st.disk.present = true;
+	assert_null(strstr(live(&st), "It says of itself"));
+	st.disk.smart.told = true;
+	st.disk.smart.temperature_c = 61;
+	st.disk.smart.reallocated = 12;
+	st.disk.smart.pending = 1;
+	live(&st);
+	assert_non_null(strstr(html, "well; "));
+	assert_non_null(strstr(html, "bad sectors replaced"));
+	assert_non_null(strstr(html, "sector unreadable"));
+	assert_non_null(strstr(html, "61 °C: too hot"));
+	assert_null(strstr(html, "Has worked for"));
+	st.disk.smart.failing = true;
+	st.disk.smart.hours = 14992;
+	live(&st);
+	assert_non_null(strstr(html, "will fail soon"));
+	assert_non_null(strstr(html, "Has worked for"));
+	assert_balanced(html);
+}
+
+/* Its owner only, and only while it is locked. */
+static void a_locked_disk_asks_for_its_password(void **state)
+{
+	struct status st;
+	struct markup m;
+
+	(void)state;
+	one_phone(&st, "Ana");
+	st.disk.present = true;
+	markup_init(&m, html, sizeof(html));
+	page_live(&st, PAGE_OWNER, "c5rf", &m);
+	assert_null(strstr(html, "Unlock the disk"));
+	st.box_state = STATE_DISK_LOCKED;
+	status_settle(&st);
+	assert_null(strstr(live(&st), "Unlock the disk"));
+	markup_init(&m, html, sizeof(html));
+	page_live(&st, PAGE_OWNER, "c5rf", &m);
+	assert_non_null(strstr(html, "Unlock the disk"));
+	assert_non_null(strstr(html, "The disk is locked"));
+	assert_null(strstr(html, "Eject the disk"));
+	assert_balanced(html);
+}
+
 static void no_phone_and_many_nights_are_fine(void **state)
 {
 	struct status st;
@@ -421,6 +471,8 @@ int main(void)
 		cmocka_unit_test(sizes_are_drawn_over_time),
 		cmocka_unit_test(the_disk_says_what_goes_next),
 		cmocka_unit_test(the_machine_tells_heat_and_weak_power),
+		cmocka_unit_test(the_disk_tells_how_it_is),
+		cmocka_unit_test(a_locked_disk_asks_for_its_password),
 		cmocka_unit_test(no_phone_and_many_nights_are_fine),
 		cmocka_unit_test(the_light_blinks_as_in_the_table),
 		cmocka_unit_test(the_policy_lets_run_what_is_in_the_page),

@@ -34,7 +34,8 @@ EPOCH = 315619200  # 1980, where FAT's time begins, plus a day for any zone
 # Programs of packages that the box calls, and where they lie in a package.
 TOOLS = {'usr/sbin/e2fsck': 'usr/sbin/e2fsck', 'usr/sbin/mke2fs': 'usr/sbin/mke2fs',
          'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat',
-         'usr/sbin/wpa_supplicant': 'usr/sbin/wpa_supplicant'}
+         'usr/sbin/wpa_supplicant': 'usr/sbin/wpa_supplicant',
+         'usr/sbin/cryptsetup': 'usr/sbin/cryptsetup'}
 
 # What a Raspberry Pi's Wi-Fi chip asks for, and the kernel for the countries'
 # rules, below usr/lib/firmware.
