@@ -92,6 +92,7 @@ static void fill_health(const struct box *b, struct status_health *out)
 	out->weak_power_at = b->weak_power_at;
 	out->weak_power_times = b->weak_power_times;
 	out->restarts = begins - wanted;
+	out->last_reset = b->last_reset;
 }
 
 /* Since when every backup that is kept was read again; 0: one was not. */

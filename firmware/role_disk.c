@@ -3,6 +3,7 @@
  * lets go of it when it is pulled. It alone of the roles mounts; it reads
  * nothing of what lies on a disk but its superblock.
  */
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "blockdev.h"
 #include "disk.h"
+#include "jail.h"
 #include "log.h"
 #include "mono.h"
 #include "mounter.h"
@@ -19,9 +21,15 @@
 
 #define LOG_MODULE "disk"
 
-#define SETTLE_MS 400 /* partitions come after their disk */
-#define LOOK_MS   5000 /* an event may be lost */
-#define MIN_BYTES ((uint64_t)64 * 1024 * 1024)
+#define SETTLE_MS  400 /* partitions come after their disk */
+#define LOOK_MS    5000 /* an event may be lost */
+#define MIN_BYTES  ((uint64_t)64 * 1024 * 1024)
+#define RIGHT(cap) (UINT64_C(1) << (cap))
+/* Mounts and device mapper; what a bridge passes on of SMART; device files and
+ * folders of whomever they belong to; keys stay out of swap. */
+#define RIGHTS                                                                 \
+	(RIGHT(CAP_SYS_ADMIN) | RIGHT(CAP_SYS_RAWIO) |                         \
+	    RIGHT(CAP_DAC_OVERRIDE) | RIGHT(CAP_MKNOD) | RIGHT(CAP_IPC_LOCK))
 #define NEW_LABEL "nightstand"
 
 struct finder {
@@ -444,6 +452,8 @@ int role_disk(int fd, int argc, char **argv)
 	f.fd = fd;
 	f.dir = argv[0];
 	f.boot_disk = argv[1];
+	if (!jail_keep_rights(RIGHTS))
+		log_warn("it keeps more rights than it needs");
 	f.uevents = uevent_open();
 	if (f.uevents < 0)
 		log_warn("the kernel tells of no devices; they are looked for");

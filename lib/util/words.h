@@ -57,6 +57,8 @@ void words_duration(int64_t seconds, char *out, size_t cap);
 
 /* What the time is known from: "from a phone"; lasting. */
 const char *words_clock(enum status_clock clock);
+/* How the run before ended: "it hung …"; lasting, "" when it is not known. */
+const char *words_reset(enum status_reset reset);
 /* "today 23:41", "yesterday 23:38", "Tuesday 23:38", "3 May 2026" in the
  * owner's zone. */
 void words_when(int64_t now_at, int64_t at, char *out, size_t cap);

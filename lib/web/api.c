@@ -250,6 +250,7 @@ static void put_health(cJSON *box, const struct status_health *h)
 	put_time(box, "weak_power_at", h->weak_power_at);
 	put_number(box, "weak_power_times", h->weak_power_times);
 	put_number(box, "restarts", h->restarts);
+	put_text(box, "last_reset", status_reset_id(h->last_reset));
 }
 
 static void put_box(cJSON *o, const struct status *st)

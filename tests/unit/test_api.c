@@ -50,6 +50,7 @@ static void fill(struct status *st)
 	st->health.has_temperature = true;
 	st->health.temperature_c = 51;
 	st->health.restarts = 2;
+	st->health.last_reset = STATUS_RESET_WATCHDOG;
 	p->n_sizes = 1;
 	p->sizes[0] = (struct status_size){ 1698000000, 900, 100 };
 	p->next_gone_at = 1697000000;
@@ -65,6 +66,7 @@ static const char golden[] =
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"
     "\"weak_power_times\":0,\"restarts\":2,"
+    "\"last_reset\":\"watchdog\","
     "\"certificate_sha256\":null},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","
