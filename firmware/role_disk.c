@@ -21,15 +21,17 @@
 
 #define LOG_MODULE "disk"
 
-#define SETTLE_MS  400 /* partitions come after their disk */
-#define LOOK_MS    5000 /* an event may be lost */
-#define MIN_BYTES  ((uint64_t)64 * 1024 * 1024)
+#define SETTLE_MS 400 /* partitions come after their disk */
+#define LOOK_MS   5000 /* an event may be lost */
+#define MIN_BYTES ((uint64_t)64 * 1024 * 1024)
+
 #define RIGHT(cap) (UINT64_C(1) << (cap))
 /* Mounts and device mapper; what a bridge passes on of SMART; device files and
  * folders of whomever they belong to; keys stay out of swap. */
 #define RIGHTS                                                                 \
 	(RIGHT(CAP_SYS_ADMIN) | RIGHT(CAP_SYS_RAWIO) |                         \
 	    RIGHT(CAP_DAC_OVERRIDE) | RIGHT(CAP_MKNOD) | RIGHT(CAP_IPC_LOCK))
+
 #define NEW_LABEL "nightstand"
 
 struct finder {
