@@ -81,7 +81,7 @@ def test_programs_inside_are_known(rig):
     packed = (vm.image_dir() / "initrd.img").read_bytes()
     plain = subprocess.run(["zstd", "-dc"], input=packed, check=True, capture_output=True).stdout
     listing = subprocess.run(["cpio", "--quiet", "-tvn"], input=plain, check=True,
-                             capture_output=True, text=True).stdout
+                             capture_output=True).stdout.decode()
     programs = set()
     for line in listing.splitlines():
         mode, _, user, group = line.split()[:4]
