@@ -9,6 +9,8 @@
 
 #include "box_int.h"
 #include "button.h"
+#include "init.h"
+#include "last_run.h"
 #include "log.h"
 #include "mono.h"
 #include "pin.h"
@@ -296,6 +298,8 @@ static int box_open(struct box *b, const struct config *config)
 	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
 	read_notices(b);
+	if (config->notices[0])
+		b->last_reset = last_run_told(INIT_RESET);
 	b->policy = box_policy(config);
 	b->usbmux = (struct box_part){ .role = "usbmux", .child = CHILD_NONE };
 	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
@@ -357,6 +361,8 @@ static void box_begin(struct box *b)
 
 static void box_close(struct box *b)
 {
+	if (b->stop)
+		box_keep_log(b);
 	/* As in a power cut, but for the log; the vault is made for it. */
 	for (unsigned i = 0; i < b->n_phones; i++) {
 		child_close(&b->phones[i].session);

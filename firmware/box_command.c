@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "box_int.h"
+#include "last_run.h"
 #include "log.h"
 #include "mono.h"
 #include "net.h"
@@ -92,7 +93,7 @@ void box_send_mqtt(struct box *b)
 void box_send_report(struct box *b)
 {
 	static struct msg m;
-	static char text[WEB_REPORT_MAX];
+	static char text[WEB_REPORT_MAX], before[LAST_RUN_LOG];
 	const struct log_ring *rings[3] = { NULL };
 	struct msg_report *r = &m.u.report;
 	enum rc rc = RC_OK;
@@ -102,9 +103,10 @@ void box_send_report(struct box *b)
 		rings[0] = b->web_ring;
 		rings[1] = b->ring;
 	}
+	last_run_log(b->config->state, before, sizeof(before));
 	m.type = MSG_REPORT;
 	r->total = (uint32_t)report_make(
-	    &b->status, b->config, rings, text, sizeof(text));
+	    &b->status, b->config, rings, before, text, sizeof(text));
 	for (r->offset = 0; !rc && r->offset < r->total; r->offset += r->len) {
 		r->len = r->total - r->offset;
 		if (r->len > MSG_REPORT_TEXT)

@@ -89,6 +89,8 @@ struct box {
 	struct wdog *wdog;
 	int signals, listen; /* -1: none */
 	struct log_ring *ring, *web_ring; /* NULL: none */
+	int64_t log_kept_ms; /* 0: not yet */
+	enum status_reset last_reset;
 	int ring_fd, web_ring_fd;
 	int64_t web_again_ms; /* it begins again then; 0: not */
 	int64_t report_ms; /* the last one was made */
@@ -237,6 +239,7 @@ void box_socket_close(struct box *b);
 /* NULL behind the last one. */
 struct box_part *box_part_at(struct box *b, unsigned i);
 /* Starts a part now. */
+void box_keep_log(struct box *b);
 void box_start_part(struct box *b, struct box_part *part);
 /* After a long peace the fault that they made is over. */
 void box_forgive_parts(struct box *b, int64_t now_ms);

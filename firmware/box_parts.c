@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "box_int.h"
+#include "last_run.h"
 #include "log.h"
 #include "mono.h"
 
@@ -71,6 +72,21 @@ void box_start_census(struct box *b)
 		child_kill(&b->census.child);
 }
 
+/* What led to it, for whoever reads a report after the next start. Only the
+ * image has a start of its own to tell of. */
+void box_keep_log(struct box *b)
+{
+	const struct log_ring *rings[] = { b->web_ring, b->ring, NULL };
+	enum rc rc;
+
+	if (!b->config->notices[0] || !b->ring || !b->web_ring)
+		return;
+	b->log_kept_ms = mono_ms();
+	rc = last_run_keep_log(b->config->state, rings);
+	if (rc)
+		log_warn("the log is not kept: %s", rc_words(rc));
+}
+
 static void count_crash(struct box *b, struct box_part *part)
 {
 	char words[64];
@@ -82,6 +98,8 @@ static void count_crash(struct box *b, struct box_part *part)
 	child_words(&part->child, words, sizeof(words));
 	log_error(
 	    "the part %s ended: %s times=%u", part->role, words, part->crashes);
+	if (!b->log_kept_ms || mono_ms() - b->log_kept_ms > PEACE_MS)
+		box_keep_log(b);
 	if (part->crashes >= CRASHES)
 		snprintf(b->fault, sizeof(b->fault),
 		    "The part %s ended %u times (%s).", part->role,

@@ -99,6 +99,7 @@ static void fill_health(const struct box *b, struct status_health *out)
 	out->supply_ma = b->health.supply_ma;
 	out->usb_limit_ma = b->health.usb_limit_ma;
 	out->restarts = begins - wanted;
+	out->last_reset = b->last_reset;
 }
 
 /* Since when every backup that is kept was read again; 0: one was not. */

@@ -18,6 +18,7 @@
 #include "board.h"
 #include "config.h"
 #include "facts.h"
+#include "last_run.h"
 #include "log.h"
 #include "modules.h"
 #include "mono.h"
@@ -243,6 +244,18 @@ static void tell_notices(struct init *in)
 	in->notices = NULL;
 }
 
+/* How the run before ended, for the box to tell. */
+static void look_back(struct init *in)
+{
+	enum status_reset r =
+	    last_run_begin(in->config.state, facts_was_bitten("/sys"));
+	enum rc rc = last_run_tell(INIT_RESET, r);
+
+	log_note("the run before ended reason=%s", status_reset_id(r));
+	if (rc)
+		log_warn("the box won't know how: %s", rc_words(rc));
+}
+
 /* --- the box -------------------------------------------------------------------------- */
 
 static void become_box(void)
@@ -357,9 +370,14 @@ static void end_box(struct init *in)
 
 static void end_machine(struct init *in)
 {
+	enum rc rc;
+
 	log_note(
 	    "%s", in->end == RB_POWER_OFF ? "switching off" : "restarting");
 	end_box(in);
+	rc = last_run_end(in->config.state, in->end == RB_POWER_OFF);
+	if (rc)
+		log_warn("not marked as ended: %s", rc_words(rc));
 	mounter_leave(in->config.vault);
 	mounter_leave(in->config.state);
 	sync();
@@ -417,6 +435,7 @@ static void begin(struct init *in)
 		read_settings(in);
 	init_card_data(&in->card, in->config.state, in->notices);
 	init_button(&in->config);
+	look_back(in);
 	if (in->card.disk[0])
 		init_card_pin(&in->card, in->config.state, in->notices);
 	write_config(in);

@@ -11,6 +11,7 @@
 
 #define INIT_CONFIG  "/run/nightstand.conf" /* what the box is run with */
 #define INIT_NOTICES "/run/notices" /* what it is to tell; a line each */
+#define INIT_RESET   "/run/last-reset" /* how the run before ended; a word */
 
 /* Never returns: the kernel stops when its first process ends. */
 int init_main(void);

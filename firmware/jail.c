@@ -56,6 +56,27 @@ static bool become(const char *name, bool with_dac)
 	return setuid(0) != 0; /* there is no way back */
 }
 
+bool jail_keep_rights(uint64_t mask)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct data[2] = { 0 };
+	bool ok = geteuid() == 0;
+
+	/* A kernel knows fewer than 64 of them, and says which is the first
+	 * that it does not. */
+	for (unsigned long cap = 0; cap < 64; cap++)
+		if (!(mask >> cap & 1) &&
+		    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) > 0)
+			ok &= prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0;
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted =
+		    (uint32_t)(mask >> (32 * i));
+	ok = ok && syscall(SYS_capset, &head, data) == 0;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ok;
+}
+
 /* --- files ---------------------------------------------------------------------- */
 
 #define MAY_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)

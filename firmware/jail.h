@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct jail {
 	bool user; /* another user, without capabilities */
@@ -34,6 +35,13 @@ struct jail_opts {
 	 * processes. */
 	bool has_devices;
 };
+
+/*
+ * For what must stay root, to mount: of root's rights only those of CAP_… in
+ * `mask` (bit n = capability n) stay, for what it starts, too, and no program
+ * gains any. False: more of them stay, or it never was root.
+ */
+bool jail_keep_rights(uint64_t mask);
 
 /* `user`: whom a process of root becomes; when there is none of that name,
  * "nobody". What holds afterwards is told in *out. */

@@ -115,7 +115,8 @@ static bool status_is_sound(const struct status *st)
 	if ((unsigned)st->state >= STATE_COUNT_ ||
 	    (unsigned)st->box_state >= STATE_COUNT_ ||
 	    (unsigned)st->led >= LED_PATTERN_COUNT_ ||
-	    (unsigned)st->clock >= STATUS_CLOCK_COUNT_)
+	    (unsigned)st->clock >= STATUS_CLOCK_COUNT_ ||
+	    (unsigned)st->health.last_reset >= STATUS_RESET_COUNT_)
 		return false;
 	for (uint32_t i = 0; i < st->n_phones; i++)
 		if (!phone_is_sound(&st->phones[i]))

@@ -142,7 +142,8 @@ static void put_config(struct text *t, const struct config *c)
 }
 
 size_t report_make(const struct status *st, const struct config *c,
-    const struct log_ring *const *rings, char *out, size_t cap)
+    const struct log_ring *const *rings, const char *before, char *out,
+    size_t cap)
 {
 	struct text t = { out, cap };
 
@@ -150,6 +151,10 @@ size_t report_make(const struct status *st, const struct config *c,
 	put_machine(&t);
 	put_status(&t, st);
 	put_config(&t, c);
+	if (before[0]) {
+		put(&t, "\n== log of the run before ==\n");
+		put(&t, before);
+	}
 	for (size_t i = 0; rings[i]; i++) {
 		size_t room = rings[i + 1] ? t.left / LOG_ROOM : t.left;
 

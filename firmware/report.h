@@ -12,9 +12,11 @@
 #include "log_ring.h"
 #include "status.h"
 
-/* rings: of the page's part, then of the others; NULL ends the list. Always terminated; returns its length. */
+/* rings: of the page's part, then of the others; NULL ends the list. `before`:
+ * the log of the run before, "" none. Always terminated; returns its length. */
 size_t report_make(const struct status *st, const struct config *c,
-    const struct log_ring *const *rings, char *out, size_t cap);
+    const struct log_ring *const *rings, const char *before, char *out,
+    size_t cap);
 
 /* Takes out of a text what tells whose phone it is, in place: of a UDID its
  * last four characters stay. For report_make() and tests. */

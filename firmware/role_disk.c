@@ -3,6 +3,7 @@
  * lets go of it when it is pulled. It alone of the roles mounts; it reads
  * nothing of what lies on a disk but its superblock.
  */
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "blockdev.h"
 #include "disk.h"
 #include "disk_choice.h"
+#include "jail.h"
 #include "log.h"
 #include "luks.h"
 #include "mono.h"
@@ -27,6 +29,13 @@
 #define LOOK_MS   5000 /* an event may be lost */
 #define SMART_MS  ((int64_t)3 * 3600 * 1000)
 #define KNOWN_MS  6000 /* so long the one that was used last may take to come */
+
+#define RIGHT(cap) (UINT64_C(1) << (cap))
+/* Mounts and device mapper; what a bridge passes on of SMART; device files and
+ * folders of whomever they belong to; keys stay out of swap. */
+#define RIGHTS                                                                 \
+	(RIGHT(CAP_SYS_ADMIN) | RIGHT(CAP_SYS_RAWIO) |                         \
+	    RIGHT(CAP_DAC_OVERRIDE) | RIGHT(CAP_MKNOD) | RIGHT(CAP_IPC_LOCK))
 
 struct finder {
 	int fd, uevents;
@@ -489,6 +498,8 @@ int role_disk(int fd, int argc, char **argv)
 	f.rules.boot_disk = argv[1];
 	f.rules.state = argv[2];
 	f.began_ms = mono_ms();
+	if (!jail_keep_rights(RIGHTS))
+		log_warn("it keeps more rights than it needs");
 	f.uevents = uevent_open();
 	if (f.uevents < 0)
 		log_warn("the kernel tells of no devices; they are looked for");

@@ -1,6 +1,7 @@
 #include "facts.h"
 
 #include <dirent.h>
+#include <linux/watchdog.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,22 @@ bool facts_watchdog(const char *sys, char *out, size_t cap)
 		return false;
 	snprintf(out, cap, "/dev/%s", name);
 	return true;
+}
+
+static bool has_bitten(const char *sys, const char *name)
+{
+	char bits[16];
+
+	return is_hardware(sys, name) &&
+	       read_line(sys, name, "bootstatus", bits, sizeof(bits)) &&
+	       (strtoul(bits, NULL, 10) & WDIOF_CARDRESET);
+}
+
+bool facts_was_bitten(const char *sys)
+{
+	char name[32];
+
+	return first_of(sys, "watchdog", has_bitten, name, sizeof(name));
 }
 
 bool facts_led(const char *sys, const char *name)

@@ -15,6 +15,9 @@ bool facts_wifi(const char *sys, char *out, size_t cap);
  * own ("Software…") does not count. */
 bool facts_watchdog(const char *sys, char *out, size_t cap);
 
+/* A watchdog says that it was the one that restarted the machine. */
+bool facts_was_bitten(const char *sys);
+
 /* There is a LED of that name. */
 bool facts_led(const char *sys, const char *name);
 

@@ -162,6 +162,19 @@ const char *status_clock_id(enum status_clock c)
 	return clocks[(unsigned)c < STATUS_CLOCK_COUNT_ ? c : 0];
 }
 
+const char *status_reset_id(enum status_reset r)
+{
+	static const char *const resets[STATUS_RESET_COUNT_] = {
+		[STATUS_RESET_UNKNOWN] = "unknown",
+		[STATUS_RESET_ASKED] = "asked",
+		[STATUS_RESET_OFF] = "off",
+		[STATUS_RESET_WATCHDOG] = "watchdog",
+		[STATUS_RESET_POWER] = "power",
+	};
+
+	return resets[(unsigned)r < STATUS_RESET_COUNT_ ? r : 0];
+}
+
 bool status_clock_is_known(enum status_clock c)
 {
 	return c == STATUS_CLOCK_SYSTEM || c == STATUS_CLOCK_PHONE ||

@@ -197,6 +197,17 @@ struct status_disk {
 	struct status_smart smart;
 };
 
+/* How the machine's run before this one ended. */
+enum status_reset {
+	STATUS_RESET_UNKNOWN, /* the first one, or nobody keeps count */
+	STATUS_RESET_ASKED, /* restarted in good order */
+	STATUS_RESET_OFF, /* switched off in good order */
+	STATUS_RESET_WATCHDOG, /* it hung, and the hardware noticed */
+	STATUS_RESET_POWER, /* the power went, or what the board can't tell
+			       from that */
+	STATUS_RESET_COUNT_
+};
+
 /* The box as a machine. */
 struct status_health {
 	bool has_temperature;
@@ -206,6 +217,7 @@ struct status_health {
 	int32_t supply_ma; /* what it says that it can give; 0 unknown */
 	int32_t usb_limit_ma; /* of all USB ports together; 0 none known */
 	uint32_t restarts; /* of parts, since the start */
+	enum status_reset last_reset;
 };
 
 struct status {
@@ -239,6 +251,8 @@ const char *status_state_id(enum status_state s); /* "wants_passcode" */
 enum status_state status_state_from_id(const char *id);
 
 const char *status_clock_id(enum status_clock c); /* "sntp" */
+
+const char *status_reset_id(enum status_reset r); /* "watchdog" */
 
 /* False: ages and hours of the day mean nothing. */
 bool status_clock_is_known(enum status_clock c);

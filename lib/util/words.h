@@ -70,6 +70,9 @@ void words_duration(int64_t seconds, char *out, size_t cap);
 const char *words_clock(enum status_clock clock);
 /* "connected", "no network of that name is in reach": how the link stands. */
 const char *words_wifi(enum status_wifi_state state);
+
+/* How the run before ended: "it hung …"; lasting, "" when it is not known. */
+const char *words_reset(enum status_reset reset);
 /* "today 23:41", "yesterday 23:38", "Tuesday 23:38", "3 May 2026" in the
  * owner's zone. */
 void words_when(int64_t now_at, int64_t at, char *out, size_t cap);

@@ -153,6 +153,24 @@ const char *words_wifi(enum status_wifi_state state)
 	return "none";
 }
 
+const char *words_reset(enum status_reset reset)
+{
+	switch (reset) {
+	case STATUS_RESET_ASKED:
+		return "restarted in good order";
+	case STATUS_RESET_OFF:
+		return "switched off in good order";
+	case STATUS_RESET_WATCHDOG:
+		return "it hung, and its watchdog restarted it";
+	case STATUS_RESET_POWER:
+		return "the power went, or its system stopped";
+	case STATUS_RESET_UNKNOWN:
+	case STATUS_RESET_COUNT_:
+		break;
+	}
+	return "";
+}
+
 const char *words_clock(enum status_clock clock)
 {
 	switch (clock) {

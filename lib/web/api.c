@@ -307,6 +307,7 @@ static void put_health(cJSON *box, const struct status_health *h)
 	put_number_or_null(box, "supply_ma", (unsigned)h->supply_ma);
 	put_number_or_null(box, "usb_limit_ma", (unsigned)h->usb_limit_ma);
 	put_number(box, "restarts", h->restarts);
+	put_text(box, "last_reset", status_reset_id(h->last_reset));
 }
 
 static void put_wifi(cJSON *box, const struct status_wifi *w)

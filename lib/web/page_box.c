@@ -230,5 +230,10 @@ void page_put_machine(struct markup *m, const struct status *st)
 		page_put_count(m, h->restarts);
 		page_row_end(m);
 	}
+	if (words_reset(h->last_reset)[0]) {
+		page_row_begin(m, "How it ended before");
+		markup_text(m, words_reset(h->last_reset));
+		page_row_end(m);
+	}
 	markup_raw(m, "</dl></section>");
 }

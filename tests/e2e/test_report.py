@@ -46,3 +46,28 @@ def test_a_part_that_dies_leaves_its_last_words(t):
     text = wait_until("the report", lambda: next(
         (body for code, body in [b.send("/report")] if code == 200), None))
     check("the part web ended: signal 9" in text, text[-2000:])
+
+
+def test_the_log_outlives_a_reset(t):
+    """As in the image: a part crashes, its last words go to the state folder; after
+    the next start of the machine (whose first process renames them) the report has them."""
+    notices = t.path("notices")
+    notices.write_text("")
+    box = Box(t, t.sim({"plugged": "no"}), box__notices=str(notices))
+    os.kill(int(role_pid(box, "web").name), 9)
+    state = t.path("state")
+    tail = state / "log.tail"
+    wait_until("the tail", tail.exists, 30)
+    words = tail.read_text()
+    check("the part web ended: signal 9" in words, words[-2000:])
+    equal(tail.stat().st_mode & 0o777, 0o600, "who may read it")
+    check(len(words) < 24 * 1024, f"{len(words)} bytes")
+    tail.rename(state / "log.before")
+    wait_until("the page again", box.is_up, 30)
+    b = Browser(box)
+    b.sign_in(pin_of(t, box))
+    b.do("report")
+    text = wait_until("the report", lambda: next(
+        (body for code, body in [b.send("/report")] if code == 200), None))
+    before = text.split("== log of the run before ==")[1].split("== log of the page ==")[0]
+    check("the part web ended: signal 9" in before, before)

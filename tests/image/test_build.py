@@ -70,3 +70,26 @@ def test_card_says_what_is_in_it(rig):
     text = (image / "LICENCES.txt").read_text()
     assert "GPL-2" in text and "(the package has no copyright file)" not in text
     return f"{size / 2**20:.1f} MiB, {len(names)} packages"
+
+
+PROGRAMS = {"nightstand", "e2fsck", "mke2fs", "fsck.exfat", "cryptsetup", "wpa_supplicant"}
+
+
+def test_programs_inside_are_known(rig):
+    """No shell and no other server: what can be run is known by name; all of it is
+    root's, nobody else may change it, and nothing gains rights."""
+    packed = (vm.image_dir() / "initrd.img").read_bytes()
+    plain = subprocess.run(["zstd", "-dc"], input=packed, check=True, capture_output=True).stdout
+    listing = subprocess.run(["cpio", "--quiet", "-tvn"], input=plain, check=True,
+                             capture_output=True).stdout.decode()
+    programs = set()
+    for line in listing.splitlines():
+        mode, _, user, group = line.split()[:4]
+        name = line.split(" -> ")[0].split()[-1]
+        assert (user, group) == ("0", "0"), line
+        assert mode[0] in "lc" or mode[8] != "w", f"anybody may change it: {line}"
+        assert "s" not in mode, f"it gains rights: {line}"
+        if name.startswith("usr/") and "bin/" in name or (
+                mode[0] == "-" and "x" in mode and ".so" not in name):
+            programs.add(os.path.basename(name))
+    assert programs == PROGRAMS, programs ^ PROGRAMS

@@ -90,13 +90,24 @@ def test_figures_of_memory(rig):
 
 
 def test_hung_kernel_is_restarted(rig):
-    """The processor runs in a circle with interrupts off: the watchdog bites."""
-    m = rig.vm(rig.card()).start()
+    """The processor runs in a circle with interrupts off: the watchdog bites, and
+    the next start says so. After it the power is cut: that is told apart."""
+    card = rig.card()
+    m = rig.vm(card, bites=True).start()
     m.wait_state("no_disk")
+    assert m.status()["box"]["last_reset"] == "unknown", m.status()["box"]
     m.hang()
-    began = time.time()
+    began, since = time.time(), len(m.serial)
     m.wait_event("WATCHDOG", 100)
-    return f"bit after {time.time() - began:.0f} s"
+    took = time.time() - began
+    m.wait_line(r"the run before ended reason=watchdog", since=since)
+    m.wait_state("no_disk")
+    assert m.status()["box"]["last_reset"] == "watchdog", m.status()["box"]
+    m.cut()
+    m = rig.vm(card).start()
+    m.wait_state("no_disk")
+    assert m.status()["box"]["last_reset"] == "power", m.status()["box"]
+    return f"bit after {took:.0f} s"
 
 
 def test_data_partition_broken(rig):

@@ -165,8 +165,7 @@ class Owner:
 
 class Vm:
     def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(), sata=(),
-                 cable=False, keyboard=False,
-                 point=None):
+                 cable=False, bites=False, keyboard=False, point=None):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
@@ -177,6 +176,7 @@ class Vm:
         self.ap_port = free_port()
         self.sata = list(sata)
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
+        self.bites = bites  # its watchdog restarts it; else that is only told
         self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
         self.proc = self.qmp = None
@@ -210,11 +210,12 @@ class Vm:
                 "-device", "virtio-net-pci,netdev=n,romfile=",
                 "-chardev", f"socket,id=phone,path={self.dir}/phone,server=on,wait=off",
                 "-device", "usb-redir,chardev=phone,id=iphone,bus=xhci.0",
-                "-device", "i6300esb", "-action", "watchdog=none",
+                "-device", "i6300esb", "-action",
+                "watchdog=reset" if self.bites else "watchdog=none",
                 *self.serial_line(),
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                 "-gdb", f"unix:{self.dir}/gdb,server=on,wait=off",
-                "-display", "none", "-no-reboot", "-nodefaults",
+                "-display", "none", *([] if self.bites else ["-no-reboot"]), "-nodefaults",
                 "-trace", "pl061_set_output", "-D", str(self.dir / "leds.log"),
                 "-msg", "timestamp=on"]
         if self.point is not None:

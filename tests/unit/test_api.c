@@ -58,6 +58,7 @@ static void fill(struct status *st)
 	st->wifi.state = STATUS_WIFI_WEAK;
 	strcpy(st->wifi.name, "Ana's \"home\"");
 	st->wifi.signal_dbm = -80;
+	st->health.last_reset = STATUS_RESET_WATCHDOG;
 	p->n_sizes = 1;
 	p->sizes[0] = (struct status_size){ 1698000000, 900, 100 };
 	p->next_gone_at = 1697000000;
@@ -75,7 +76,8 @@ static const char golden[] =
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"
     "\"weak_power_times\":0,\"supply_ma\":null,\"usb_limit_ma\":600,"
-    "\"restarts\":2,\"wifi\":{\"state\":\"weak\","
+    "\"restarts\":2,\"last_reset\":\"watchdog\","
+    "\"wifi\":{\"state\":\"weak\","
     "\"name\":\"Ana's \\\"home\\\"\",\"signal_dbm\":-80},"
     "\"certificate_sha256\":null},"
     "\"state\":\"wants_trust\","

@@ -171,6 +171,41 @@ static void nobody_becomes_root_again(void **state)
 
 /* --- the jail of the driver: a folder, and devices ----------------------------- */
 
+/* What a program holds that is started behind jail_keep_rights(). */
+static int rights_of_a_program(void)
+{
+	static char program[] = "/bin/sh", option[] = "-c";
+	static char script[] =
+	    "exec 2>/dev/null; s=$(cat /proc/self/status); "
+	    "for line in 'CapPrm:\t0000000000200002' "
+	    "'CapEff:\t0000000000200002' 'CapBnd:\t0000000000200002' "
+	    "'NoNewPrivs:\t1'; do "
+	    "echo \"$s\" | grep -q \"^$(printf \"$line\")$\" || exit 1; done; "
+	    "! mknod /tmp/nightstand-rights.$$ c 1 3";
+	char *argv[] = { program, option, script, NULL };
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (!jail_keep_rights((UINT64_C(1) << CAP_SYS_ADMIN) |
+				      (UINT64_C(1) << CAP_DAC_OVERRIDE)))
+			_exit(2);
+		execv(program, argv);
+		_exit(3);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void a_program_gets_the_rights_that_are_left(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(rights_of_a_program(), 0);
+}
+
 static char folder[] = "/tmp/nightstand-jail-XXXXXX";
 
 static bool keep_a_record(void)
@@ -246,6 +281,7 @@ int main(void)
 		cmocka_unit_test(no_file_can_be_opened),
 		cmocka_unit_test(nothing_else_can_be_reached),
 		cmocka_unit_test(nobody_becomes_root_again),
+		cmocka_unit_test(a_program_gets_the_rights_that_are_left),
 		cmocka_unit_test(the_driver_has_its_folder_and_threads),
 	};
 

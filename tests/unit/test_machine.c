@@ -172,6 +172,13 @@ static void a_watchdog_of_the_machine(void **state)
 	put("class/watchdog/watchdog1/identity", "Broadcom BCM2835\n");
 	assert_true(facts_watchdog(dir, path, sizeof(path)));
 	assert_string_equal(path, "/dev/watchdog1");
+	assert_false(facts_was_bitten(dir));
+	put("class/watchdog/watchdog0/bootstatus", "32\n");
+	assert_false(facts_was_bitten(dir)); /* that one is software */
+	put("class/watchdog/watchdog1/bootstatus", "2\n"); /* too hot */
+	assert_false(facts_was_bitten(dir));
+	put("class/watchdog/watchdog1/bootstatus", "34\n");
+	assert_true(facts_was_bitten(dir));
 }
 
 /* --- disks ------------------------------------------------------------------------------ */

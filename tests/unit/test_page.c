@@ -297,15 +297,18 @@ static void the_machine_tells_heat_and_weak_power(void **state)
 	one_phone(&st, "Ana");
 	assert_null(strstr(live(&st), "Temperature"));
 	assert_null(strstr(html, "Power supply"));
+	assert_null(strstr(html, "How it ended before"));
 	st.health.has_temperature = true;
 	st.health.temperature_c = 84;
 	st.health.weak_power_times = 2;
 	st.health.weak_power_at = st.now_at - 60;
 	st.health.restarts = 1;
+	st.health.last_reset = STATUS_RESET_WATCHDOG;
 	live(&st);
 	assert_non_null(strstr(html, "84 °C: too hot"));
 	assert_non_null(strstr(html, "too weak 2 times"));
 	assert_non_null(strstr(html, "Parts restarted"));
+	assert_non_null(strstr(html, "it hung, and its watchdog restarted"));
 	st.health.supply_ma = 3000;
 	st.health.usb_limit_ma = 600;
 	live(&st);

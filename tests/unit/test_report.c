@@ -138,6 +138,7 @@ static void of_a_udid_four_characters_stay(void **state)
 
 static void a_report_tells_nothing_of_anybody(void **state)
 {
+	static const char before[] = "lost udid=00008120-0010BD9489E70017\n";
 	static struct status st;
 	static struct config c;
 	struct log_ring *r[3] = { NULL };
@@ -164,12 +165,13 @@ static void a_report_tells_nothing_of_anybody(void **state)
 	log_ring_use(r[1]);
 	log_error("Ana's iPhone was here udid=00008120-0010BD9489E70017");
 	log_ring_use(NULL);
-	assert_true(report_make(&st, &c, (const struct log_ring *const *)r, out,
-			sizeof(out)) > 1000);
+	assert_true(report_make(&st, &c, (const struct log_ring *const *)r,
+			before, out, sizeof(out)) > 1000);
 	assert_non_null(strstr(out, "Nightstand "));
 	assert_non_null(strstr(out, "== status ==\n{"));
 	assert_non_null(strstr(out, "password = ?\n"));
 	assert_non_null(strstr(out, "of the page\n"));
+	assert_non_null(strstr(out, "run before ==\nlost udid=...0017\n"));
 	assert_non_null(strstr(out, "was here udid=...0017\n"));
 	assert_null(strstr(out, "secret\n"));
 	assert_null(strstr(out, "somebody"));
@@ -182,8 +184,8 @@ static void a_report_tells_nothing_of_anybody(void **state)
 	assert_null(strstr(out, "00008120"));
 	for (unsigned cap = 1; cap < 4000; cap += 7) /* is cut anywhere */
 		assert_true(
-		    report_make(&st, &c, (const struct log_ring *const *)r, out,
-			cap) < cap);
+		    report_make(&st, &c, (const struct log_ring *const *)r,
+			before, out, cap) < cap);
 	for (int i = 0; i < 2; i++) {
 		close(fd[i]);
 		log_ring_drop(r[i]);
