@@ -16,6 +16,8 @@ import traceback
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
+import cuts  # noqa: E402
+import ports  # noqa: E402
 from guest import Guest, missing  # noqa: E402
 from harness import (BUILD, NIGHTSTAND, PHONESIM, Rig, Sim, check, equal,  # noqa: E402
                      wait_until)
@@ -134,12 +136,6 @@ def sums(b, udid):
     return dict(reversed(line.split(None, 1)) for line in out.splitlines())
 
 
-def digest(b, udid):
-    """The same as one line."""
-    return b.run(f"cd /disk/v/Nightstand/{udid}/latest/{udid} && "
-                 "find . -type f -exec sha256sum {} + | sort | sha256sum")
-
-
 def test_a_night(b):
     phone = b.phone(files=100, bytes="8M")
     b.box()
@@ -227,35 +223,6 @@ def test_plugs_leave_nothing_behind(b):
     check(now_rss - rss < 1024, f"memory: {rss} -> {now_rss} KiB")
 
 
-def test_pulled_in_the_middle_of_a_backup(b):
-    phone = b.phone(files=60, bytes="3M")
-    b.box()
-    phone.ctl("plug")
-    wait_until("safe", lambda: "backup is safe" in b.log(), 120)
-    kept = digest(b, phone.udid)
-    dice = random.Random(b.opts.seed)
-    for i in range(b.opts.cuts):
-        cut = int(2 ** dice.uniform(0, 21))
-        phone.ctl("unplug")
-        b.wait_listed()
-        phone.ctl("mutate", "change=10", "add=3", f"seed={i + 2}")
-        phone.mark()
-        phone.ctl("cut", cut)
-        phone.ctl("plug")
-        phone.ctl("cut", cut)
-        phone.wait_event("detached", 60000)
-        b.wait_listed()
-        if b.run("grep -c 'backup is safe' /tmp/box.err").strip() != "1":
-            # A small night fits below the cut; then it is the new one.
-            kept = digest(b, phone.udid)
-            b.run("sed -i 's/backup is safe/was safe/' /tmp/box.err; "
-                  "echo backup is safe >>/tmp/box.err")
-        equal(digest(b, phone.udid), kept, f"the backup after a cut at {cut}")
-    phone.mark()
-    phone.ctl("plug")
-    phone.wait_event("backup end 0", 120000)
-
-
 def test_the_peers(b):
     phone = b.phone(files=200, bytes="10M")
     b.box(disk=False)
@@ -314,7 +281,8 @@ def test_usbip_through_the_kernel(b):
     b.run("phonesim ctl /tmp/ctl quit; rm -rf /disk/sim")
 
 
-TESTS = [f for n, f in sorted(globals().items()) if n.startswith("test_")]
+TESTS = [f for n, f in sorted({**globals(), **vars(cuts), **vars(ports)}.items())
+         if n.startswith("test_")]
 
 
 def main():
