@@ -8,7 +8,7 @@ import random
 from harness import check, equal, wait_until
 
 # What a night of this phone sends is between a tenth and all of it.
-NIGHT = 3 << 20
+NIGHT = 1 << 20
 
 
 def lot(dice, i):
@@ -60,7 +60,7 @@ def until_cut(b, phone, nights):
 def one_cut(b, phone, bytes_, seed):
     """(where it was cut, whether the night was whole all the same)"""
     nights = n_safe(b)
-    phone.ctl("mutate", "change=10", "add=1", "remove=1", f"seed={seed}")
+    phone.ctl("mutate", "change=12", "add=1", "remove=1", f"seed={seed}")
     phone.mark()
     phone.ctl("plug")
     phone.ctl("cut", bytes_)
@@ -81,7 +81,7 @@ def compare(b, phone):
 
 
 def test_pulled_in_the_middle_of_a_backup(b):
-    phone = b.phone(files=60, bytes=NIGHT)
+    phone = b.phone(files=40, bytes=NIGHT)
     b.box()
     phone.ctl("plug")
     wait_until("safe", lambda: n_safe(b) == 1, 180, 0.2)

@@ -46,7 +46,7 @@ stty 115200 -echo -onlcr
 echo "guest: ready $(cut -d' ' -f1 /proc/uptime)" >/dev/console
 # Through a pipe: on a terminal the shell edits lines, and has ended when a
 # job in the background did.
-cat | sh -s
+while IFS= read -r line; do printf '%s\\n' "$line"; done | sh -s
 """
 
 
@@ -193,11 +193,14 @@ class Guest:
         self.p = subprocess.Popen([str(a) for a in args],
                                   stdin=subprocess.DEVNULL, stdout=self.log,
                                   stderr=self.log)
-        self.wait_console("guest: ready", 120)
         self.shell = socket.socket(socket.AF_UNIX)
-        self.shell.connect(str(self.dir / "shell"))
-        # A shell on a terminal prompts, and tells of jobs that end.
-        self.run("PS1= PS2=; set +m")
+        try:
+            self.wait_console("guest: ready", 120)
+            self.shell.connect(str(self.dir / "shell"))
+            self.run("true")
+        except Exception:
+            self.stop()
+            raise
 
     def console_text(self):
         try:
