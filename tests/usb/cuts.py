@@ -5,7 +5,7 @@ import collections
 import os
 import random
 
-from harness import check, equal, wait_until
+from harness import equal, wait_until
 
 # What a night of this phone sends is between a tenth and all of it.
 NIGHT = 1 << 20
@@ -105,5 +105,5 @@ def test_pulled_in_the_middle_of_a_backup(b):
     phone.ctl("plug")
     wait_until("safe again", lambda: n_safe(b) > nights, 180, 0.2)
     compare(b, phone)
-    out = b.run("nightstand verify --vault /disk/v 2>&1", seconds=300)
-    check(phone.udid in out or out.strip(), f"verify said: {out}")
+    # All nights that are kept, read again; it ends with 0 when all is well.
+    b.run("nightstand verify --vault /disk/v 2>&1", seconds=300)
