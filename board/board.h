@@ -16,6 +16,7 @@ struct board {
 	const char *led_dir;
 	const char *led_ok; /* names below led_dir */
 	const char *led_alert; /* "" = the board has one LED */
+	const char *button; /* "none", "auto"; see drivers/button */
 	const char *nic; /* network port of the page */
 	const char *interface; /* "" none */
 	const char *listen;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "box_int.h"
+#include "button.h"
 #include "log.h"
 #include "mono.h"
 #include "pin.h"
@@ -67,7 +68,7 @@ void box_look_at_disk(struct box *b)
 
 /* --- the machine --------------------------------------------------------------- */
 
-static void look_at_health(struct box *b)
+void box_look_at_health(struct box *b)
 {
 	bool was_weak = b->health.weak_power;
 
@@ -76,6 +77,7 @@ static void look_at_health(struct box *b)
 		return;
 	b->weak_power_ms = mono_ms();
 	b->weak_power_at = wall_now();
+	box_phone_weak_power(b);
 	if (was_weak)
 		return;
 	b->weak_power_times++;
@@ -93,7 +95,7 @@ static void tick(struct box *b, int64_t now_ms)
 	box_look_at_disk(b);
 	box_time_tick(b);
 	box_hook_turn(b);
-	look_at_health(b);
+	box_look_at_health(b);
 	box_renew_tls(b);
 	box_status_night(b);
 	box_forgive_parts(b, now_ms);
@@ -121,6 +123,7 @@ static void timers(struct box *b)
 	box_scrub_turn(b, now_ms);
 	box_settings_turn(b, now_ms);
 	box_eject_turn(b, now_ms);
+	box_button_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -137,7 +140,9 @@ static int time_left(const struct box *b, int led_ms)
 	sooner(&best, b->web.start_ms);
 	sooner(&best, b->web_again_ms);
 	sooner(&best, b->disks.start_ms);
+	sooner(&best, b->wifi.start_ms);
 	sooner(&best, box_scrub_next(b));
+	sooner(&best, box_button_next(b));
 	if (b->eject == BOX_EJECT_STILL)
 		best = now_ms;
 	if (b->has_census)
@@ -186,7 +191,7 @@ static unsigned list_sources(struct box *b, struct box_source *out)
 static void turn(struct box *b)
 {
 	struct box_source sources[SOURCES_MAX];
-	struct pollfd fds[SOURCES_MAX + 2];
+	struct pollfd fds[SOURCES_MAX + 3];
 	unsigned n = list_sources(b, sources);
 	int led_ms = led_turn(b->led, mono_ms());
 
@@ -198,7 +203,9 @@ static void turn(struct box *b)
 	}
 	fds[n] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
 	fds[n + 1] = (struct pollfd){ .fd = b->listen, .events = POLLIN };
-	if (poll(fds, n + 2, time_left(b, led_ms)) < 0)
+	fds[n + 2] =
+	    (struct pollfd){ .fd = button_fd(b->button), .events = POLLIN };
+	if (poll(fds, n + 3, time_left(b, led_ms)) < 0)
 		return;
 	if (fds[n].revents)
 		on_signal(b);
@@ -295,6 +302,7 @@ static int box_open(struct box *b, const struct config *config)
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
 	b->disks = (struct box_part){ .role = "disk", .child = CHILD_NONE };
+	b->wifi = (struct box_part){ .role = "wifi", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
 	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
 		return EXIT_CONFIG;
@@ -315,6 +323,7 @@ static int box_open(struct box *b, const struct config *config)
 		return EXIT_CONFIG;
 	if (open_led(b))
 		return EXIT_CONFIG;
+	box_button_open(b);
 	/* A box without its watchdog is better than none. */
 	if (config->watchdog[0] &&
 	    wdog_open(config->watchdog, WDOG_S, &b->wdog))
@@ -327,7 +336,7 @@ static void box_begin(struct box *b)
 	b->found.state = DISK_MISSING;
 	disk_probe(b->config->vault, &b->disk);
 	box_eject_begin(b);
-	look_at_health(b);
+	box_look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);
 	b->usbmux.start_ms = mono_ms();
@@ -335,6 +344,8 @@ static void box_begin(struct box *b)
 		b->web.start_ms = mono_ms();
 	if (b->config->disks)
 		b->disks.start_ms = mono_ms();
+	if (box_wifi_is_wanted(b->config))
+		b->wifi.start_ms = mono_ms();
 	if (b->disk.state == DISK_FIT)
 		box_start_census(b);
 	else
@@ -356,6 +367,7 @@ static void box_close(struct box *b)
 	muxplan_close(&b->mux);
 	box_time_end(b);
 	led_close(b->led);
+	button_close(b->button);
 	wdog_close(b->wdog);
 	outbox_close(b->outbox);
 	ledger_close(b->ledger);

@@ -41,6 +41,7 @@ struct box_phone {
 	bool replugged; /* came back while its session was ending */
 	bool unconfirmed; /* usbmux began anew and has not named it yet */
 	int64_t unplugged_ms;
+	int64_t dropped_ms; /* its last session ended as it went away; 0: not */
 	struct policy_phone policy;
 	struct child session;
 	struct child watch; /* in `missed`: waits for an unlock */
@@ -56,6 +57,14 @@ struct box_phone {
 	bool next_fresh, next_full;
 	struct meter meter;
 	struct status_phone shown;
+};
+
+/* A device on USB, by its place there. */
+#define BOX_ON_BUS 16u /* as many as the driver knows */
+struct box_on_bus {
+	bool in_use;
+	struct msg_on_bus m;
+	int64_t since_ms, since_at; /* when it was told */
 };
 
 /* A role that runs all the time, or is started again. */
@@ -74,6 +83,8 @@ struct box {
 	struct policy policy;
 	struct ledger *ledger;
 	struct led *led;
+	struct button *button; /* NULL: none */
+	int64_t button_heard_ms; /* the light says so since then; 0: not */
 	struct wdog *wdog;
 	int signals, listen; /* -1: none */
 	struct log_ring *ring, *web_ring; /* NULL: none */
@@ -83,7 +94,8 @@ struct box {
 	bool stop;
 	int64_t began_ms, tick_ms, kick_ms;
 	struct muxplan mux;
-	struct box_part usbmux, web, census, scrub, disks;
+	struct box_part usbmux, web, census, scrub, disks, wifi;
+	struct msg_wifi wifi_now; /* what `wifi` told last */
 	struct msg_disk found; /* what `disks` told last */
 	int64_t scrub_ms; /* not before; 0: when a backup is safe */
 	int64_t scrubbed_ms; /* when the last one had its time; 0: never */
@@ -120,6 +132,7 @@ struct box {
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
 	unsigned n_phones;
 	struct box_phone phones[LIMIT_PHONES];
+	struct box_on_bus on_bus[BOX_ON_BUS];
 	struct status status, sent;
 };
 
@@ -131,6 +144,9 @@ struct box_phone *box_phone_get(struct box *b, const char *udid);
 void box_phone_post(struct box *b, struct box_phone *p, enum phone_event ev);
 void box_phone_attached(struct box *b, const char *udid);
 void box_phone_detached(struct box *b, const char *udid);
+
+/* The supply dips now: names it for a phone that has just gone. */
+void box_phone_weak_power(struct box *b);
 
 /* A message of its session; false: not one that a session may send. */
 bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m);
@@ -148,6 +164,19 @@ void box_phone_kept(struct box *b, const struct msg_kept *kept);
 
 /* Its session tells the phone, and ends; what was sent is kept. */
 void box_phone_stop(struct box_phone *p);
+
+/* --- box_bus.c: what is on USB, and does not talk --------------------------------- */
+
+void box_bus_told(struct box *b, const struct msg_on_bus *m);
+/* The driver ended: the next one tells all again. */
+void box_bus_lost(struct box *b);
+/* STATE_SEEN: it talks, or is not there. */
+enum status_state box_bus_state(const struct box *b, const char *udid);
+/* Of a phone that the box knows: its port, and why it does not talk. */
+void box_bus_fill(
+    const struct box *b, const struct box_phone *p, struct status_phone *out);
+/* Adds those that it does not know. */
+void box_bus_strangers(const struct box *b, struct status *st);
 
 /* --- box_password.c: the backup password ----------------------------------------- */
 
@@ -196,7 +225,7 @@ void box_socket_close(struct box *b);
 
 /* --- box_parts.c: the roles that run beside the phones' ---------------------- */
 
-#define BOX_PARTS      5
+#define BOX_PARTS      6
 #define BOX_CONFIRM_MS 3000 /* for a new usbmux to name all phones */
 
 /* NULL behind the last one. */
@@ -227,6 +256,9 @@ void box_settle_children(struct box *b);
 
 /* --- box.c ------------------------------------------------------------------- */
 
+/* The machine's temperature and power supply. */
+void box_look_at_health(struct box *b);
+
 /* Probes the disk, and posts when it came or went. */
 void box_look_at_disk(struct box *b);
 
@@ -253,6 +285,24 @@ void box_eject_begin(struct box *b);
 void box_use_disk(struct box *b);
 /* Deletes all that is on the disk that can't be used as it is. */
 void box_prepare_disk(struct box *b);
+
+/* --- box_button.c: the one button ------------------------------------------------ */
+
+void box_button_open(struct box *b);
+void box_button_turn(struct box *b, int64_t now_ms);
+/* When the next look is worth it; 0: never. */
+int64_t box_button_next(const struct box *b);
+
+/* --- box_wifi.c: the link by Wi-Fi ---------------------------------------------- */
+
+/* It is to be there. */
+bool box_wifi_is_wanted(const struct config *c);
+/* What of it was set otherwise before, if anything: it begins again. */
+void box_wifi_settings(struct box *b, const struct config *before);
+/* To the role that has begun. */
+void box_send_wifi(struct box *b);
+void box_wifi_told(struct box *b, const struct msg_wifi *m);
+void box_wifi_status(const struct box *b, struct status_wifi *out);
 
 /* --- box_command.c: what is asked for on the page ------------------------------ */
 

@@ -21,7 +21,8 @@ void box_start_part(struct box *b, struct box_part *part)
 	const struct config *c = b->config;
 	const char *args[] = { config_nic_name(c->nic), c->interface, c->listen,
 		port, c->address, c->gateway, c->box_name,
-		config_open_name(c->open), tls_port, NULL };
+		config_open_name(c->open), tls_port,
+		box_wifi_is_wanted(c) ? "wifi" : "cable", NULL };
 	const char *disk_args[] = { c->vault, c->boot_disk, NULL };
 	bool is_web = part == &b->web;
 	const char *const *mux =
@@ -38,6 +39,8 @@ void box_start_part(struct box *b, struct box_part *part)
 				    : mux,
 		is_web ? b->web_ring_fd : b->ring_fd, false))
 		part->start_ms = mono_ms() + 5000;
+	else if (part == &b->wifi)
+		box_send_wifi(b);
 	else if (is_web) {
 		box_send_pin(b);
 		box_send_tls(b);
@@ -84,9 +87,10 @@ static void count_crash(struct box *b, struct box_part *part)
 
 void box_forgive_parts(struct box *b, int64_t now_ms)
 {
-	if (b->fault[0] && now_ms - b->web.crash_ms > PEACE_MS &&
-	    now_ms - b->usbmux.crash_ms > PEACE_MS)
-		b->fault[0] = '\0';
+	for (unsigned i = 0; b->fault[0] && box_part_at(b, i); i++)
+		if (now_ms - box_part_at(b, i)->crash_ms <= PEACE_MS)
+			return;
+	b->fault[0] = '\0';
 }
 
 /* 1, 2, 4 … 64 s. */
@@ -121,6 +125,8 @@ static void part_ended(struct box *b, struct box_part *part)
 		return;
 	}
 	part->start_ms = mono_ms() + back_off_ms(part);
+	if (part == &b->usbmux)
+		box_bus_lost(b);
 	if (part == &b->usbmux && !b->usbmux_lost_ms) {
 		b->usbmux_lost_ms = mono_ms();
 		for (unsigned i = 0; i < b->n_phones; i++)
@@ -152,12 +158,20 @@ static bool part_message(
 		box_phone_detached(b, m->u.device.udid);
 		return true;
 	}
+	if (part == &b->usbmux && m->type == MSG_ON_BUS) {
+		box_bus_told(b, &m->u.on_bus);
+		return true;
+	}
 	if (part == &b->disks && m->type == MSG_DISK) {
 		b->found = m->u.disk;
 		box_eject_told(b);
 		box_look_at_disk(b);
 		if (b->disk.state != DISK_FIT)
 			b->has_census = true; /* there is none to wait for */
+		return true;
+	}
+	if (part == &b->wifi && m->type == MSG_WIFI) {
+		box_wifi_told(b, &m->u.wifi);
 		return true;
 	}
 	if (part == &b->census && m->type == MSG_KEPT) {
@@ -262,7 +276,7 @@ void box_drain(struct box *b, const struct box_source *s)
 struct box_part *box_part_at(struct box *b, unsigned i)
 {
 	struct box_part *parts[] = { &b->usbmux, &b->web, &b->census, &b->scrub,
-		&b->disks };
+		&b->disks, &b->wifi };
 
 	return i < BOX_PARTS ? parts[i] : NULL;
 }

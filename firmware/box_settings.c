@@ -17,6 +17,7 @@ void box_send_settings(struct box *b)
 	if (b->web.child.fd < 0)
 		return;
 	settings_of(b->config, &m.u.settings);
+	settings_hide(&m.u.settings);
 	if (msg_send(b->web.child.fd, &m))
 		log_warn("the page did not get what may be set");
 }
@@ -24,7 +25,8 @@ void box_send_settings(struct box *b)
 /* A part of the page's own begin: it has to begin again. */
 static bool is_of_web(const struct config *a, const struct config *b)
 {
-	return strcmp(a->box_name, b->box_name) != 0 || a->open != b->open;
+	return strcmp(a->box_name, b->box_name) != 0 || a->open != b->open ||
+	       box_wifi_is_wanted(a) != box_wifi_is_wanted(b);
 }
 
 void box_settings_turn(struct box *b, int64_t now_ms)
@@ -75,6 +77,7 @@ void box_set_settings(struct box *b, const struct settings_values *v)
 		rc = settings_store(b->config->state, b->config);
 	tell_unkept(b, rc);
 	b->policy = box_policy(b->config);
+	box_wifi_settings(b, &before);
 	/* A moment for the answer to who set them. */
 	if (is_of_web(&before, b->config))
 		b->web_again_ms = mono_ms() + ANSWER_MS;

@@ -76,6 +76,7 @@ static void fill_phone(
 		out->state == STATE_READY_OVERDUE))
 		out->state = STATE_DAMAGED;
 	status_tell_loss(out);
+	box_bus_fill(b, p, out);
 	/* A plain one that has no room for its own state yet. */
 	if (out->state == STATE_STARTING)
 		out->state = STATE_READY;
@@ -91,6 +92,8 @@ static void fill_health(const struct box *b, struct status_health *out)
 	out->temperature_c = b->health.temperature_c;
 	out->weak_power_at = b->weak_power_at;
 	out->weak_power_times = b->weak_power_times;
+	out->supply_ma = b->health.supply_ma;
+	out->usb_limit_ma = b->health.usb_limit_ma;
 	out->restarts = begins - wanted;
 }
 
@@ -143,12 +146,14 @@ static void fill(struct box *b)
 					    : b->disk.why);
 	fill_disk(b, &st->disk);
 	fill_health(b, &st->health);
+	box_wifi_status(b, &st->wifi);
 	if (b->cert.cert_len)
 		memcpy(st->certificate, b->cert.fingerprint,
 		    sizeof(st->certificate));
 	st->n_phones = b->n_phones;
 	for (unsigned i = 0; i < b->n_phones; i++)
 		fill_phone(b, &b->phones[i], &st->phones[i]);
+	box_bus_strangers(b, st);
 	st->n_nights = ledger_newest(b->ledger, st->nights, LIMIT_NIGHTS);
 	status_settle(st);
 }
@@ -185,7 +190,8 @@ static void show_led(struct box *b)
 
 	words_box(&b->status, &w);
 	snprintf(text, sizeof(text), "%s \u00b7 %s", w.headline, w.sentence);
-	led_show(b->led, b->status.led, text, mono_ms());
+	led_show(b->led, b->button_heard_ms ? LED_STARTING : b->status.led,
+	    text, mono_ms());
 }
 
 void box_status_send(struct box *b)
@@ -243,6 +249,9 @@ void box_status_night(struct box *b)
 
 		if (p->attached || has_line(b, p->udid, b->night))
 			continue;
+		/* It was brought, and did not talk. */
+		if (box_bus_state(b, p->udid) != STATE_SEEN)
+			n.state = box_bus_state(b, p->udid);
 		snprintf(n.udid, sizeof(n.udid), "%s", p->udid);
 		snprintf(n.phone, sizeof(n.phone), "%s", p->shown.name);
 		box_add_night(b, &n);

@@ -17,7 +17,7 @@
 #include "role.h"
 
 #define LOG_MODULE "child"
-#define ARGS_MAX   9
+#define ARGS_MAX   12
 
 /* Between fork and exec: only what is safe there. */
 static void close_above(int fd)

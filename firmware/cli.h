@@ -34,6 +34,7 @@ enum cli_option {
 	CLI_MINUTES = 1 << 22,
 	CLI_GIB = 1 << 23,
 	CLI_OFF = 1 << 25,
+	CLI_WORDS = 1 << 27,
 	CLI_TEST = 1 << 26,
 	CLI_FOLDER = 1 << 24 /* a word on the command line: cli.word */
 };
@@ -44,7 +45,7 @@ struct cli {
 	bool full, copy;
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
-	bool json, print_config, svg, label;
+	bool json, print_config, svg, label, words;
 	bool quick, read_data;
 	bool dry_run, unpin, force, off, test;
 	bool help; /* wanted: nothing else was looked at */

@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "button_press.h"
 #include "cmd.h"
 #include "led_pattern.h"
 #include "outcome.h"
 #include "phone_fsm.h"
+#include "words.h"
 
 #define ROW_PX   34
 #define LEFT_PX  44
@@ -18,6 +20,13 @@ static void legend_text(void)
 		const struct led_grammar *g = led_grammar((enum led_pattern)i);
 
 		printf("  %-32s %-6s  %s\n", g->rhythm, g->colour, g->says);
+	}
+	printf("\nWhere the box has a button:\n");
+	for (int i = BUTTON_SHORT; i < BUTTON_PRESS_COUNT_; i++) {
+		const struct button_grammar *g =
+		    button_grammar((enum button_press)i);
+
+		printf("  %-40s %s\n", g->press, g->says);
 	}
 }
 
@@ -136,9 +145,24 @@ int cmd_legend(const struct cli *cli)
 	return EXIT_DONE;
 }
 
+static void words_table(void)
+{
+	printf("| state | what is | what to do | light |\n"
+	       "| --- | --- | --- | --- |\n");
+	for (int i = 0; i < STATE_COUNT_; i++) {
+		struct words_row r = words_row((enum status_state)i);
+
+		printf("| `%s` | %s | %s | %s |\n",
+		    status_state_id((enum status_state)i), r.headline,
+		    r.sentence, led_grammar(r.led)->rhythm);
+	}
+}
+
 int cmd_states(const struct cli *cli)
 {
-	(void)cli;
-	fsm_draw(&phone_fsm, stdout);
+	if (cli->words)
+		words_table();
+	else
+		fsm_draw(&phone_fsm, stdout);
 	return EXIT_DONE;
 }

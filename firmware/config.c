@@ -10,6 +10,7 @@
 #include "board.h"
 #include "hook.h"
 #include "relpath.h"
+#include "wifi_rules.h"
 #include "zone.h"
 
 enum key_type {
@@ -21,6 +22,8 @@ enum key_type {
 	KEY_ZONE, /* name of a time zone */
 	KEY_CHOICE, /* one of `choices`; its place is the value */
 	KEY_URL, /* of a webhook, or empty */
+	KEY_WPA, /* 8 to 63 printable characters of ASCII, or empty */
+	KEY_COUNTRY, /* two capitals, or empty */
 	KEY_UDIDS /* may be given several times */
 };
 
@@ -151,6 +154,13 @@ static const struct key keys[] = {
 	"holds how many ms it is ahead" },
 { "web", "tls_port", KEY_INT, AT(tls_port), 0, "0", 0, 65535, NULL,
 	"slirp: port of the page over HTTPS; 0: none; else it is 443" },
+{ "wifi", "name", TEXT(wifi_name), "", 0, 0, NULL,
+	"network = packet, interface = auto: the Wi-Fi to use where there is "
+	"no cable; empty: none" },
+{ "wifi", "password", KEY_WPA, AT(wifi_password), 64, "", 0, 0, NULL,
+	"its password (WPA2, WPA3); empty: the network is open" },
+{ "wifi", "country", KEY_COUNTRY, AT(wifi_country), 3, "", 0, 0, NULL,
+	"where the box stands, as DE or US: which channels may be used" },
 { "mqtt", "broker", TEXT(mqtt_broker), "", 0, 0, NULL,
 	"name or address of an MQTT broker that is told how things stand (not "
 	"with network = slirp); empty: none" },
@@ -177,6 +187,11 @@ static const struct key keys[] = {
 	"sysfs: name of the LED, or of the first of two" },
 { "led", "alert", TEXT(led_alert), "", 0, 0, NULL,
 	"sysfs: name of the second LED (red); empty: there is one" },
+{ "button", "device", TEXT(button), "none", 1, 0, NULL,
+	"the one button: name of its input device; auto: the first that is "
+	"built in and has the key; none" },
+{ "button", "key", KEY_INT, AT(button_key), 0, "116", 1, 767, NULL,
+	"its code, as linux/input-event-codes.h has it; 116 is the power key" },
 { "policy", "overdue_days", KEY_INT, AT(overdue_days), 0, "3", 1, 365, NULL,
 	"days without a backup until the box says so" },
 { "policy", "again_hours", KEY_INT, AT(again_hours), 0, "24", 0, 720, NULL,
@@ -346,6 +361,7 @@ static const char *set_udid(struct config *c, const char *value)
 static const char *set_value(
     struct config *c, const struct key *k, const char *value)
 {
+	const char *why;
 	char rule[80];
 
 	switch (k->type) {
@@ -357,6 +373,12 @@ static const char *set_value(
 		return value[0] && !zone_rule(value, rule, sizeof(rule))
 			   ? "no time zone of that name is known"
 			   : set_text(c, k, value);
+	case KEY_WPA:
+		why = wifi_refuses_password(value);
+		return why ? why : set_text(c, k, value);
+	case KEY_COUNTRY:
+		why = wifi_refuses_country(value);
+		return why ? why : set_text(c, k, value);
 	case KEY_FLAG:
 		return set_flag(c, k, value);
 	case KEY_INT:
@@ -434,6 +456,7 @@ void config_defaults(struct config *c)
 	set_value(c, find_key("led", "dir"), board.led_dir);
 	set_value(c, find_key("led", "ok"), board.led_ok);
 	set_value(c, find_key("led", "alert"), board.led_alert);
+	set_value(c, find_key("button", "device"), board.button);
 	set_value(
 	    c, find_key("box", "set_clock"), board.sets_clock ? "yes" : "no");
 	c->port = board.port;
@@ -635,6 +658,8 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 	case KEY_TEXT:
 	case KEY_ZONE:
 	case KEY_URL:
+	case KEY_WPA:
+	case KEY_COUNTRY:
 		fprintf(out, "%s", (const char *)field);
 		break;
 	case KEY_FLAG:
@@ -718,6 +743,12 @@ static void print_range(const struct key *k, FILE *out)
 		break;
 	case KEY_UDIDS:
 		fprintf(out, "UDID, up to %d lines", LIMIT_PHONES);
+		break;
+	case KEY_WPA:
+		fprintf(out, "8 to 63 characters");
+		break;
+	case KEY_COUNTRY:
+		fprintf(out, "two capitals");
 		break;
 	case KEY_URL:
 		fprintf(out, "http://…");

@@ -71,6 +71,9 @@ struct config {
 	char interface[16]; /* of packet and tap */
 	char address[32]; /* "dhcp", "192.168.1.9/24" */
 	char gateway[16]; /* "" none */
+	char wifi_name[33]; /* "" none */
+	char wifi_password[64]; /* "" an open network */
+	char wifi_country[3]; /* "" not said */
 	char mqtt_broker[64], mqtt_user[64], mqtt_password[64];
 	int mqtt_port;
 	char mqtt_topic[32], mqtt_discovery[32];
@@ -81,6 +84,9 @@ struct config {
 	char led_dir[CONFIG_TEXT];
 	char led_ok[64];
 	char led_alert[64];
+
+	char button[64]; /* "none", "auto", an input device's name */
+	int button_key;
 
 	int overdue_days;
 	int again_hours; /* 0: only on plug */

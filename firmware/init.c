@@ -416,6 +416,7 @@ static void begin(struct init *in)
 	if (in->card.disk[0])
 		read_settings(in);
 	init_card_data(&in->card, in->config.state, in->notices);
+	init_button(&in->config);
 	if (in->card.disk[0])
 		init_card_pin(&in->card, in->config.state, in->notices);
 	write_config(in);

@@ -15,6 +15,12 @@
 /* Never returns: the kernel stops when its first process ends. */
 int init_main(void);
 
+struct config;
+
+/* Held for long enough: what was set on the page goes. Waits while it is held,
+ * not for long. The data partition is mounted. */
+void init_button(const struct config *config);
+
 /* --- init_card.c: what lies on the card ------------------------------------------ */
 
 struct init_card {

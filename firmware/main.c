@@ -117,8 +117,8 @@ static const struct cli_command commands[] = {
 	"all is whole; what is missing is said." },
 { "legend", cmd_legend, CLI_SVG | CLI_LABEL,
 	"what the light says", NULL },
-{ "states", cmd_states, 0,
-	"the box's state machine as a Mermaid diagram", NULL },
+{ "states", cmd_states, CLI_WORDS,
+	"the box's state machine as a Mermaid diagram, or its words", NULL },
 { "version", cmd_version, 0, "print the version", NULL },
 { "help", cmd_help, 0, "this; help COMMAND, help exit, help config", NULL },
 };
@@ -202,6 +202,8 @@ static int run_role(int argc, char **argv)
 		return role_scrub(ROLE_FD);
 	if (!strcmp(name, "disk"))
 		return role_disk(ROLE_FD, argc - 3, argv + 3);
+	if (!strcmp(name, "wifi"))
+		return role_wifi(ROLE_FD);
 	if (!strcmp(name, "web"))
 		return role_web(ROLE_FD, argc - 3, argv + 3);
 	return EXIT_USAGE;

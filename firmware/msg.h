@@ -19,6 +19,7 @@
 #include "settings.h"
 #include "status.h"
 #include "tlscert.h"
+#include "usb_bus.h"
 #include "vault_keep.h"
 
 enum msg_type {
@@ -30,10 +31,15 @@ enum msg_type {
 	/* usbmux -> box */
 	MSG_ATTACHED,
 	MSG_DETACHED,
+	MSG_ON_BUS, /* also phones that can't be talked to */
 	/* disk -> box */
 	MSG_DISK,
 	/* box -> disk */
 	MSG_DISK_DO,
+	/* box -> wifi */
+	MSG_WIFI_JOIN,
+	/* wifi -> box */
+	MSG_WIFI,
 	/* session -> box */
 	MSG_PHONE,
 	MSG_PHASE,
@@ -96,6 +102,17 @@ struct msg_device { /* ATTACHED, DETACHED */
 	char udid[48];
 };
 
+struct msg_on_bus { /* as struct usb_on_bus */
+	uint32_t place;
+	uint8_t why; /* enum usb_why */
+	char udid[48];
+	uint16_t product, release;
+	uint32_t mbit;
+	uint16_t asks_ma, gives_ma;
+	uint8_t weak_hub;
+	char port[24];
+};
+
 struct msg_disk {
 	uint8_t state; /* enum disk_state */
 	char fs[16];
@@ -115,6 +132,15 @@ enum msg_disk_what {
 struct msg_disk_do {
 	uint8_t what; /* enum msg_disk_what */
 	char name[32];
+};
+
+struct msg_wifi_join {
+	char name[33], password[64], country[3];
+};
+
+struct msg_wifi {
+	uint8_t state; /* enum status_wifi_state */
+	int32_t signal_dbm; /* 0: not known */
 };
 
 struct msg_phone {
@@ -272,8 +298,11 @@ struct msg {
 	union {
 		struct msg_start start;
 		struct msg_device device;
+		struct msg_on_bus on_bus;
 		struct msg_disk disk;
 		struct msg_disk_do disk_do;
+		struct msg_wifi_join wifi_join;
+		struct msg_wifi wifi;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;

@@ -105,15 +105,17 @@ static void put_status(struct text *t, const struct status *st)
 	free(s);
 }
 
-static bool is_secret(const char *line)
+static bool is_secret(const char *section, const char *line)
 {
-	return !strncmp(line, "password =", 10) ||
+	return (!strcmp(section, "[wifi]") && !strncmp(line, "name =", 6)) ||
+	       !strncmp(line, "password =", 10) ||
 	       !strncmp(line, "secret =", 8) || !strncmp(line, "url =", 5) ||
 	       !strncmp(line, "user =", 6);
 }
 
 static void put_config(struct text *t, const struct config *c)
 {
+	const char *section = "";
 	char *all = NULL, *save = NULL;
 	size_t len;
 	FILE *f = open_memstream(&all, &len);
@@ -127,7 +129,11 @@ static void put_config(struct text *t, const struct config *c)
 		     l = strtok_r(NULL, "\n", &save)) {
 			char *value = strchr(l, '=');
 
-			if (is_secret(l) && value && value[1] && value[2])
+			if (l[0] == '[')
+				section = l;
+
+			if (is_secret(section, l) && value && value[1] &&
+			    value[2])
 				strcpy(value, "= ?");
 			put(t, l);
 			put(t, "\n");

@@ -24,6 +24,8 @@ int role_scrub(int fd);
 /* Finds and mounts the disk: argv[0] is where, argv[1] the disk that the box
  * has started from. */
 int role_disk(int fd, int argc, char **argv);
+/* Joins the Wi-Fi that it is told. */
+int role_wifi(int fd);
 /* Serves the page: argv[0] is the network port's kind, then address, port. */
 int role_web(int fd, int argc, char **argv);
 

@@ -9,6 +9,7 @@
 
 #include "jail.h"
 #include "log.h"
+#include "mono.h"
 #include "msg.h"
 #include "nic.h"
 #include "role.h"
@@ -17,6 +18,7 @@
 #define LOG_MODULE "web"
 
 #define LAN_PORT 80
+#define PORTS_MS 6000 /* for all network ports to show themselves */
 
 /* See the key web.open of the config. */
 static enum auth_open open_of(const char *word, const char *listen, bool is_pc)
@@ -30,14 +32,15 @@ static enum auth_open open_of(const char *word, const char *listen, bool is_pc)
 	return AUTH_OPEN_GLANCE;
 }
 
-static enum rc open_web(int argc, char **argv, int *port, struct web **out)
+static enum rc open_web(
+    int argc, char **argv, bool hurry, int *port, struct web **out)
 {
 	struct nic_opts opts = { 0 };
 	struct web_nic nic;
 	struct web_opts web = { .nic = &nic };
 	enum rc rc;
 
-	if (argc != 9)
+	if (argc != 10)
 		return RC_BUG;
 	opts.kind = argv[0];
 	opts.interface = argv[1];
@@ -47,6 +50,8 @@ static enum rc open_web(int argc, char **argv, int *port, struct web **out)
 	web.net.gateway = argv[5];
 	web.net.name = argv[6];
 	opts.tls_port = atoi(argv[8]);
+	opts.wifi = !strcmp(argv[9], "wifi");
+	opts.hurry = hurry;
 	web.open = open_of(argv[7], argv[2], !strcmp(argv[0], "slirp"));
 	*port = opts.port;
 	rc = nic_open(&opts, &nic);
@@ -159,7 +164,7 @@ static bool rest(int fd, bool *said)
 	struct pollfd p = { .fd = fd };
 
 	if (!*said)
-		log_note("waiting for an Ethernet port");
+		log_note("waiting for a network port");
 	*said = true;
 	return poll(&p, 1, 1000) == 0;
 }
@@ -171,11 +176,13 @@ int role_web(int fd, int argc, char **argv)
 	struct jail jail;
 	bool ready = false;
 	bool said = false;
+	int64_t begin_ms = mono_ms();
 	int port = 0;
 	enum rc rc;
 
 	do
-		rc = open_web(argc, argv, &port, &w);
+		rc = open_web(
+		    argc, argv, mono_ms() - begin_ms > PORTS_MS, &port, &w);
 	while (rc == RC_NOTFOUND && rest(fd, &said));
 	if (rc) {
 		log_error("no page port=%d: %s", port, rc_words(rc));

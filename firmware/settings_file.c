@@ -45,8 +45,16 @@ enum rc settings_apply(
 
 	why[0] = '\0';
 	for (unsigned i = 0; i < n_settings; i++) {
-		enum rc rc = set(&next, settings[i].key, v->value[i], why, cap);
+		const char *value = v->value[i];
+		enum rc rc;
 
+		if (settings[i].type == SETTING_SECRET) {
+			if (!value[0])
+				continue;
+			if (!strcmp(value, SETTING_NO_SECRET))
+				value = "";
+		}
+		rc = set(&next, settings[i].key, value, why, cap);
 		if (rc)
 			return rc;
 	}

@@ -12,7 +12,7 @@
 
 #define SETTINGS_FILE "settings.ini"
 
-/* As the page shows them. */
+/* As they are, secrets too: see settings_hide(). */
 void settings_of(const struct config *c, struct settings_values *out);
 
 /* All of them or none: RC_CONFIG, and `why` says which and what is wrong. */

@@ -73,6 +73,14 @@ static bool is_ethernet(const char *sys, const char *name)
 	       !exists(sys, name, "wireless") && !exists(sys, name, "phy80211");
 }
 
+static bool is_wifi(const char *sys, const char *name)
+{
+	char type[16];
+
+	return read_line(sys, name, "type", type, sizeof(type)) &&
+	       !strcmp(type, ETHERNET) && exists(sys, name, "phy80211");
+}
+
 static bool is_hardware(const char *sys, const char *name)
 {
 	char who[64];
@@ -84,6 +92,11 @@ static bool is_hardware(const char *sys, const char *name)
 bool facts_ethernet(const char *sys, char *out, size_t cap)
 {
 	return first_of(sys, "net", is_ethernet, out, cap);
+}
+
+bool facts_wifi(const char *sys, char *out, size_t cap)
+{
+	return first_of(sys, "net", is_wifi, out, cap);
 }
 
 bool facts_watchdog(const char *sys, char *out, size_t cap)

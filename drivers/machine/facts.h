@@ -8,6 +8,9 @@
 /* The first Ethernet port, by name: a device, no bridge, no Wi-Fi. */
 bool facts_ethernet(const char *sys, char *out, size_t cap);
 
+/* The first Wi-Fi, likewise. */
+bool facts_wifi(const char *sys, char *out, size_t cap);
+
 /* The device of the hardware's watchdog, "/dev/watchdog0"; one of the kernel's
  * own ("Software…") does not count. */
 bool facts_watchdog(const char *sys, char *out, size_t cap);

@@ -6,12 +6,16 @@
 #ifndef NIC_H
 #define NIC_H
 
+#include <stdbool.h>
+
 #include "rc.h"
 #include "web_nic.h"
 
 struct nic_opts {
 	const char *kind; /* "packet", "tap", "slirp" */
 	const char *interface; /* packet, tap: its name */
+	bool wifi; /* packet, "auto": use Wi-Fi, too */
+	bool hurry; /* … and do not wait for what is not there */
 	const char *listen; /* slirp: IPv4 address of the PC, "127.0.0.1" */
 	int port; /* slirp: TCP port there, 1..65535 */
 	int tls_port; /* slirp: likewise, for HTTPS; 0: none */
@@ -23,7 +27,7 @@ struct nic_opts {
  * MSG_NOSIGNAL.
  *
  * RC_UNSUPPORTED  no such kind
- * RC_NOTFOUND     packet, interface "auto": there is no Ethernet port (yet)
+ * RC_NOTFOUND     packet, interface "auto": a port is not there (yet)
  * RC_CONFIG       address, port or interface is not one
  * RC_BUSY         the port is taken or may not be used
  * RC_READONLY     rights are missing

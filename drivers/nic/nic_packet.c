@@ -34,6 +34,7 @@
 #include "log.h"
 #include "nic_frame.h"
 #include "nic_gather.h"
+#include "nic_pair.h"
 #include "nic_port.h"
 
 #define BUDGET  64 /* frames to lwIP in one service() */
@@ -92,7 +93,8 @@ static bool take(struct nic_packet *n, struct netif *netif)
 		return len < 0 && errno == EINTR;
 	len -= (ssize_t)before;
 	status = status_of(&m);
-	if ((size_t)len <= sizeof(n->buf) && !(status & TP_STATUS_VLAN_VALID))
+	if (netif && (size_t)len <= sizeof(n->buf) &&
+	    !(status & TP_STATUS_VLAN_VALID))
 		nic_frame_input(netif, n->buf, (size_t)len,
 		    !(status & TP_STATUS_CSUMNOTREADY));
 	return true;
@@ -315,18 +317,11 @@ static enum rc start(struct nic_packet *n, const char *interface)
 	return nic_link_open(&n->port.link, (int)index);
 }
 
-enum rc nic_packet_open(const struct nic_opts *opts, struct web_nic *out)
+static enum rc open_one(const char *interface, struct web_nic *out)
 {
-	const char *interface = opts->interface;
 	struct nic_packet *n;
-	char name[IFNAMSIZ];
 	enum rc rc;
 
-	if (!strcmp(interface, "auto")) {
-		if (!facts_ethernet("/sys", name, sizeof(name)))
-			return RC_NOTFOUND;
-		interface = name;
-	}
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return RC_NOMEM;
@@ -340,4 +335,37 @@ enum rc nic_packet_open(const struct nic_opts *opts, struct web_nic *out)
 	out->ctx = n;
 	out->is_lan = true;
 	return RC_OK;
+}
+
+/* Later no more sockets may be made: whoever does not hurry waits for both. */
+static enum rc open_found(const struct nic_opts *opts, struct web_nic *out)
+{
+	char cable[IFNAMSIZ] = "", wifi[IFNAMSIZ] = "";
+	struct web_nic first = { .ops = NULL }, second = { .ops = NULL };
+	enum rc rc = RC_OK;
+
+	(void)facts_ethernet("/sys", cable, sizeof(cable));
+	if (opts->wifi)
+		(void)facts_wifi("/sys", wifi, sizeof(wifi));
+	if (!opts->hurry && (!cable[0] || (opts->wifi && !wifi[0])))
+		return RC_NOTFOUND;
+	if (!cable[0] && !wifi[0])
+		return RC_NOTFOUND;
+	if (!opts->wifi)
+		return open_one(cable, out);
+	if (cable[0])
+		rc = open_one(cable, &first);
+	if (!rc && wifi[0])
+		rc = open_one(wifi, &second);
+	if (!rc)
+		return nic_pair_open(&first, &second, out);
+	if (first.ops)
+		first.ops->close(first.ctx);
+	return rc;
+}
+
+enum rc nic_packet_open(const struct nic_opts *opts, struct web_nic *out)
+{
+	return strcmp(opts->interface, "auto") ? open_one(opts->interface, out)
+					       : open_found(opts, out);
 }

@@ -30,11 +30,22 @@ struct words {
 	enum words_severity severity;
 };
 
+/* A row of the table as it stands there, {placeholders} and all; lasting. */
+struct words_row {
+	const char *headline, *sentence;
+	enum led_pattern led;
+};
+struct words_row words_row(enum status_state s);
+
 /* The box as a whole: the glance. */
 void words_box(const struct status *st, struct words *out);
 
 /* One phone of st->phones. */
 void words_phone(const struct status *st, unsigned phone, struct words *out);
+
+/* "480 Mbit/s, it asks for up to 500 mA, the port gives 500 mA"; false: nothing
+ * is known of its port. */
+bool words_port(const struct status_phone *p, char *out, size_t cap);
 
 /* Something small about this phone that is no trouble; false: nothing. */
 bool words_hint(const struct status *st, unsigned phone, struct words *out);
@@ -57,6 +68,8 @@ void words_duration(int64_t seconds, char *out, size_t cap);
 
 /* What the time is known from: "from a phone"; lasting. */
 const char *words_clock(enum status_clock clock);
+/* "connected", "no network of that name is in reach": how the link stands. */
+const char *words_wifi(enum status_wifi_state state);
 /* "today 23:41", "yesterday 23:38", "Tuesday 23:38", "3 May 2026" in the
  * owner's zone. */
 void words_when(int64_t now_at, int64_t at, char *out, size_t cap);

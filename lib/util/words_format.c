@@ -131,6 +131,28 @@ void words_when(int64_t now_at, int64_t at, char *out, size_t cap)
 	words_when_joined(now_at, at, " ", out, cap);
 }
 
+const char *words_wifi(enum status_wifi_state state)
+{
+	switch (state) {
+	case STATUS_WIFI_NO_DEVICE:
+		return "this box has no Wi-Fi that works";
+	case STATUS_WIFI_SEARCHING:
+		return "looking for it";
+	case STATUS_WIFI_NOT_FOUND:
+		return "no network of that name is in reach";
+	case STATUS_WIFI_PASSWORD:
+		return "the password is not the right one";
+	case STATUS_WIFI_WEAK:
+		return "connected, but the signal is weak";
+	case STATUS_WIFI_CONNECTED:
+		return "connected";
+	case STATUS_WIFI_NONE:
+	case STATUS_WIFI_COUNT_:
+		break;
+	}
+	return "none";
+}
+
 const char *words_clock(enum status_clock clock)
 {
 	switch (clock) {
@@ -146,4 +168,33 @@ const char *words_clock(enum status_clock clock)
 		break;
 	}
 	return "not known yet";
+}
+
+static void add(char *out, size_t cap, const char *text)
+{
+	size_t n = strlen(out);
+
+	snprintf(out + n, cap - n, "%s", text);
+}
+
+bool words_port(const struct status_phone *p, char *out, size_t cap)
+{
+	const struct status_port *port = &p->port;
+	char text[96];
+
+	if (cap == 0 || !port->mbit)
+		return false;
+	snprintf(out, cap, "%u Mbit/s", (unsigned)port->mbit);
+	if (port->asks_ma) {
+		snprintf(text, sizeof(text), ", it asks for up to %u mA",
+		    (unsigned)port->asks_ma);
+		add(out, cap, text);
+	}
+	if (port->gives_ma) {
+		snprintf(text, sizeof(text), ", the port gives %u mA%s",
+		    (unsigned)port->gives_ma,
+		    port->weak_hub ? ": its hub has no supply of its own" : "");
+		add(out, cap, text);
+	}
+	return true;
 }

@@ -15,6 +15,7 @@
 #include "lwip/ethip6.h"
 #include "lwip/ip6_addr.h"
 #include "lwip/mem.h"
+#include "lwip/nd6.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/timeouts.h"
 
@@ -186,7 +187,8 @@ static void on_address(struct netif *netif)
 	struct net *n = netif->state;
 	char words[192];
 
-	if (ip4_addr_isany_val(*netif_ip4_addr(netif)))
+	if (!netif_is_link_up(netif) ||
+	    ip4_addr_isany_val(*netif_ip4_addr(netif)))
 		return;
 	net_words(n, words, sizeof(words));
 	log_note("addresses: %s", words);
@@ -211,9 +213,9 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
 	return n->nic->ops->send(n->nic->ctx, p) ? ERR_OK : ERR_MEM;
 }
 
-static bool link_is_up(const struct net *n)
+static int port_in_use(const struct net *n)
 {
-	return !n->nic->ops->link || n->nic->ops->link(n->nic->ctx);
+	return n->nic->ops->link ? n->nic->ops->link(n->nic->ctx) : 1;
 }
 
 static err_t netif_start(struct netif *netif)
@@ -231,7 +233,8 @@ static err_t netif_start(struct netif *netif)
 	    NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
 	if (n->nic->is_lan)
 		netif->flags |= NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
-	if (link_is_up(n))
+	n->port = port_in_use(n);
+	if (n->port)
 		netif->flags |= NETIF_FLAG_LINK_UP;
 	n->nic->ops->facts(n->nic->ctx, netif->hwaddr, &netif->mtu);
 	return ERR_OK;
@@ -324,14 +327,38 @@ static void reap_half_open(void)
 	}
 }
 
+/* The same name by another port: what was learnt by the old one, and the IPv6
+ * addresses that came of its MAC, are gone. The IPv4 address is asked for
+ * again, and meanwhile announced. */
+static void move_to_port(struct net *n)
+{
+	struct netif *netif = &n->netif;
+	uint8_t before[6];
+
+	memcpy(before, netif->hwaddr, 6);
+	n->nic->ops->facts(n->nic->ctx, netif->hwaddr, &netif->mtu);
+	if (memcmp(before, netif->hwaddr, 6) == 0)
+		return;
+	etharp_cleanup_netif(netif);
+	nd6_cleanup_netif(netif);
+	for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
+		netif_ip6_addr_set_state(netif, i, IP6_ADDR_INVALID);
+	netif_create_ip6_linklocal_address(netif, 1);
+}
+
 static void follow_link(struct net *n)
 {
-	bool up = link_is_up(n);
+	int port = port_in_use(n);
 
-	if (up && !netif_is_link_up(&n->netif))
-		netif_set_link_up(&n->netif);
-	else if (!up && netif_is_link_up(&n->netif))
+	if (port == n->port)
+		return;
+	n->port = port;
+	if (netif_is_link_up(&n->netif))
 		netif_set_link_down(&n->netif);
+	if (!port)
+		return;
+	move_to_port(n);
+	netif_set_link_up(&n->netif);
 }
 
 void net_tick(struct net *n, int64_t now_ms)

@@ -31,6 +31,7 @@ struct net {
 	bool has_netif, asks_dhcp, told_mdns;
 	char base[NET_NAME_MAX + 1]; /* "nightstand" */
 	char host[NET_NAME_MAX + 16]; /* "nightstand-2.local" */
+	int port; /* of the nic, as its link() tells; 0: no link */
 	unsigned number; /* 1: no suffix */
 	bool conflict; /* somebody has the name: another one is due */
 	int64_t reaped_ms;

@@ -113,12 +113,37 @@ static void put_power(struct markup *m, const struct status *st)
 {
 	const struct status_health *h = &st->health;
 
-	if (!h->weak_power_times)
+	if (!h->weak_power_times && !h->supply_ma)
 		return;
 	page_row_begin(m, "Power supply");
-	markup_fmt(m, "too weak %u time%s, last ", h->weak_power_times,
-	    h->weak_power_times == 1 ? "" : "s");
-	page_put_when(m, st->now_at, h->weak_power_at);
+	if (h->supply_ma)
+		markup_fmt(m, "%.1f A", h->supply_ma / 1000.0);
+	if (h->supply_ma && h->weak_power_times)
+		markup_raw(m, ", ");
+	if (h->weak_power_times) {
+		markup_fmt(m, "too weak %u time%s, last ", h->weak_power_times,
+		    h->weak_power_times == 1 ? "" : "s");
+		page_put_when(m, st->now_at, h->weak_power_at);
+	}
+	page_row_end(m);
+	if (!h->usb_limit_ma)
+		return;
+	page_row_begin(m, "USB ports");
+	markup_fmt(
+	    m, "share %d mA: with a supply of 5 A it is more", h->usb_limit_ma);
+	page_row_end(m);
+}
+
+static void put_wifi(struct markup *m, const struct status_wifi *w)
+{
+	if (w->state == STATUS_WIFI_NONE)
+		return;
+	page_row_begin(m, "Wi-Fi");
+	if (w->name[0]) {
+		markup_text(m, w->name);
+		markup_raw(m, ": ");
+	}
+	markup_text(m, words_wifi(w->state));
 	page_row_end(m);
 }
 
@@ -150,6 +175,7 @@ void page_put_machine(struct markup *m, const struct status *st)
 		    h->temperature_c >= HOT_C ? ": too hot, give it air" : "");
 		page_row_end(m);
 	}
+	put_wifi(m, &st->wifi);
 	put_power(m, st);
 	if (st->certificate[0]) {
 		page_row_begin(m, "Certificate, SHA-256");

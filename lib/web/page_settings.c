@@ -47,7 +47,12 @@ static void put_choices(struct markup *m, const struct setting *s, unsigned i,
 static void put_input(struct markup *m, const struct setting *s, unsigned i,
     const char *now, bool is_bad)
 {
-	markup_fmt(m, "<input id=\"s%u\" name=\"%s\" required", i, s->key);
+	bool may_be_empty = s->type == SETTING_SECRET ||
+			    s->type == SETTING_COUNTRY ||
+			    (s->type == SETTING_TEXT && !s->min);
+
+	markup_fmt(m, "<input id=\"s%u\" name=\"%s\"%s", i, s->key,
+	    may_be_empty ? "" : " required");
 	if (s->type == SETTING_INT)
 		markup_fmt(m,
 		    " type=\"number\" inputmode=\"numeric\" min=\"%lld\" "
@@ -55,12 +60,17 @@ static void put_input(struct markup *m, const struct setting *s, unsigned i,
 		    (long long)s->min, (long long)s->max);
 	else if (s->type == SETTING_TIME)
 		markup_raw(m, " type=\"time\"");
+	else if (s->type == SETTING_SECRET)
+		markup_fmt(m,
+		    " type=\"password\" autocomplete=\"new-password\" "
+		    "maxlength=\"%d\"",
+		    SETTINGS_VALUE - 1);
 	else
 		markup_fmt(m, " maxlength=\"%d\" autocomplete=\"off\"",
 		    SETTINGS_VALUE - 1);
 	put_described(m, s, i, is_bad);
 	markup_raw(m, " value=\"");
-	markup_text(m, now);
+	markup_text(m, s->type == SETTING_SECRET ? "" : now);
 	markup_raw(m, "\">");
 }
 
@@ -69,6 +79,8 @@ static void put_setting(struct markup *m, const struct setting *s, unsigned i,
 {
 	static const char *const shapes[] = {
 		[SETTING_TEXT] = " wide",
+		[SETTING_COUNTRY] = "",
+		[SETTING_SECRET] = " wide",
 		[SETTING_FLAG] = "",
 		[SETTING_INT] = "",
 		[SETTING_TIME] = " time",

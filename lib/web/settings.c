@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "utf8.h"
+#include "wifi_rules.h"
 
 static const struct setting_choice opens[] = {
 	{ "auto", "what fits the network" },
@@ -19,10 +20,19 @@ static const struct setting_choice opens[] = {
 const struct setting settings[] = {
 { "box.name", "The box", "Name",
 	"The page is at NAME.local. Another name signs everybody out.",
-	SETTING_TEXT, 0, 0, NULL },
+	SETTING_TEXT, 1, 63, NULL },
 { "web.open", NULL, "Without the PIN one may see",
 	"Another choice signs everybody out.",
 	SETTING_CHOICE, 0, 0, opens },
+{ "wifi.name", "Wi-Fi", "Name of the network",
+	"Used where the box has Wi-Fi and no cable is in. Empty: none.",
+	SETTING_TEXT, 0, 32, NULL },
+{ "wifi.password", NULL, "Password",
+	"Not shown again. Empty: as it is; none: the network is open.",
+	SETTING_SECRET, 0, 0, NULL },
+{ "wifi.country", NULL, "Country",
+	"Two capitals, as DE or US: which channels may be used.",
+	SETTING_COUNTRY, 0, 0, NULL },
 { "policy.overdue_days", "Backups",
 	"Days without a backup until the box says so", "",
 	SETTING_INT, 1, 365, NULL },
@@ -62,12 +72,14 @@ _Static_assert(sizeof(settings) / sizeof(settings[0]) <= SETTINGS_MAX,
 
 /* As the config takes text: a name that stands in its file is no mistake on the
  * page. */
-static const char *refuses_text(const char *v)
+static const char *refuses_text(const struct setting *s, const char *v)
 {
 	size_t len = strlen(v);
 
 	if (!len)
-		return "must not be empty";
+		return s->min ? "must not be empty" : NULL;
+	if (len > (size_t)s->max)
+		return "is too long";
 	if (v[0] == ' ' || v[len - 1] == ' ')
 		return "must not begin or end with a blank";
 	if (!utf8_is_valid(v, len))
@@ -78,6 +90,26 @@ static const char *refuses_text(const char *v)
 		if ((unsigned char)*v < ' ' || *v == 0x7f)
 			return "must not hold control characters";
 	return NULL;
+}
+
+static const char *refuses_secret(const char *v)
+{
+	size_t len = strlen(v);
+
+	if (!len || !strcmp(v, SETTING_NO_SECRET))
+		return NULL;
+	if (v[0] == ' ' || v[len - 1] == ' ')
+		return "must not begin or end with a blank";
+	if (v[0] == ';' || strstr(v, " ;"))
+		return "must not hold a blank before a semicolon";
+	return wifi_refuses_password(v);
+}
+
+void settings_hide(struct settings_values *v)
+{
+	for (unsigned i = 0; i < n_settings; i++)
+		if (settings[i].type == SETTING_SECRET)
+			explicit_bzero(v->value[i], SETTINGS_VALUE);
 }
 
 static const char *refuses_int(const struct setting *s, const char *v)
@@ -115,7 +147,11 @@ const char *setting_refuses(const struct setting *s, const char *value)
 {
 	switch (s->type) {
 	case SETTING_TEXT:
-		return refuses_text(value);
+		return refuses_text(s, value);
+	case SETTING_SECRET:
+		return refuses_secret(value);
+	case SETTING_COUNTRY:
+		return wifi_refuses_country(value);
 	case SETTING_FLAG:
 		return !strcmp(value, "yes") || !strcmp(value, "no")
 			   ? NULL

@@ -20,6 +20,7 @@ bool site_take_settings(struct site *s, struct settings_values *out)
 	if (!s->has_set)
 		return false;
 	*out = s->set;
+	settings_hide(&s->set);
 	s->has_set = false;
 	return true;
 }
@@ -28,6 +29,8 @@ bool site_take_settings(struct site *s, struct settings_values *out)
 
 static const char *const types[] = {
 	[SETTING_TEXT] = "text",
+	[SETTING_COUNTRY] = "country",
+	[SETTING_SECRET] = "secret",
 	[SETTING_FLAG] = "flag",
 	[SETTING_INT] = "int",
 	[SETTING_TIME] = "time",
@@ -158,10 +161,13 @@ void site_post_settings(struct site *s, const struct http_request *req,
 	}
 	why = read_form(s, req, &v, &bad);
 	if (why) {
+		settings_hide(&v);
 		refuse(s, req, &v, bad, why, a);
 		return;
 	}
 	s->set = s->settings = v;
+	settings_hide(&s->settings);
+	settings_hide(&v);
 	s->has_set = true;
 	site_done(s, req, a);
 	if (a->status == 303)

@@ -24,7 +24,9 @@ struct web_nic_ops {
 	/* Says the MAC address (6 bytes) and the MTU. */
 	void (*facts)(void *ctx, uint8_t mac[6], uint16_t *mtu);
 
-	/* Is the cable in, with somebody at its other end? NULL: always. */
+	/* Is the cable in, with somebody at its other end? 0: no. Else which
+	 * of its ports is in use, from 1: with another one the MAC address is
+	 * another, too, so facts() are asked again. NULL: always. */
 	int (*link)(void *ctx);
 
 	/* Sends one frame; `p` is lent. False when it had to be dropped. */
@@ -36,7 +38,7 @@ struct web_nic_ops {
 	    void *ctx, struct pollfd *fds, size_t cap, int *timeout_ms);
 
 	/* After poll(): gives what arrived to `netif`, a bounded number of
-	 * frames a call. */
+	 * frames a call; NULL: drops it. */
 	void (*service)(
 	    void *ctx, struct pollfd *fds, size_t n, struct netif *netif);
 

@@ -18,6 +18,7 @@ const struct board board = {
 	.led_dir = "/sys/class/leds",
 	.led_ok = "",
 	.led_alert = "",
+	.button = "none",
 	.nic = "slirp",
 	.interface = "",
 	.listen = "127.0.0.1",

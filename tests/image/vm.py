@@ -79,6 +79,11 @@ def by_hand():
         machine.cut()
 
 
+def place(disk):
+    """What QEMU opens: a server's address (lossy.py), or the file."""
+    return getattr(disk, "url", getattr(disk, "path", disk))
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -155,12 +160,16 @@ class Owner:
 
 class Vm:
     def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(),
-                 cable=False):
+                 cable=False, keyboard=False,
+                 point=None):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
         self.cmdline = cmdline
         self.disks = list(disks)
+        self.keyboard = keyboard
+        self.point = point  # hostapd's config: an access point in the machine (ap.py)
+        self.ap_port = free_port()
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
@@ -178,10 +187,16 @@ class Vm:
             (self.dir / name).unlink(missing_ok=True)
         tree = device_tree(self.dir, self.memory)
         image = image_dir()
+        initrd = image / "initrd.img"
+        cmdline = self.cmdline
+        if self.point is not None:
+            import ap
+            initrd = ap.initrd(self.dir / "initrd.img", self.point)
+            cmdline += " rdinit=/test/init"
         args = ["qemu-system-aarch64", *MACHINE, "-accel", "tcg,thread=single",
                 "-m", str(self.memory), "-kernel", str(image / "kernel8.img"),
-                "-initrd", str(image / "initrd.img"), "-dtb", str(tree),
-                "-append", self.cmdline, "-device", "qemu-xhci,id=xhci",
+                "-initrd", str(initrd), "-dtb", str(tree),
+                "-append", cmdline, "-device", "qemu-xhci,id=xhci",
                 "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"
                 if self.cable else
                 f"user,id=n,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:80"
@@ -196,11 +211,19 @@ class Vm:
                 "-display", "none", "-no-reboot", "-nodefaults",
                 "-trace", "pl061_set_output", "-D", str(self.dir / "leds.log"),
                 "-msg", "timestamp=on"]
+        if self.point is not None:
+            args += ["-netdev", "user,id=ap,net=10.0.3.0/24,"
+                     f"hostfwd=tcp:127.0.0.1:{self.ap_port}-10.0.3.15:80",
+                     # In one piece: the kernel's software cipher loses frames that
+                     # a bridge brings it in several.
+                     "-device", "virtio-net-pci,netdev=ap,romfile=,mrg_rxbuf=off"]
+        if self.keyboard:
+            args += ["-device", "virtio-keyboard-pci"]
         if self.card:
-            args += ["-drive", f"if=none,id=card,format=raw,file={self.card.path}",
+            args += ["-drive", f"if=none,id=card,format=raw,file={place(self.card)}",
                      "-device", "virtio-blk-pci,drive=card"]
         for number, path in enumerate(self.disks):
-            args += ["-drive", f"if=none,id=start{number},format=raw,file={path}", "-device",
+            args += ["-drive", f"if=none,id=start{number},format=raw,file={place(path)}", "-device",
                      f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
         return self._begin(args)
 

@@ -148,6 +148,10 @@ static void a_report_tells_nothing_of_anybody(void **state)
 	config_defaults(&c);
 	strcpy(c.mqtt_password, "a secret");
 	strcpy(c.mqtt_user, "somebody");
+	strcpy(c.wifi_name, "our flat");
+	strcpy(c.wifi_password, "correct horse");
+	st.wifi.state = STATUS_WIFI_CONNECTED;
+	strcpy(st.wifi.name, "our flat");
 	strcpy(c.hook_url, "http://house/with-a-key");
 	strcpy(c.hook_secret, "another one");
 	st.n_phones = 1;
@@ -169,6 +173,9 @@ static void a_report_tells_nothing_of_anybody(void **state)
 	assert_non_null(strstr(out, "was here udid=...0017\n"));
 	assert_null(strstr(out, "secret\n"));
 	assert_null(strstr(out, "somebody"));
+	assert_null(strstr(out, "our flat"));
+	assert_null(strstr(out, "correct horse"));
+	assert_non_null(strstr(out, "name = nightstand\n"));
 	assert_null(strstr(out, "with-a-key"));
 	assert_null(strstr(out, "another one"));
 	assert_null(strstr(out, "Ana"));

@@ -45,6 +45,8 @@ static void each_is_a_key_of_the_config(void **state)
 {
 	static const enum key_type same[] = {
 		[SETTING_TEXT] = KEY_TEXT,
+		[SETTING_COUNTRY] = KEY_COUNTRY,
+		[SETTING_SECRET] = KEY_WPA,
 		[SETTING_FLAG] = KEY_FLAG,
 		[SETTING_INT] = KEY_INT,
 		[SETTING_TIME] = KEY_TIME,
@@ -102,6 +104,13 @@ static void what_makes_no_sense_is_refused(void **state)
 	refuses("box.name", "a ; b");
 	refuses("box.name", ";a");
 	refuses("box.name", "\xff");
+	refuses("wifi.name", "123456789012345678901234567890123");
+	refuses("wifi.password", "short 7");
+	refuses("wifi.password", "caf\xc3\xa9 au lait");
+	refuses("wifi.country", "de");
+	refuses("wifi.country", "DEU");
+	assert_null(setting_refuses(setting_of("wifi.name"), ""));
+	assert_null(setting_refuses(setting_of("wifi.password"), ""));
 	refuses("keep.daily", "");
 	refuses("keep.daily", "-1");
 	refuses("keep.daily", "1.5");
@@ -181,13 +190,45 @@ static void they_outlive_a_restart(void **state)
 	config_defaults(&c);
 	settings_of(&c, &v);
 	strcpy(v.value[0], "Ana's Büro");
-	strcpy(v.value[4], "22:30");
+	strcpy(v.value[setting_of("policy.quiet_from") - settings], "22:30");
 	assert_int_equal(settings_apply(&c, &v, why, sizeof(why)), RC_OK);
 	assert_int_equal(settings_store(dir, &c), RC_OK);
 	config_defaults(&c);
 	settings_load(dir, &c);
 	settings_of(&c, &again);
 	assert_memory_equal(&v, &again, sizeof(v));
+}
+
+/* The page does not know it, so what it sends back says nothing of it. */
+static void secret_is_not_told_and_stays(void **state)
+{
+	const unsigned i = (unsigned)(setting_of("wifi.password") - settings);
+	struct settings_values v;
+	struct config c;
+	char why[200];
+
+	(void)state;
+	config_defaults(&c);
+	settings_of(&c, &v);
+	strcpy(v.value[i], "correct horse");
+	assert_int_equal(settings_apply(&c, &v, why, sizeof(why)), RC_OK);
+	assert_string_equal(c.wifi_password, "correct horse");
+	settings_of(&c, &v);
+	settings_hide(&v);
+	for (unsigned k = 0; k < n_settings; k++)
+		assert_null(strstr(v.value[k], "horse"));
+	strcpy(v.value[setting_of("wifi.name") - settings], "home");
+	assert_int_equal(settings_apply(&c, &v, why, sizeof(why)), RC_OK);
+	assert_string_equal(c.wifi_name, "home");
+	assert_string_equal(c.wifi_password, "correct horse");
+	assert_int_equal(settings_store(dir, &c), RC_OK);
+	config_defaults(&c);
+	settings_load(dir, &c);
+	assert_string_equal(c.wifi_password, "correct horse");
+	strcpy(v.value[i], SETTING_NO_SECRET);
+	assert_int_equal(settings_apply(&c, &v, why, sizeof(why)), RC_OK);
+	assert_string_equal(c.wifi_password, "");
+	assert_true(c.on_page[i]);
 }
 
 static void set_one(struct config *c, const char *key, const char *value)
@@ -370,6 +411,8 @@ int main(void)
 		cmocka_unit_test(all_or_none),
 		cmocka_unit_test_setup_teardown(
 		    they_outlive_a_restart, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(
+		    secret_is_not_told_and_stays, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(
 		    only_what_was_changed_is_kept, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(

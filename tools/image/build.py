@@ -33,13 +33,20 @@ EPOCH = 315619200  # 1980, where FAT's time begins, plus a day for any zone
 
 # Programs of packages that the box calls, and where they lie in a package.
 TOOLS = {'usr/sbin/e2fsck': 'usr/sbin/e2fsck', 'usr/sbin/mke2fs': 'usr/sbin/mke2fs',
-         'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat'}
+         'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat',
+         'usr/sbin/wpa_supplicant': 'usr/sbin/wpa_supplicant'}
+
+# What a Raspberry Pi's Wi-Fi chip asks for, and the kernel for the countries'
+# rules, below usr/lib/firmware.
+FIRMWARE = ('brcm/brcmfmac43430-sdio.*', 'brcm/brcmfmac43455-sdio.*')
+REGULATORY = ('regulatory.db', 'regulatory.db.p7s')
 
 PASSWD = '''root:x:0:0:root:/:/nologin
 nightstand-web:x:100:100:the page:/:/nologin
+nightstand-wifi:x:101:101:the link of Wi-Fi:/:/nologin
 nobody:x:65534:65534:nobody:/:/nologin
 '''
-GROUP = 'root:x:0:\nnightstand-web:x:100:\nnogroup:x:65534:\n'
+GROUP = 'root:x:0:\nnightstand-web:x:100:\nnightstand-wifi:x:101:\nnogroup:x:65534:\n'
 
 
 class BadImage(Exception):
@@ -143,6 +150,7 @@ def initramfs(work, program):
     else:
         root.link('usr' + loader, 'aarch64-linux-gnu/' + os.path.basename(loader))
     root.file('usr/share/zones.txt', zones(os.path.join(sysroot, 'usr/share/zoneinfo')))
+    add_firmware(root, os.path.join(work, 'firmware/usr/lib/firmware'))
     names = add_modules(root, work)
     return root.bytes(), names, list(libs)
 
@@ -164,10 +172,35 @@ def zones(folder):
     return ''.join(sorted(lines)).encode()
 
 
+def is_of_a_pi(name):
+    """Of the settings for boards, those of a Raspberry Pi."""
+    return not name.endswith('.txt') or '.raspberrypi,' in name
+
+
+def add_firmware(root, folder):
+    """The files that links lead to stand once, the other names are links."""
+    places = {}
+    for pattern in FIRMWARE:
+        found = [p for p in sorted(glob.glob(os.path.join(folder, pattern)))
+                 if is_of_a_pi(os.path.basename(p))]
+        if not found:
+            raise BadImage('no firmware %s' % pattern)
+        for path in found:
+            name = os.path.relpath(path, folder)
+            real = os.path.realpath(path)
+            if real in places:
+                root.link('usr/lib/firmware/' + name, '/usr/lib/firmware/' + places[real])
+                continue
+            places[real] = name
+            root.file('usr/lib/firmware/' + name, read(real))
+    for name in REGULATORY:
+        root.file('usr/lib/firmware/' + name, read(os.path.join(folder, name + '-upstream')))
+
+
 def add_modules(root, work):
     kernel = modules.Kernel(kernel_folder(work))
-    always, device = modules.read_list(os.path.join(TOP, 'board/arm64/modules.txt'))
-    names, text = modules.table(kernel, always, device)
+    lists = modules.read_list(os.path.join(TOP, 'board/arm64/modules.txt'))
+    names, text = modules.table(kernel, *lists)
     for name in names:
         root.file('usr/lib/modules/%s.ko' % name, kernel.module(name)[0])
     root.file('usr/lib/modules/modules.txt', text.encode())
@@ -246,7 +279,8 @@ def sysroot(args):
 
 def is_in(deb, libs, folders):
     """Its files are in the image: a program, a library, the kernel, firmware."""
-    if deb.set in ('kernel', 'boot') or deb.name in ('e2fsprogs', 'exfatprogs', 'tzdata'):
+    if deb.set in ('kernel', 'boot', 'firmware') or deb.name in (
+            'e2fsprogs', 'exfatprogs', 'tzdata', 'wpasupplicant'):
         return True
     if deb.set != 'run':
         return False
@@ -260,8 +294,11 @@ def image(args):
     all_debs = debs.read(args.cache)
     folders = {'run': os.path.join(args.work, 'sysroot'),
                'kernel': os.path.join(args.work, 'kernel'),
+               'firmware': os.path.join(args.work, 'firmware'),
+               'test': os.path.join(args.work, 'test'),
                'boot': os.path.join(args.work, 'boot')}
-    debs.lay(all_debs, ('kernel',), folders['kernel'])
+    for name in ('kernel', 'firmware', 'test'):
+        debs.lay(all_debs, (name,), folders[name])
     is_pi = args.board == 'rpi-arm64'
     if is_pi:
         debs.lay(all_debs, ('boot',), folders['boot'])
@@ -333,11 +370,13 @@ def pi_files(args, folders, staged):
     for name, path in wanted.items():
         files[name] = os.path.join(staged, name)
         write(files[name], read(path))
-    overlay = os.path.join(staged, 'nightstand-leds.dtbo')
-    source = os.path.join(TOP, 'board/rpi-arm64/nightstand-leds.dts')
-    subprocess.run(['dtc', '-q', '-@', '-I', 'dts', '-O', 'dtb', '-o', overlay, source], check=True)
-    write(overlay, read(overlay))
-    files['overlays/nightstand-leds.dtbo'] = overlay
+    for source in sorted(glob.glob(os.path.join(TOP, 'board/rpi-arm64/*.dts'))):
+        name = os.path.splitext(os.path.basename(source))[0] + '.dtbo'
+        overlay = os.path.join(staged, name)
+        subprocess.run(['dtc', '-q', '-@', '-I', 'dts', '-O', 'dtb', '-o', overlay, source],
+                       check=True)
+        write(overlay, read(overlay))
+        files['overlays/' + name] = overlay
     return files
 
 

@@ -1,7 +1,8 @@
 """Which kernel modules go into the image, and in which order they load.
 
 A board's modules.txt names them: `always NAME…` are loaded at every start,
-`device NAME…` when the kernel meets a device that one of their aliases fits.
+`device NAME…` when the kernel meets a device that one of their aliases fits,
+`beside DRIVER NAME…` when it meets one for DRIVER, which asks modprobe for them.
 What they need (depends, softdep) comes along by itself.
 """
 
@@ -16,17 +17,22 @@ class BadModules(Exception):
 
 
 def read_list(path):
-    """(always, device): names in the order of the file."""
+    """(always, device): names in the order of the file; beside: driver -> names."""
     kinds = {'always': [], 'device': []}
+    beside = {}
     with open(path, encoding='utf-8') as f:
         for number, line in enumerate(f, 1):
             words = line.split('#')[0].split()
             if not words:
                 continue
+            if words[0] == 'beside' and len(words) > 2:
+                beside.setdefault(plain(words[1]), []).extend(map(plain, words[2:]))
+                continue
             if words[0] not in kinds or len(words) < 2:
-                raise BadModules('%s:%d: "always NAME…" or "device NAME…"' % (path, number))
+                raise BadModules('%s:%d: "always NAME…", "device NAME…" or '
+                                 '"beside DRIVER NAME…"' % (path, number))
             kinds[words[0]] += words[1:]
-    return kinds['always'], kinds['device']
+    return kinds['always'], kinds['device'], beside
 
 
 class Kernel:
@@ -107,11 +113,11 @@ def before(softdep):
     return names
 
 
-def table(kernel, always, device):
+def table(kernel, always, device, beside):
     """The names, and the text that the box reads (drivers/machine/modules.h):
     `always|module NAME NEEDED…` in the order of loading, `alias PATTERN NAME`.
     """
-    order = kernel.closure(always + device)
+    order = kernel.closure(always + device + [n for names in beside.values() for n in names])
     at_start = kernel.closure(always)
     lines = []
     for name in order:
@@ -119,4 +125,7 @@ def table(kernel, always, device):
         lines.append(' '.join([word, name] + kernel.closure([name])[:-1]))
     for name in order:
         lines += ['alias %s %s' % (alias, name) for alias in kernel.module(name)[3]]
+    for driver, names in beside.items():
+        lines += ['alias %s %s' % (alias, name) for name in names
+                  for alias in kernel.module(driver)[3]]
     return order, '\n'.join(lines) + '\n'
