@@ -59,6 +59,16 @@ if [ -z "$only" ] && [ "${NIGHTSTAND_SAN:-0}" != 1 ]; then
 		skipped=$((skipped + s))
 	fi
 fi
+# The driver on a real USB stack, in a virtual machine of its own.
+if [ -z "$only" ] && [ "${NIGHTSTAND_SAN:-0}" != 1 ]; then
+	python3 "$here/usb/check_usb.py" --quick --results "$out/usb" ||
+		[ -s "$out/usb" ] || failed=$((failed + 1))
+	if [ -s "$out/usb" ]; then
+		read -r p f s <"$out/usb"
+		passed=$((passed + p)) failed=$((failed + f))
+		skipped=$((skipped + s))
+	fi
+fi
 [ -z "$results" ] || echo "$passed $failed $skipped" >"$results"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -44,7 +44,9 @@ ifconfig lo up
 exec </dev/{shell} >/dev/{shell} 2>&1
 stty 115200 -echo -onlcr
 echo "guest: ready $(cut -d' ' -f1 /proc/uptime)" >/dev/console
-exec sh -s
+# Through a pipe: on a terminal the shell edits lines, and has ended when a
+# job in the background did.
+while IFS= read -r line; do printf '%s\\n' "$line"; done | sh -s
 """
 
 
@@ -164,6 +166,10 @@ class Guest:
     def phone_socket(self, i):
         return self.dir / f"port{i}"
 
+    @property
+    def hub_socket(self):
+        return self.phone_socket("hub")
+
     def start(self):
         args = [self.qemu, *self.machine, "-accel", "tcg,thread=single",
                 "-smp", "1", "-m", "1024", "-nodefaults", "-display", "none",
@@ -187,11 +193,14 @@ class Guest:
         self.p = subprocess.Popen([str(a) for a in args],
                                   stdin=subprocess.DEVNULL, stdout=self.log,
                                   stderr=self.log)
-        self.wait_console("guest: ready", 120)
         self.shell = socket.socket(socket.AF_UNIX)
-        self.shell.connect(str(self.dir / "shell"))
-        # A shell on a terminal prompts, and tells of jobs that end.
-        self.run("PS1= PS2=; set +m")
+        try:
+            self.wait_console("guest: ready", 120)
+            self.shell.connect(str(self.dir / "shell"))
+            self.run("true")
+        except Exception:
+            self.stop()
+            raise
 
     def console_text(self):
         try:
@@ -246,6 +255,24 @@ class Guest:
                 if "error" in reply:
                     raise RuntimeError(f"{c}: {reply['error']}")
             return reply["return"]
+
+    def hub_in(self):
+        """Plugs a hub in at the third port, and the end of a phone's cable
+        (`hub_socket`) into the hub's first."""
+        self.qmp(execute="device_add", arguments={
+            "driver": "usb-hub", "id": "hub", "bus": "xhci.0", "port": "3",
+            "port-power": True})
+        addr = {"type": "unix", "data": {"path": str(self.hub_socket)}}
+        self.qmp(execute="chardev-add", arguments={
+            "id": "hubphone", "backend": {"type": "socket", "data": {
+                "addr": addr, "server": True, "wait": False}}})
+        self.qmp(execute="device_add", arguments={
+            "driver": "usb-redir", "id": "behind", "chardev": "hubphone",
+            "bus": "xhci.0", "port": "3.1"})
+
+    def hub_out(self):
+        """Pulls it, with all that hangs on it."""
+        self.qmp(execute="device_del", arguments={"id": "hub"})
 
     def stop(self):
         self.p.kill()
