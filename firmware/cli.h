@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "update_file.h"
 
 enum cli_option {
 	CLI_CONFIG = 1 << 0,
@@ -34,7 +35,9 @@ enum cli_option {
 	CLI_MINUTES = 1 << 22,
 	CLI_GIB = 1 << 23,
 	CLI_OFF = 1 << 25,
-	CLI_FOLDER = 1 << 24 /* a word on the command line: cli.word */
+	CLI_FOLDER = 1 << 24, /* a word on the command line: cli.word */
+	CLI_FILE = 1 << 26, /* likewise */
+	CLI_KEY = 1 << 27
 };
 
 struct cli {
@@ -45,6 +48,7 @@ struct cli {
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label;
 	bool quick, read_data;
+	struct update_keys key; /* n 0: none given */
 	bool dry_run, unpin, force, off;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */

@@ -33,7 +33,7 @@ EPOCH = 315619200  # 1980, where FAT's time begins, plus a day for any zone
 
 # Programs of packages that the box calls, and where they lie in a package.
 TOOLS = {'usr/sbin/e2fsck': 'usr/sbin/e2fsck', 'usr/sbin/mke2fs': 'usr/sbin/mke2fs',
-         'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat'}
+         'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat', 'usr/sbin/kexec': 'usr/sbin/kexec'}
 
 PASSWD = '''root:x:0:0:root:/:/nologin
 nightstand-web:x:100:100:the page:/:/nologin
@@ -246,7 +246,7 @@ def sysroot(args):
 
 def is_in(deb, libs, folders):
     """Its files are in the image: a program, a library, the kernel, firmware."""
-    if deb.set in ('kernel', 'boot') or deb.name in ('e2fsprogs', 'exfatprogs', 'tzdata'):
+    if deb.set in ('kernel', 'boot') or deb.name in ('e2fsprogs', 'exfatprogs', 'kexec-tools', 'tzdata'):
         return True
     if deb.set != 'run':
         return False
