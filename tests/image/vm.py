@@ -115,6 +115,26 @@ class Card:
         subprocess.run(["mcopy", "-o", "-i", f"{self.path}@@1M", "-", f"::{name}"],
                        input=data, check=True, env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
 
+    def take(self, name):
+        """The bytes of one of its files; None: it has none."""
+        got = subprocess.run(["mtype", "-i", f"{self.path}@@1M", f"::{name}"],
+                             capture_output=True, env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
+        return got.stdout if got.returncode == 0 else None
+
+    def slot(self):
+        """"a" or "b", as a Pi's loader reads it: the last os_prefix counts."""
+        text = (self.take("slot.txt") or b"").decode(errors="replace")
+        found = re.findall(r"^os_prefix=([ab])/$", text, re.M)
+        return found[-1] if found else "a"
+
+    def boot_files(self, folder):
+        """Kernel and initramfs of that slot; QEMU loads them in the loader's place."""
+        paths = []
+        for name in ("kernel8.img", "initrd.img"):
+            paths.append(folder / f"boot-{name}")
+            paths[-1].write_bytes(self.take(f"{self.slot()}/{name}") or b"")
+        return paths
+
     def damage_data(self, at, size):
         """A part of the box's own partition becomes noise."""
         with open(self.path, "r+b") as f:
@@ -178,9 +198,11 @@ class Vm:
             (self.dir / name).unlink(missing_ok=True)
         tree = device_tree(self.dir, self.memory)
         image = image_dir()
+        kernel, initrd = (self.card.boot_files(self.dir) if self.card else
+                          (image / "kernel8.img", image / "initrd.img"))
         args = ["qemu-system-aarch64", *MACHINE, "-accel", "tcg,thread=single",
-                "-m", str(self.memory), "-kernel", str(image / "kernel8.img"),
-                "-initrd", str(image / "initrd.img"), "-dtb", str(tree),
+                "-m", str(self.memory), "-kernel", str(kernel),
+                "-initrd", str(initrd), "-dtb", str(tree),
                 "-append", self.cmdline, "-device", "qemu-xhci,id=xhci",
                 "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"
                 if self.cable else

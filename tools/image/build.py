@@ -24,6 +24,7 @@ import debs
 import elf
 import modules
 import spdx
+import update
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -277,11 +278,31 @@ def image(args):
     text, texts = inventory(args, chosen, folders)
     write(out('packages.spdx.json'), text.encode())
     write(out('LICENCES.txt'), licences(texts))
-    files = {name: out(name) for name in
-             ('kernel8.img', 'initrd.img', 'packages.spdx.json', 'LICENCES.txt')}
+    files = {name: out(name) for name in ('packages.spdx.json', 'LICENCES.txt')}
     files.update(board_files(args, folders))
+    slot = {name: out(name) for name in ('kernel8.img', 'initrd.img')}
+    for name in [n for n in files if n == 'cmdline.txt' or n.endswith('.dtb')]:
+        slot[name] = files.pop(name)
+    check_slot(slot)
+    write(out('slot.list'), ''.join('%s=%s\n' % item for item in sorted(slot.items())).encode())
+    write(out('slot.txt'), slot_text(args.board))
+    files['slot.txt'] = out('slot.txt')
+    files.update({'a/' + name: path for name, path in slot.items()})
     card.write(out('card.img'), files)
     report(args, out, len(tree), len(names), len(libs))
+
+
+def slot_text(board):
+    """What lib/update/slots.c reads and the Pi's loader includes: one sector."""
+    return ('os_prefix=a/\n#board=%s\n#try=none\n' % board).ljust(511).encode() + b'\n'
+
+
+def check_slot(slot):
+    """An update of this size must find room beside it (update_file.h)."""
+    size = sum(os.path.getsize(path) for path in slot.values())
+    if size > update.BYTES_MAX:
+        raise BadImage('kernel, initramfs and device trees are %.1f MiB; a slot holds %d' %
+                       (size / 2**20, update.BYTES_MAX >> 20))
 
 
 def same_kernel(path, plain):
