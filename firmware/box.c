@@ -283,6 +283,7 @@ static bool part_message(
 		return true;
 	}
 	if (part == &b->web && m->type == MSG_SERVING) {
+		box_update_served(b);
 		if (b->config->nic == CONFIG_NIC_SLIRP)
 			log_note("the page: http://%s:%d/", b->config->listen,
 			    m->u.serving.port);
@@ -326,13 +327,16 @@ void box_dismiss(struct box *b, const char *udid)
 struct source {
 	struct child *child;
 	struct box_part *part; /* one of the parts, or */
-	struct box_phone *phone; /* the session or the watch of this one */
+	struct box_phone *phone; /* the session or the watch of this one;
+				    neither: the child of an update */
 };
 
 static bool take(struct box *b, const struct source *s, const struct msg *m)
 {
 	if (s->part)
 		return part_message(b, s->part, m);
+	if (s->child == &b->update.child)
+		return box_update_told(b, m);
 	if (s->child == &s->phone->watch)
 		return box_phone_watched(b, s->phone, m);
 	return box_phone_message(b, s->phone, m);
@@ -380,6 +384,7 @@ static void reap(struct box *b)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (unsigned i = 0; part_at(b, i); i++)
 			child_note_exit(&part_at(b, i)->child, pid, status);
+		child_note_exit(&b->update.child, pid, status);
 		for (unsigned i = 0; i < b->n_phones; i++) {
 			child_note_exit(&b->phones[i].session, pid, status);
 			child_note_exit(&b->phones[i].watch, pid, status);
@@ -392,6 +397,8 @@ static void settle_children(struct box *b)
 	for (unsigned i = 0; part_at(b, i); i++)
 		if (child_is_over(&part_at(b, i)->child))
 			part_ended(b, part_at(b, i));
+	if (child_is_over(&b->update.child))
+		box_update_ended(b);
 	for (unsigned i = 0; i < b->n_phones; i++) {
 		struct box_phone *p = &b->phones[i];
 
@@ -508,6 +515,7 @@ static void timers(struct box *b)
 	box_scrub_turn(b, now_ms);
 	box_settings_turn(b, now_ms);
 	box_eject_turn(b, now_ms);
+	box_update_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -525,6 +533,7 @@ static int time_left(const struct box *b, int led_ms)
 	sooner(&best, b->web_again_ms);
 	sooner(&best, b->disks.start_ms);
 	sooner(&best, box_scrub_next(b));
+	sooner(&best, box_update_next(b));
 	if (b->eject == BOX_EJECT_STILL)
 		best = now_ms;
 	if (b->has_census)
@@ -564,7 +573,7 @@ static void on_signal(struct box *b)
 	}
 }
 
-#define SOURCES_MAX (N_PARTS + 2 * LIMIT_PHONES)
+#define SOURCES_MAX (N_PARTS + 1 + 2 * LIMIT_PHONES)
 
 static unsigned list_sources(struct box *b, struct source *out)
 {
@@ -573,6 +582,7 @@ static unsigned list_sources(struct box *b, struct source *out)
 	for (unsigned i = 0; part_at(b, i); i++)
 		out[n++] = (struct source){ &part_at(b, i)->child,
 			part_at(b, i), NULL };
+	out[n++] = (struct source){ &b->update.child, NULL, NULL };
 	for (unsigned i = 0; i < b->n_phones; i++) {
 		struct box_phone *p = &b->phones[i];
 
@@ -653,27 +663,6 @@ struct policy box_policy(const struct config *c)
 		c->ask_again_minutes, c->quiet_from, c->quiet_to };
 }
 
-/* Lines that the system left for an owner to read. */
-static void read_notices(struct box *b)
-{
-	FILE *f =
-	    b->config->notices[0] ? fopen(b->config->notices, "re") : NULL;
-	size_t len;
-
-	if (!f)
-		return;
-	len = fread(b->notice, 1, sizeof(b->notice) - 1, f);
-	fclose(f);
-	b->notice[len] = '\0';
-	while (len && b->notice[len - 1] == '\n')
-		b->notice[--len] = '\0';
-	for (char *c = b->notice; *c; c++)
-		if (*c == '\n')
-			*c = ';';
-	if (len)
-		snprintf(b->notice + len, sizeof(b->notice) - len, ".");
-}
-
 static int box_open(struct box *b, const struct config *config)
 {
 	enum rc rc;
@@ -688,12 +677,13 @@ static int box_open(struct box *b, const struct config *config)
 		log_warn("a report will have no log lines");
 	log_ring_use(b->ring);
 	b->began_ms = mono_ms();
-	read_notices(b);
+	box_read_notices(b);
 	b->policy = box_policy(config);
 	b->usbmux = (struct box_part){ .role = "usbmux", .child = CHILD_NONE };
 	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
+	b->update.child = CHILD_NONE;
 	b->disks = (struct box_part){ .role = "disk", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
 	if (ledger_open(config->state, &b->ledger) || box_time_begin(b))
@@ -727,6 +717,7 @@ static void box_begin(struct box *b)
 	b->found.state = DISK_MISSING;
 	disk_probe(b->config->vault, &b->disk);
 	box_eject_begin(b);
+	box_update_begin(b);
 	look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);
@@ -753,6 +744,7 @@ static void box_close(struct box *b)
 		child_close(&b->phones[i].watch);
 	}
 	child_end(&b->web.child, WEB_END_MS);
+	child_close(&b->update.child);
 	for (unsigned i = 0; part_at(b, i); i++)
 		child_close(&part_at(b, i)->child);
 	muxplan_close(&b->mux);

@@ -160,6 +160,10 @@ bool box_command(struct box *b, const struct msg_command *c)
 		disk_command(b, (enum web_command_kind)c->kind);
 		return true;
 	}
+	if (c->kind == WEB_UPDATE) {
+		box_update_asked(b, c->older);
+		return true;
+	}
 	if (c->kind == WEB_REPORT) {
 		/* However often it is asked for. */
 		if (mono_ms() - b->report_ms >= REPORT_EVERY_MS)

@@ -58,6 +58,37 @@ struct box_phone {
 	struct status_phone shown;
 };
 
+enum box_update_job {
+	BOX_UPDATE_LOOK, /* at the file of the disk */
+	BOX_UPDATE_INSTALL, /* it, into the card's other slot */
+	BOX_UPDATE_CONFIRM /* the one that runs on trial */
+};
+
+struct box_update {
+	bool has; /* this machine has slots */
+	bool trial; /* what runs is being tried */
+	bool served; /* the page was reachable since the start */
+	char card[64], board[16];
+	char tried[32]; /* version of the last try; "-" */
+	struct child child;
+	enum box_update_job job;
+	bool done; /* it has said what came of it */
+	struct {
+		int64_t size, mtime;
+		uint64_t ino;
+	} seen; /* the file that was looked at */
+	struct {
+		char version[32]; /* "" none, or nothing is believed */
+		char why[128]; /* it can't be installed; "" it can */
+		uint64_t build;
+		bool older;
+	} offer;
+	uint8_t pct;
+	char said[128]; /* why the last one was not installed */
+	int64_t look_ms;
+	int64_t restart_ms; /* the machine is restarted then; 0: not */
+};
+
 /* A role that runs all the time, or is started again. */
 struct box_part {
 	const char *role;
@@ -111,6 +142,7 @@ struct box {
 	int64_t time_at; /* since when its source is what it is */
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
+	struct box_update update;
 	char fault[200];
 	char notice[256]; /* of the system, at the start; "" none */
 	bool settings_unkept; /* the notice says so */
@@ -211,6 +243,22 @@ void box_use_disk(struct box *b);
 /* Deletes all that is on the disk that can't be used as it is. */
 void box_prepare_disk(struct box *b);
 
+/* --- box_update.c: a new firmware ------------------------------------------------ */
+
+void box_update_begin(struct box *b);
+void box_update_turn(struct box *b, int64_t now_ms);
+int64_t box_update_next(const struct box *b);
+/* One is written to the card, or the restart after it is near. */
+bool box_update_runs(const struct box *b);
+/* The page can be reached. */
+void box_update_served(struct box *b);
+/* The one that is offered is to be installed; older: whatever its age. */
+void box_update_asked(struct box *b, bool older);
+/* A message of its child; false: not one that it may send. And its end. */
+bool box_update_told(struct box *b, const struct msg *m);
+void box_update_ended(struct box *b);
+void box_update_status(const struct box *b, struct status_update *out);
+
 /* --- box_command.c: what is asked for on the page ------------------------------ */
 
 /* Hands a salted hash of it to the page's role. */
@@ -272,6 +320,9 @@ void box_time_status(const struct box *b, struct status *st);
 void box_send_sntp(struct box *b);
 
 /* --- box_status.c ------------------------------------------------------------ */
+
+/* Lines that the system left for an owner to read. */
+void box_read_notices(struct box *b);
 
 /* Fills b->status and shows it: LED, page. */
 void box_status_update(struct box *b);

@@ -470,6 +470,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_PASSWORD:
 	case MSG_DISK:
 	case MSG_DISK_DO:
+	case MSG_UPDATE:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_SCRUBBED:

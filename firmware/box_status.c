@@ -26,6 +26,8 @@ static enum status_state box_state(const struct box *b)
 		return STATE_BOX_FAULT;
 	if (!b->has_census)
 		return STATE_STARTING;
+	if (box_update_runs(b))
+		return STATE_UPDATING;
 	if (box_eject_runs(b))
 		return STATE_DISK_EJECTING;
 	switch (b->disk.state) {
@@ -143,6 +145,7 @@ static void fill(struct box *b)
 					    : b->disk.why);
 	fill_disk(b, &st->disk);
 	fill_health(b, &st->health);
+	box_update_status(b, &st->update);
 	if (b->cert.cert_len)
 		memcpy(st->certificate, b->cert.fingerprint,
 		    sizeof(st->certificate));
@@ -248,4 +251,24 @@ void box_status_night(struct box *b)
 		box_add_night(b, &n);
 	}
 	b->night = night;
+}
+
+void box_read_notices(struct box *b)
+{
+	FILE *f =
+	    b->config->notices[0] ? fopen(b->config->notices, "re") : NULL;
+	size_t len;
+
+	if (!f)
+		return;
+	len = fread(b->notice, 1, sizeof(b->notice) - 1, f);
+	fclose(f);
+	b->notice[len] = '\0';
+	while (len && b->notice[len - 1] == '\n')
+		b->notice[--len] = '\0';
+	for (char *c = b->notice; *c; c++)
+		if (*c == '\n')
+			*c = ';';
+	if (len)
+		snprintf(b->notice + len, sizeof(b->notice) - len, ".");
 }

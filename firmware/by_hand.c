@@ -261,6 +261,7 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_SETTINGS:
 	case MSG_DISK:
 	case MSG_DISK_DO:
+	case MSG_UPDATE:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

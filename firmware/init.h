@@ -14,9 +14,8 @@
 #define INIT_CONFIG  "/run/nightstand.conf" /* what the box is run with */
 #define INIT_NOTICES "/run/notices" /* what it is to tell; a line each */
 
-#define INIT_SLOTS                                                             \
-	"/run/slots" /* the card's FAT, and whether this is a trial */
-#define INIT_GOOD "/run/update-good" /* the box says that it is well */
+#define INIT_SLOTS "/run/slots" /* card, board, plain|trial|back, version */
+#define INIT_GOOD  "/run/update-good" /* the box says that it is well */
 
 /* On the kernel's command line: an update is being tried. */
 #define INIT_TRIAL "nightstand.trial"

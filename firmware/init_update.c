@@ -82,8 +82,8 @@ static enum rc load_other(const struct init_card *card, char slot)
 	static char line[2200];
 	char kernel[] = CARD_DIR "/x/kernel8.img";
 	char initrd[] = "--initrd=" CARD_DIR "/x/initrd.img";
-	const char *const argv[] = { KEXEC, "-c", "-l", kernel, initrd, line,
-		NULL };
+	const char *const argv[] = { KEXEC, "-c", "-i", "-l", kernel, initrd,
+		line, NULL };
 	enum rc rc;
 	int status;
 
@@ -157,12 +157,16 @@ void init_update_look(const struct init_card *card, bool trial, FILE *notices,
 /* What the box is to know of it. */
 void init_update_tell(const struct init_card *card, const struct init_update *u)
 {
+	const char *mode = u->start == SLOTS_TRIAL   ? "trial"
+			   : u->start == SLOTS_PLAIN ? "plain"
+						     : "back";
 	FILE *f;
 
 	if (!u->known)
 		return;
 	f = fopen(INIT_SLOTS, "we");
-	if (!f || fprintf(f, "%s %d\n", card->fat, u->start == SLOTS_TRIAL) < 0)
+	if (!f || fprintf(f, "%s %s %s %s\n", card->fat, u->slots.board, mode,
+		      u->slots.version[0] ? u->slots.version : "-") < 0)
 		log_error(
 		    "the box does not know its slots: %s", strerror(errno));
 	if (f)

@@ -207,6 +207,8 @@ static int run_role(int argc, char **argv)
 		return role_scrub(ROLE_FD);
 	if (!strcmp(name, "disk"))
 		return role_disk(ROLE_FD, argc - 3, argv + 3);
+	if (!strcmp(name, "update"))
+		return role_update(ROLE_FD, argc - 3, argv + 3);
 	if (!strcmp(name, "web"))
 		return role_web(ROLE_FD, argc - 3, argv + 3);
 	return EXIT_USAGE;

@@ -31,6 +31,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_DETACHED] = sizeof(struct msg_device),
 	[MSG_DISK] = sizeof(struct msg_disk),
 	[MSG_DISK_DO] = sizeof(struct msg_disk_do),
+	[MSG_UPDATE] = sizeof(struct msg_update),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
 	[MSG_REQUESTED] = sizeof(struct msg_requested),
@@ -93,7 +94,10 @@ static bool status_is_sound(const struct status *st)
 	if (!ENDS(st->box) || !ENDS(st->version) || !ENDS(st->detail) ||
 	    !ENDS(st->certificate) || !ENDS(st->disk.path) ||
 	    !ENDS(st->disk.offer) || !ENDS(st->disk.fs) ||
-	    !is_flag(&st->disk.present) ||
+	    !is_flag(&st->disk.present) || !ENDS(st->update.version) ||
+	    !ENDS(st->update.why) || st->update.pct > 100 ||
+	    !is_flag(&st->update.can) || !is_flag(&st->update.runs) ||
+	    !is_flag(&st->update.trial) || !is_flag(&st->update.older) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
@@ -205,7 +209,8 @@ static bool command_is_sound(const struct msg_command *c)
 	case WEB_EJECT:
 	case WEB_USE_DISK:
 	case WEB_PREPARE:
-		return true;
+	case WEB_UPDATE:
+		return c->older <= 1;
 	case WEB_COMMAND_COUNT_:
 		break;
 	}
@@ -235,6 +240,11 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_DISK_DO:
 		return m->u.disk_do.what < MSG_DISK_WHAT_COUNT_ &&
 		       ENDS(m->u.disk_do.name);
+	case MSG_UPDATE:
+		return m->u.update.what < MSG_UPDATE_WHAT_COUNT_ &&
+		       m->u.update.rc < RC_COUNT_ && m->u.update.pct <= 100 &&
+		       m->u.update.older <= 1 && ENDS(m->u.update.version) &&
+		       ENDS(m->u.update.why);
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&

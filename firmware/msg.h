@@ -34,6 +34,8 @@ enum msg_type {
 	MSG_DISK,
 	/* box -> disk */
 	MSG_DISK_DO,
+	/* update -> box */
+	MSG_UPDATE,
 	/* session -> box */
 	MSG_PHONE,
 	MSG_PHASE,
@@ -115,6 +117,22 @@ enum msg_disk_what {
 struct msg_disk_do {
 	uint8_t what; /* enum msg_disk_what */
 	char name[32];
+};
+
+enum msg_update_what {
+	MSG_UPDATE_PROGRESS, /* pct of an installation */
+	MSG_UPDATE_DONE, /* the job is over; rc, and why not */
+	MSG_UPDATE_WHAT_COUNT_
+};
+
+struct msg_update {
+	uint8_t what; /* enum msg_update_what */
+	uint8_t rc; /* enum rc */
+	uint8_t pct;
+	uint8_t older; /* than what runs */
+	uint64_t build; /* 0: nothing of it is believed */
+	char version[32];
+	char why[128];
 };
 
 struct msg_phone {
@@ -215,6 +233,7 @@ struct msg_serving {
 
 struct msg_command {
 	uint8_t kind; /* enum web_command_kind */
+	uint8_t older; /* UPDATE: also to an older version */
 	char udid[48];
 	char pin[32];
 	struct password_change password;
@@ -273,6 +292,7 @@ struct msg {
 		struct msg_device device;
 		struct msg_disk disk;
 		struct msg_disk_do disk_do;
+		struct msg_update update;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;

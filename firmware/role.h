@@ -24,6 +24,8 @@ int role_scrub(int fd);
 /* Finds and mounts the disk: argv[0] is where, argv[1] the disk that the box
  * has started from. */
 int role_disk(int fd, int argc, char **argv);
+/* A new firmware: argv[0] is look, install or confirm. */
+int role_update(int fd, int argc, char **argv);
 /* Serves the page: argv[0] is the network port's kind, then address, port. */
 int role_web(int fd, int argc, char **argv);
 

@@ -5,6 +5,8 @@
 #ifndef WEB_COMMAND_H
 #define WEB_COMMAND_H
 
+#include <stdbool.h>
+
 #include "password.h"
 
 enum web_command_kind {
@@ -17,6 +19,7 @@ enum web_command_kind {
 	WEB_USE_DISK, /* … and now it is not */
 	WEB_PREPARE, /* delete all that is on the disk that is offered */
 	WEB_PASSWORD, /* change the backup password of this phone */
+	WEB_UPDATE, /* install the firmware that is offered */
 	WEB_COMMAND_COUNT_
 };
 
@@ -26,6 +29,7 @@ struct web_command {
 	enum web_command_kind kind;
 	char udid[48]; /* of the first three, and of WEB_PASSWORD */
 	char pin[32]; /* of WEB_SET_PIN */
+	bool older; /* of WEB_UPDATE: although it is older than what runs */
 	struct password_change password; /* of WEB_PASSWORD: wipe it */
 };
 

@@ -65,7 +65,7 @@ static const char golden[] =
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"
     "\"weak_power_times\":0,\"restarts\":2,"
-    "\"certificate_sha256\":null},"
+    "\"certificate_sha256\":null,\"update\":null},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","
     "\"sentence\":\"Unlock it, tap Trust, enter its passcode. This is needed "
