@@ -159,7 +159,7 @@ static int install(
 	in.progress = on_progress;
 	in.ctx = j;
 	if (!rc)
-		rc = mounter_mount_fat(card, CARD_DIR, true);
+		rc = mounter_mount_fat_lazy(card, CARD_DIR);
 	if (rc) {
 		if (fd >= 0)
 			close(fd);
