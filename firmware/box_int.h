@@ -254,6 +254,8 @@ bool box_update_runs(const struct box *b);
 void box_update_served(struct box *b);
 /* The one that is offered is to be installed; older: whatever its age. */
 void box_update_asked(struct box *b, bool older);
+/* What was set on the page is forgotten, and the machine restarted. */
+void box_update_reset(struct box *b);
 /* A message of its child; false: not one that it may send. And its end. */
 bool box_update_told(struct box *b, const struct msg *m);
 void box_update_ended(struct box *b);

@@ -13,6 +13,7 @@
 #include "init.h"
 #include "log.h"
 #include "mono.h"
+#include "settings_file.h"
 #include "wall.h"
 
 #define LOG_MODULE "box"
@@ -178,6 +179,22 @@ void box_update_asked(struct box *b, bool older)
 	u->said[0] = '\0';
 	if (!start(b, BOX_UPDATE_INSTALL, args))
 		log_error("the update can't be installed now");
+}
+
+/* SETTINGS.txt of the card counts again; PIN, trust of phones, ledger and
+ * backups stay. */
+void box_update_reset(struct box *b)
+{
+	enum rc rc = RC_BUSY;
+
+	if (b->update.has && !box_update_runs(b))
+		rc = settings_forget(b->config->state);
+	if (rc) {
+		log_error("the settings were not reset: %s", rc_words(rc));
+		return;
+	}
+	log_note("the settings are reset, as the owner asked: restarting");
+	b->update.restart_ms = mono_ms() + END_MS;
 }
 
 /* --- what the child says ------------------------------------------------------- */

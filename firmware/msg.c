@@ -210,6 +210,7 @@ static bool command_is_sound(const struct msg_command *c)
 	case WEB_USE_DISK:
 	case WEB_PREPARE:
 	case WEB_UPDATE:
+	case WEB_RESET:
 		return c->older <= 1;
 	case WEB_COMMAND_COUNT_:
 		break;

@@ -20,6 +20,7 @@ enum web_command_kind {
 	WEB_PREPARE, /* delete all that is on the disk that is offered */
 	WEB_PASSWORD, /* change the backup password of this phone */
 	WEB_UPDATE, /* install the firmware that is offered */
+	WEB_RESET, /* forget what was set on the page; never backups */
 	WEB_COMMAND_COUNT_
 };
 

@@ -90,6 +90,8 @@ void page_put_disk_actions(
 /* Install the firmware that is offered. */
 void page_put_update(
     struct markup *m, const struct status_update *u, const char *csrf);
+/* Forget what was set on the page. */
+void page_put_reset(struct markup *m, const char *csrf);
 void page_put_account(struct markup *m, enum page_view view, const char *csrf);
 
 #endif

@@ -190,5 +190,7 @@ void page_put_machine(struct markup *m, const struct status *st,
 	markup_raw(m, "</dl>");
 	if (view == PAGE_OWNER)
 		page_put_update(m, &st->update, csrf);
+	if (view == PAGE_OWNER && st->update.can)
+		page_put_reset(m, csrf);
 	markup_raw(m, "</section>");
 }

@@ -118,6 +118,21 @@ void page_put_update(
 	    "Install it</button></p></form></details>");
 }
 
+void page_put_reset(struct markup *m, const char *csrf)
+{
+	markup_raw(m,
+	    "<details><summary>Reset all settings</summary>"
+	    "<p class=\"said\">What was set on this page is forgotten, and "
+	    "what SETTINGS.txt on the card says counts again. The box "
+	    "restarts. Backups, the phones' trust and the PIN stay.</p>");
+	page_form_begin(m, "/do", csrf);
+	markup_raw(m, "<label for=\"rst\">The PIN, to be sure</label>"
+		      "<input id=\"rst\" name=\"pin\" type=\"password\" "
+		      "inputmode=\"numeric\" autocomplete=\"off\" required>"
+		      "<p class=\"do\"><button name=\"action\" value=\"reset\">"
+		      "Reset them</button></p></form></details>");
+}
+
 void page_put_pin_form(struct markup *m, const char *csrf)
 {
 	markup_raw(

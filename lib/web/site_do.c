@@ -281,6 +281,7 @@ static const char *read_command(
 		[WEB_PREPARE] = "prepare",
 		[WEB_PASSWORD] = "password",
 		[WEB_UPDATE] = "update",
+		[WEB_RESET] = "reset",
 	};
 	char action[16];
 	unsigned kind = 0;
@@ -293,6 +294,11 @@ static const char *read_command(
 	if (kind == WEB_COMMAND_COUNT_)
 		return "The box can't do that.";
 	c->kind = (enum web_command_kind)kind;
+	if (kind == WEB_RESET)
+		return s->st.update.can
+			   ? NULL
+			   : "Only a box that runs from its own card can do "
+			     "that.";
 	if (kind == WEB_UPDATE)
 		return refuses_update(s, req, c);
 	if (kind == WEB_PREPARE)
@@ -343,7 +349,7 @@ static void do_command(struct site *s, const struct http_request *req,
 		return;
 	}
 	if ((c->kind == WEB_SET_PIN || c->kind == WEB_PREPARE ||
-		c->kind == WEB_UPDATE) &&
+		c->kind == WEB_UPDATE || c->kind == WEB_RESET) &&
 	    !knows_old_pin(s, req, a))
 		return;
 	if (s->n_commands == COMMANDS_MAX) {
