@@ -143,6 +143,7 @@ struct box {
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
 	struct box_update update;
+	char zone[64]; /* that of the phones; "" none, or not asked for */
 	char fault[200];
 	char notice[256]; /* of the system, at the start; "" none */
 	bool settings_unkept; /* the notice says so */
@@ -211,10 +212,53 @@ void box_scrub_ended(struct box *b);
 /* What it needs of the config. */
 struct policy box_policy(const struct config *c);
 
-/* --- box.c ------------------------------------------------------------------- */
+/* --- box_zone.c: the time zone of the phones ---------------------------------- */
 
+/* The config's, or the one that was kept. Before any role begins. */
+void box_zone_begin(struct box *b);
+/* A phone's: used and kept where nobody has set another. */
+void box_zone_heard(struct box *b, const char *name, const char *phone);
+
+/* --- box_socket.c: `nightstand status` and its like -------------------------- */
+
+/* RC_BUSY: another box runs on this state folder. */
+MUST_CHECK enum rc box_socket_open(struct box *b);
+void box_socket_answer(struct box *b);
+void box_socket_close(struct box *b);
+
+/* --- box_parts.c: the roles that run beside the phones' ---------------------- */
+
+#define BOX_PARTS      5
+#define BOX_CONFIRM_MS 3000 /* for a new usbmux to name all phones */
+
+/* NULL behind the last one. */
+struct box_part *box_part_at(struct box *b, unsigned i);
 /* Starts a part now. */
 void box_start_part(struct box *b, struct box_part *part);
+/* After a long peace the fault that they made is over. */
+void box_forgive_parts(struct box *b, int64_t now_ms);
+/* Reads what the vault holds; with _again, once more when it is read now. */
+void box_start_census(struct box *b);
+void box_census_again(struct box *b);
+/* Phones that a new usbmux does not name are gone. */
+void box_drop_unconfirmed(struct box *b, int64_t now_ms);
+
+/* Who stands behind a descriptor of the poll. */
+struct box_source {
+	struct child *child;
+	struct box_part *part; /* one of the parts, or */
+	/* … the session or the watch of this one; neither: an update */
+	struct box_phone *phone;
+};
+
+/* Takes all that is there; a child that sends what it may not is killed. */
+void box_drain(struct box *b, const struct box_source *s);
+/* Children have ended: their status is taken, */
+void box_reap(struct box *b);
+/* and what follows from it is done. */
+void box_settle_children(struct box *b);
+
+/* --- box.c ------------------------------------------------------------------- */
 
 /* Probes the disk, and posts when it came or went. */
 void box_look_at_disk(struct box *b);
@@ -322,9 +366,6 @@ void box_time_status(const struct box *b, struct status *st);
 void box_send_sntp(struct box *b);
 
 /* --- box_status.c ------------------------------------------------------------ */
-
-/* Lines that the system left for an owner to read. */
-void box_read_notices(struct box *b);
 
 /* Fills b->status and shows it: LED, page. */
 void box_status_update(struct box *b);

@@ -429,6 +429,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 			box_time_heard(b, STATUS_CLOCK_PHONE,
 			    m->u.phone.clock_ms, m->u.phone.clock_mono_ms,
 			    short_name(p));
+		box_zone_heard(b, m->u.phone.zone, short_name(p));
 		return true;
 	case MSG_PHASE:
 		meter_phase(

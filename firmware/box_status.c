@@ -252,23 +252,3 @@ void box_status_night(struct box *b)
 	}
 	b->night = night;
 }
-
-void box_read_notices(struct box *b)
-{
-	FILE *f =
-	    b->config->notices[0] ? fopen(b->config->notices, "re") : NULL;
-	size_t len;
-
-	if (!f)
-		return;
-	len = fread(b->notice, 1, sizeof(b->notice) - 1, f);
-	fclose(f);
-	b->notice[len] = '\0';
-	while (len && b->notice[len - 1] == '\n')
-		b->notice[--len] = '\0';
-	for (char *c = b->notice; *c; c++)
-		if (*c == '\n')
-			*c = ';';
-	if (len)
-		snprintf(b->notice + len, sizeof(b->notice) - len, ".");
-}

@@ -59,6 +59,8 @@ static const struct option_row rows[] = {
 		"switch encryption off: backups without a password" },
 	{ CLI_KEY, "key", "HEX", NULL,
 		"trust this public key (Ed25519) and no other" },
+	{ CLI_TEST, "test", NULL, NULL,
+		"only try it on a backup that is kept; no phone is needed" },
 	{ CLI_HELP, "help", NULL, NULL, "this" },
 };
 /* clang-format on */
@@ -127,6 +129,7 @@ static bool take_own(
 		c->json |= row->bit == CLI_JSON;
 		c->force |= row->bit == CLI_FORCE;
 		c->off |= row->bit == CLI_OFF;
+		c->test |= row->bit == CLI_TEST;
 		c->dry_run |= row->bit == CLI_DRY_RUN;
 		c->quick |= row->bit == CLI_QUICK;
 		c->read_data |= row->bit == CLI_READ_DATA;

@@ -37,7 +37,8 @@ enum cli_option {
 	CLI_OFF = 1 << 25,
 	CLI_FOLDER = 1 << 24, /* a word on the command line: cli.word */
 	CLI_FILE = 1 << 26, /* likewise */
-	CLI_KEY = 1 << 27
+	CLI_KEY = 1 << 27,
+	CLI_TEST = 1 << 28
 };
 
 struct cli {
@@ -49,7 +50,7 @@ struct cli {
 	bool json, print_config, svg, label;
 	bool quick, read_data;
 	struct update_keys key; /* n 0: none given */
-	bool dry_run, unpin, force, off;
+	bool dry_run, unpin, force, off, test;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */
 	const char *word; /* the first word that is no option, or NULL */

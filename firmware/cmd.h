@@ -7,6 +7,8 @@
 int cmd_run(const struct cli *cli);
 int cmd_backup(const struct cli *cli);
 int cmd_password(const struct cli *cli);
+/* `password --test` */
+int password_test(const struct cli *cli);
 int cmd_status(const struct cli *cli);
 int cmd_list(const struct cli *cli);
 int cmd_prune(const struct cli *cli);

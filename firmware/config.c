@@ -70,7 +70,7 @@ static const struct key keys[] = {
 { "box", "zone", KEY_ZONE, AT(zone), sizeof(((struct config *)0)->zone), "",
 	0, 0, NULL,
 	"time zone of the quiet hours and of what is told, as Europe/Berlin; "
-	"empty: the system's" },
+	"empty: the system's, with set_clock that of the phones" },
 { "box", "notices", TEXT(notices), "", 0, 0, NULL,
 	"file of what the system wants told when the box begins, a line each; "
 	"empty: none" },

@@ -40,15 +40,18 @@ static const struct cli_command commands[] = {
 	"disk and committed;\n`nightstand help exit` lists the other "
 	"statuses. Ctrl-C cancels; nothing is lost by it." },
 { "password", cmd_password,
-	CLI_CONFIG | CLI_UDID | CLI_WAIT | CLI_OFF | CLI_LOG,
-	"switch encrypted backups on or off, or change their password",
+	CLI_CONFIG | CLI_VAULT | CLI_UDID | CLI_WAIT | CLI_OFF | CLI_TEST |
+	CLI_SNAPSHOT | CLI_LOG,
+	"switch encrypted backups on or off, change or try their password",
 	"iOS puts Health, saved passwords and more only into encrypted "
 	"backups. Asks for the words\non the terminal, or reads them from a "
 	"pipe, a line each: the password that the phone has\nnow, if it has "
 	"one, then the new one (not with --off). The phone may ask for its "
 	"passcode.\nThe next backup is a full one; older ones keep the "
 	"password that they were made with.\nNothing stores a password: "
-	"whoever loses it can open none of those backups.\nExit statuses: 0 "
+	"whoever loses it can open none of those backups.\n--test tries one on the "
+	"newest backup that is kept, or on --snapshot N: do you still know "
+	"it?\nExit statuses: 0 "
 	"done, 20 the old password is wrong, 11 the passcode was not entered, "
 	"15 unplugged." },
 { "status", cmd_status, CLI_CONFIG | CLI_VAULT | CLI_STATE | CLI_JSON,

@@ -249,7 +249,7 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&
-		       m->u.phone.battery_pct >= -1 &&
+		       ENDS(m->u.phone.zone) && m->u.phone.battery_pct >= -1 &&
 		       m->u.phone.battery_pct <= 100 &&
 		       m->u.phone.encrypted <= 1 && m->u.phone.clock_ms >= 0 &&
 		       m->u.phone.clock_ms < MS_MAX &&

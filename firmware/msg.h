@@ -140,6 +140,7 @@ struct msg_phone {
 	char name[128];
 	char product_type[32];
 	char ios[32];
+	char zone[64]; /* name of its time zone, not checked; "" untold */
 	int32_t battery_pct; /* -1 unknown */
 	uint8_t encrypted;
 	int64_t clock_ms, clock_mono_ms; /* as in struct msg_time; 0: untold */

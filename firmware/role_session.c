@@ -69,6 +69,7 @@ static void on_phone(void *ctx, const struct session_phone *p)
 	m.u.phone.battery_pct =
 	    p->battery_pct < 0 || p->battery_pct > 100 ? -1 : p->battery_pct;
 	m.u.phone.encrypted = p->will_encrypt;
+	utf8_clean(m.u.phone.zone, sizeof(m.u.phone.zone), p->zone);
 	m.u.phone.clock_ms = p->clock_ms;
 	m.u.phone.clock_mono_ms = p->clock_mono_ms;
 	tell(j, &m);

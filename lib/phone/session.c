@@ -121,6 +121,7 @@ static void read_facts(struct session *s)
 	    pl_get(s->values, "BuildVersion"), p->build, sizeof(p->build));
 	pl_copy_str(
 	    pl_get(s->values, "SerialNumber"), p->serial, sizeof(p->serial));
+	pl_copy_str(pl_get(s->values, "TimeZone"), p->zone, sizeof(p->zone));
 	if (session_will_encrypt(s, &p->will_encrypt))
 		log_info("the phone does not say whether it encrypts");
 	if (device_lockdown_value(s->lockdown, "com.apple.mobile.battery",

@@ -40,6 +40,7 @@ struct session_phone {
 	char ios[32]; /* ProductVersion */
 	char build[32];
 	char serial[32];
+	char zone[64]; /* TimeZone, as "Europe/Berlin"; not checked */
 	int battery_pct; /* -1 unknown */
 	bool will_encrypt;
 	bool is_paired; /* was paired before this session began */

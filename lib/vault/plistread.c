@@ -108,6 +108,33 @@ enum rc plistread_manifest(
 	return RC_OK;
 }
 
+enum rc plistread_keybag(
+    const void *data, size_t len, uint8_t *bag, size_t cap, size_t *bag_len)
+{
+	enum rc rc = RC_CORRUPT;
+	plist_t root, node;
+	const char *bytes;
+	uint64_t n = 0;
+
+	*bag_len = 0;
+	if (len > PLISTREAD_MANIFEST_MAX)
+		return RC_LIMIT;
+	root = parse_dict(data, len);
+	if (!root)
+		return RC_CORRUPT;
+	node = item(root, "BackupKeyBag", PLIST_DATA);
+	bytes = node ? plist_get_data_ptr(node, &n) : NULL;
+	if (!is_true(root, "IsEncrypted")) {
+		rc = RC_UNSUPPORTED;
+	} else if (bytes && n > 0 && n <= cap) {
+		memcpy(bag, bytes, n);
+		*bag_len = n;
+		rc = RC_OK;
+	}
+	plist_free(root);
+	return rc;
+}
+
 enum rc plistread_facts(
     const void *data, size_t len, struct plistread_facts *out)
 {

@@ -42,6 +42,10 @@ MUST_CHECK enum rc plistread_status(
     const void *data, size_t len, struct plistread_status *out);
 MUST_CHECK enum rc plistread_manifest(
     const void *data, size_t len, struct plistread_manifest *out);
+/* BackupKeyBag of an encrypted backup, as it stands. RC_UNSUPPORTED: it is not
+ * encrypted. RC_CORRUPT: there is none, or none that fits into `cap` bytes. */
+MUST_CHECK enum rc plistread_keybag(
+    const void *data, size_t len, uint8_t *bag, size_t cap, size_t *bag_len);
 MUST_CHECK enum rc plistread_facts(
     const void *data, size_t len, struct plistread_facts *out);
 

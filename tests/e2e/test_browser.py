@@ -384,7 +384,8 @@ def test_a_keyboard_reaches_all_in_the_order_of_the_eye(t):
 
 @with_browser(4)
 def test_focus_and_what_was_opened_survive_live_updates(t):
-    sim = t.sim({"name": "Ana", "plugged": "no"})
+    sim = t.sim({"name": "Ana", "plugged": "no"},
+                {"name": "Ben", "plugged": "no", "seed": 9})
     box = Box(t, sim)
     with Page(t, box) as page:
         page.sign_in(pin_of(t, box))
@@ -392,7 +393,7 @@ def test_focus_and_what_was_opened_survive_live_updates(t):
         page.click(".legend summary")
         page.js("document.querySelector('button[value=eject]').focus()")
         page.record()
-        sim.phone().ctl("plug")
+        sim.phones()[0].ctl("plug")
         page.wait_headline("Everything on Ana is safe")
         equal_soon("the night's line", lambda: page.there(".nights li"), True)
         check(len(page.told()) > 2, "nothing has changed meanwhile")
@@ -400,6 +401,13 @@ def test_focus_and_what_was_opened_survive_live_updates(t):
               "what has the focus")
         check(page.js("return document.querySelector('.legend').open"),
               "the legend was shut")
+        # Another phone has sections of its own, above what is in use.
+        sections = page.js("return document.querySelectorAll('#live section').length")
+        sim.phones()[1].ctl("plug")
+        equal_soon("more sections", lambda: page.js(
+            "return document.querySelectorAll('#live section').length") > sections, True)
+        equal(page.js("return document.activeElement.value"), "eject",
+              "what has the focus still")
 
 
 # --- settings --------------------------------------------------------------------
@@ -454,9 +462,10 @@ def test_settings_stand_on_their_own_page(t):
             page.check_fits(f"owner, {look}")
             picture(page, f"owner-disk-{look}")
         page.submit("[value=eject]")
-        page.wait_headline("The disk may be unplugged now")
-        axe_both(page, "ejected")
-        picture(page, "ejected")
+        # A folder of this computer, which has to eject it, too.
+        page.wait_headline("Do not unplug the disk yet")
+        axe_both(page, "held")
+        picture(page, "held")
         page.submit("[value=use_disk]")
         page.wait_headline("Ready")
         page.check_quiet()

@@ -11,6 +11,7 @@ import harness
 from harness import check, equal, wait_until
 from lan import NET, Lan, LanBox
 from test_box import Box
+from test_pin import Browser, pin_of
 
 YEAR = 366 * 86400
 
@@ -187,6 +188,48 @@ def test_a_phone_tells_the_time(t):
     equal(st["phones"][0]["versions"], 1, "versions")
     check("session ended" not in box.p.err.split("begins")[-1],
           "it began a session")
+
+
+def test_a_phone_tells_the_time_zone(t):
+    """Where nobody has set one; it holds after a new start, too."""
+    sim = t.sim({"plugged": "no", "name": "Ana"})
+    phone = sim.phone()
+    phone.ctl("zone", "Asia/Tokyo")
+    box = Box(t, sim, box__set_clock="yes", time__file=clock_file(t, 0))
+    phone.ctl("plug")
+    box.wait_state("safe", phone=phone)
+    kept = t.path("state") / "zone"
+    wait_until("the zone", kept.exists)
+    equal(kept.read_text(), "Asia/Tokyo\n", "the zone that is kept")
+    check("the time zone is Asia/Tokyo" in box.p.err, "the log")
+
+    def shows_tokyo():
+        at = box.status()["phones"][0]["last_good"]["at"]
+        hour = time.strftime("%H:%M", time.gmtime(at + 9 * 3600))
+        return f"today {hour}" in box.get("/")
+    wait_until("hours of Tokyo", shows_tokyo)
+    box.p.stop()
+    box.start()
+    wait_until("hours of Tokyo again", shows_tokyo)
+
+    def another_backup(n):
+        b = Browser(box)
+        b.sign_in(pin_of(t, box))
+        equal(b.do("backup", udid=phone.udid)[0], 200, "asked")
+        wait_until(f"{n} versions",
+                   lambda: box.status()["phones"][0]["versions"] == n, 40)
+    # What is no zone changes nothing, and comes near no file.
+    for n, name in enumerate(("Nowhere/City", "../../../etc/passwd")):
+        phone.ctl("zone", name)
+        another_backup(n + 2)
+        equal(kept.read_text(), "Asia/Tokyo\n", name)
+    box.p.stop()
+    # Who has set one is right.
+    phone.ctl("zone", "Europe/Berlin")
+    box.conf.write_text(box.conf.read_text() + "[box]\nzone = America/New_York\n")
+    box.start()
+    another_backup(4)
+    equal(kept.read_text(), "Asia/Tokyo\n", "a zone that is not asked for")
 
 
 def test_a_phone_that_lies_by_years(t):

@@ -66,6 +66,39 @@ def test_by_hand_on_change_off(t):
     t.compare_plain(t.latest(vault, phone), phone.hashes())
 
 
+def test_by_hand_tried_on_what_is_kept(t):
+    """No phone is needed; each backup has the password that it was made with."""
+    sim = t.sim({"name": "Ana"})
+    phone = sim.phone()
+    vault = t.path("disk")
+    vault.mkdir()
+    t.backup(sim, phone, vault)
+    for word in (FIRST, SECOND):
+        password(t, sim, phone, *([FIRST] if word == SECOND else []), word)
+        t.backup(sim, phone, vault)
+    phone.ctl("unplug")
+
+    def tried(word, *args):
+        r = t.nightstand("password", "--test", "--vault", vault, *args,
+                         input=f"{word}\n", ok=False)
+        check(not word or word not in r.stdout + r.stderr, "it is told")
+        return r.returncode
+    equal([tried(FIRST), tried(SECOND)], [20, 0], "the newest")
+    equal([tried(w, "--snapshot", 2) for w in (FIRST, SECOND)], [0, 20], "the one before")
+    equal(tried("", "--snapshot", 1), 2, "no word")
+    equal(tried("any", "--snapshot", 1), 0, "one that is not encrypted")
+    equal(tried("any", "--snapshot", 77), 32, "one that is not there")
+    # What the disk says of its keys is not believed.
+    manifest = t.latest(vault, phone) / "Manifest.plist"
+    tree = plistlib.loads(manifest.read_bytes())
+    bag = tree["BackupKeyBag"]
+    at = bag.index(b"DPIC") + 8
+    for broken in (bag[:40], b"", bag[:at] + b"\xff" * 4 + bag[at + 4:]):
+        tree["BackupKeyBag"] = broken
+        manifest.write_bytes(plistlib.dumps(tree, fmt=plistlib.FMT_BINARY))
+        check(tried(SECOND) in (31, 41), "a broken key bag")
+
+
 def test_by_hand_words_that_do_not_fit(t):
     sim = t.sim()
     phone = sim.phone()

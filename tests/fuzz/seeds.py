@@ -95,6 +95,25 @@ def dlink(fmt):
     yield "bye", talk(fmt, ["DLMessageDisconnect", "All done"])
 
 
+def keybag(rounds, first_rounds):
+    """As section 6.7 of the protocols has it; the keys are noise."""
+    def field(tag, value):
+        if isinstance(value, int):
+            value = struct.pack(">I", value)
+        return tag + struct.pack(">I", len(value)) + value
+
+    out = field(b"VERS", 5) + field(b"TYPE", 1) + field(b"UUID", b"u" * 16)
+    out += field(b"HMCK", b"h" * 40) + field(b"WRAP", 1)
+    out += field(b"SALT", bytes(range(20))) + field(b"ITER", rounds)
+    if first_rounds is not None:
+        out += field(b"DPWT", 0) + field(b"DPIC", first_rounds)
+        out += field(b"DPSL", bytes(range(20)))
+    for number, wrap in ((1, 1), (3, 3)):
+        out += field(b"UUID", bytes((number,)) * 16) + field(b"CLAS", number)
+        out += field(b"WRAP", wrap) + field(b"KTYP", 0) + field(b"WPKY", b"w" * 40)
+    return out
+
+
 def mbfile():
     file = {"Size": 5, "Mode": 0o100644, "UserID": 501, "GroupID": 501,
             "LastModified": 1600000000, "ProtectionClass": 3,
@@ -606,6 +625,10 @@ def seeds():
         yield "fuzz_mbfile", f"status-{how}", b"\1" + plistlib.dumps(
             plistlib.loads(STATUS), fmt=fmt)
     yield "fuzz_mbfile", "mbfile", b"\0" + mbfile()
+    yield "fuzz_keybag", "two-classes", keybag(10, 10)
+    yield "fuzz_keybag", "before-ios-10.2", keybag(10, None)
+    yield "fuzz_keybag", "rounds-without-end", keybag(0xffffffff, 10)
+    yield "fuzz_keybag", "cut", keybag(10, 10)[:-13]
     yield "fuzz_manifest", "three-rows", manifest_db()
     yield "fuzz_manifest", "empty", b""
     for what, schema in SCHEMAS.items():

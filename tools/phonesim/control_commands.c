@@ -15,6 +15,7 @@
 #include "phone_options.h"
 #include "phone_private.h"
 #include "phone_set.h"
+#include "values.h"
 
 #define CONTROL_ARGS 16
 
@@ -219,6 +220,20 @@ static int do_battery(struct command *c)
 	pthread_mutex_lock(&c->ph->lock);
 	c->ph->battery_pct = (int)n;
 	pthread_mutex_unlock(&c->ph->lock);
+	return say(c, "ok");
+}
+
+/* A traveller's phone; any text, as a phone could say it. */
+static int do_zone(struct command *c)
+{
+	plist_t name;
+
+	if (c->argc != 1)
+		return say(c, "error zone NAME");
+	name = plist_new_string(c->argv[0]);
+	values_set(c->ph, "", "TimeZone", name, true);
+	plist_free(name);
+	phone_notify(c->ph, "com.apple.mobile.lockdown.timezone_changed");
 	return say(c, "ok");
 }
 
@@ -467,6 +482,7 @@ static const struct {
 	{ "wait",       do_wait,       false },
 	{ "wait-event", do_wait_event, false },
 	{ "wipe",       do_wipe,       true },
+	{ "zone",       do_zone,       true },
 };
 /* clang-format on */
 
