@@ -233,7 +233,7 @@ check-image: ## the image in a virtual machine: phone, disks, settings, power cu
 	@$(MAKE) --no-print-directory image BOARD=qemu-arm64
 	@$(MAKE) --no-print-directory image BOARD=rpi-arm64
 	@$(MAKE) --no-print-directory -j2 BOARD=host all
-	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_BUILD=$(abspath $(if $(O),$(O),build)/host) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
+	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_UPDATE_KEY=$(abspath $(UPDATE_KEY)) NIGHTSTAND_BUILD=$(abspath $(if $(O),$(O),build)/host) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
 		tests/image/run.py $(if $(K),-k $(K)) $(if $(KEEP),--keep) $(if $(RESULTS),--results $(abspath $(RESULTS)))
 
 .PHONY: units check check-all check-units check-e2e check-tree

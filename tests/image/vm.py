@@ -22,7 +22,7 @@ import urllib.request
 TOP = pathlib.Path(__file__).resolve().parents[2]
 CARD_BYTES = 512 << 20
 MACHINE = ["-M", "virt", "-cpu", "cortex-a72", "-smp", "1"]
-CMDLINE = "console=ttyAMA0 panic=10 ipv6.disable=1 quiet"
+CMDLINE = "console=ttyAMA0 panic=10 watchdog.stop_on_reboot=0 ipv6.disable=1 quiet"
 PINS = {0: "green", 1: "red"}
 # A machine that is slow, or has much else to do: every deadline grows.
 SLOW = float(os.environ.get("NIGHTSTAND_SLOW", "1"))
