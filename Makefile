@@ -279,8 +279,13 @@ check-usb: deps-check deps-usb ## the driver on a real USB stack, in a virtual m
 	@$(MAKE) --no-print-directory -j2 all $(B)/src/kernel
 	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/usb/check_usb.py $(USB)
 
-$(B)/src/kernel: tools/deps/fetch-source.sh
-	@tools/deps/fetch-source.sh kernel $@ $(CACHE)
+.PHONY: bench-usb
+bench-usb: deps-check deps-usb ## our USB driver against Debian's usbmuxd, same virtual machine, same phone, in turn
+	@$(MAKE) --no-print-directory -j2 all $(B)/src/kernel $(B)/src/usbmuxd
+	@NIGHTSTAND_BUILD=$(abspath $(B)) python3 tests/usb/bench_usb.py $(BENCH)
+
+$(B)/src/kernel $(B)/src/usbmuxd: tools/deps/fetch-source.sh
+	@tools/deps/fetch-source.sh $(@F) $@ $(CACHE)
 	@touch $@
 
 check-all: check ## … and 100,000 power cuts and each failing call (half an hour)

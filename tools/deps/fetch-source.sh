@@ -1,9 +1,10 @@
 #!/bin/sh
 # Brings the C sources of one dependency that is compiled, not linked:
 #
-#   fetch-source.sh lwip|llhttp|blake3|kernel DEST CACHE
+#   fetch-source.sh lwip|llhttp|blake3|kernel|usbmuxd DEST CACHE
 #
-# ("kernel" is not compiled: Debian's, for the virtual machine of the tests.)
+# ("kernel" and "usbmuxd" are not compiled: Debian's, for the virtual machine of
+# the tests. usbmuxd is not installed here, where it would take the phones.)
 #
 # They come from Debian's archive through the apt configuration of this
 # machine (mirror, proxy, keys), whatever release it runs, with or without
@@ -18,7 +19,7 @@ die() {
 	exit 1
 }
 
-[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp|blake3|kernel DEST CACHE"
+[ $# -eq 3 ] || die "usage: fetch-source.sh lwip|llhttp|blake3|kernel|usbmuxd DEST CACHE"
 what=$1
 dest=$2
 cache=$3
@@ -155,6 +156,29 @@ unpack_kernel() {
 		die "the kernel's package has changed its shape"
 }
 
+fetch_usbmuxd() {
+	say "fetching Debian's usbmuxd and udev for $arch…"
+	# That of this machine's own release: it has the libraries for it.
+	apt_private deb "$(. /etc/os-release && echo "$VERSION_CODENAME")"
+	run apt-get -q update
+	run apt-get -q download usbmuxd udev
+	keep "$tmp"/usbmuxd_*.deb "$tmp"/udev_*.deb
+}
+
+unpack_usbmuxd() {
+	need dpkg dpkg-deb
+	arch=$(dpkg --print-architecture)
+	if [ -z "$(newest "usbmuxd_*_$arch.deb")" ] ||
+		[ -z "$(newest "udev_*_$arch.deb")" ]; then
+		fetch_usbmuxd
+	fi
+	dpkg-deb -x "$(newest "usbmuxd_*_$arch.deb")" "$tmp/deb"
+	dpkg-deb -x "$(newest "udev_*_$arch.deb")" "$tmp/deb"
+	cp "$tmp/deb/usr/sbin/usbmuxd" "$dest.new/" &&
+		cp "$(find "$tmp/deb" -path '*bin/udevadm' -type f)" "$dest.new/" ||
+		die "the package of usbmuxd or udev has changed its shape"
+}
+
 rm -rf "$dest.new"
 mkdir -p "$dest.new"
 case $what in
@@ -162,6 +186,7 @@ lwip) unpack_lwip ;;
 llhttp) unpack_llhttp ;;
 blake3) unpack_blake3 ;;
 kernel) unpack_kernel ;;
+usbmuxd) unpack_usbmuxd ;;
 *) die "no such dependency: $what" ;;
 esac
 rm -rf "$dest"
