@@ -21,7 +21,7 @@ static struct update_keys keys, others;
 static uint8_t *file;
 static size_t file_len;
 
-static void run(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void run(const char *fmt, ...)
 {
 	char command[800];
 	va_list ap;
