@@ -1,5 +1,6 @@
 """An update in the card's other slot: tried, taken or given up."""
 
+import json
 import os
 import pathlib
 import random
@@ -231,3 +232,23 @@ def test_cut_while_written(rig):
     m = rig.vm(card, disks=[disk]).start()
     m.wait_line(r"slot=a board=qemu-arm64")
     m.wait_state("ready", 180)
+
+
+def test_settings_are_reset(rig):
+    """What was set on the page goes, with the PIN only; the PIN itself stays."""
+    card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
+    m = rig.vm(card, disks=[disk]).start()
+    m.wait_state("ready", 180)
+    owner = m.owner()
+    code, said = owner.post("/api/settings", csrf=owner.csrf, **{"policy.overdue_days": "9"})
+    assert code == 200, said
+    assert owner.do("reset", pin="000000") == 403
+    assert owner.do("reset", pin=owner.pin) == 200
+    m.wait_line(r"the settings are reset")
+    m = restart(rig, m)
+    m.wait_state("ready", 180)
+    again = m.owner()
+    assert again.pin == owner.pin
+    got = json.loads(again.opener.open(again.home + "/api/settings", timeout=20).read())
+    days = [s["value"] for s in got["settings"] if s["key"] == "policy.overdue_days"]
+    assert days == ["3"], days
