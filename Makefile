@@ -315,11 +315,12 @@ $(B)/tests/bench/bench_sink: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libpho
 docs: all ## what is printed from the program's own tables
 	$(B)/nightstand legend --svg >drivers/led/legend.svg
 	@{ printf '# The states of a phone\n\nPrinted by `make docs` from the table in `phone_fsm.c`.\n\n```mermaid\n'; \
-	$(B)/nightstand states; printf '```\n'; } >firmware/states.md
+	$(B)/nightstand states; printf '```\n\n# What the box says\n\nPrinted likewise, from the table in `lib/util/words.c`; {…} is filled in.\n\n'; \
+	$(B)/nightstand states --words; } >firmware/states.md
 
 check-docs: all ## … and whether they still say the same
 	@$(B)/nightstand legend --svg | cmp -s - drivers/led/legend.svg || { echo 'check-docs: the legend is old: make docs'; exit 1; }
-	@$(B)/nightstand states | while IFS= read -r line; do \
+	@{ $(B)/nightstand states; $(B)/nightstand states --words; } | while IFS= read -r line; do \
 	grep -qxF -- "$$line" firmware/states.md || { echo "check-docs: firmware/states.md lacks: $$line"; exit 1; }; done
 
 .PHONY: format clean help

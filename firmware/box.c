@@ -67,7 +67,7 @@ void box_look_at_disk(struct box *b)
 
 /* --- the machine --------------------------------------------------------------- */
 
-static void look_at_health(struct box *b)
+void box_look_at_health(struct box *b)
 {
 	bool was_weak = b->health.weak_power;
 
@@ -76,6 +76,7 @@ static void look_at_health(struct box *b)
 		return;
 	b->weak_power_ms = mono_ms();
 	b->weak_power_at = wall_now();
+	box_phone_weak_power(b);
 	if (was_weak)
 		return;
 	b->weak_power_times++;
@@ -93,7 +94,7 @@ static void tick(struct box *b, int64_t now_ms)
 	box_look_at_disk(b);
 	box_time_tick(b);
 	box_hook_turn(b);
-	look_at_health(b);
+	box_look_at_health(b);
 	box_renew_tls(b);
 	box_status_night(b);
 	box_forgive_parts(b, now_ms);
@@ -332,7 +333,7 @@ static void box_begin(struct box *b)
 	disk_probe(b->config->vault, &b->disk);
 	box_eject_begin(b);
 	box_update_begin(b);
-	look_at_health(b);
+	box_look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);
 	b->usbmux.start_ms = mono_ms();

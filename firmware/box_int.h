@@ -41,6 +41,7 @@ struct box_phone {
 	bool replugged; /* came back while its session was ending */
 	bool unconfirmed; /* usbmux began anew and has not named it yet */
 	int64_t unplugged_ms;
+	int64_t dropped_ms; /* its last session ended as it went away; 0: not */
 	struct policy_phone policy;
 	struct child session;
 	struct child watch; /* in `missed`: waits for an unlock */
@@ -87,6 +88,14 @@ struct box_update {
 	char said[128]; /* why the last one was not installed */
 	int64_t look_ms;
 	int64_t restart_ms; /* the machine is restarted then; 0: not */
+};
+
+/* A device on USB, by its place there. */
+#define BOX_ON_BUS 16u /* as many as the driver knows */
+struct box_on_bus {
+	bool in_use;
+	struct msg_on_bus m;
+	int64_t since_ms, since_at; /* when it was told */
 };
 
 /* A role that runs all the time, or is started again. */
@@ -152,6 +161,7 @@ struct box {
 	char dismiss[48]; /* the phone whose warning is to go; "" none */
 	unsigned n_phones;
 	struct box_phone phones[LIMIT_PHONES];
+	struct box_on_bus on_bus[BOX_ON_BUS];
 	struct status status, sent;
 };
 
@@ -163,6 +173,9 @@ struct box_phone *box_phone_get(struct box *b, const char *udid);
 void box_phone_post(struct box *b, struct box_phone *p, enum phone_event ev);
 void box_phone_attached(struct box *b, const char *udid);
 void box_phone_detached(struct box *b, const char *udid);
+
+/* The supply dips now: names it for a phone that has just gone. */
+void box_phone_weak_power(struct box *b);
 
 /* A message of its session; false: not one that a session may send. */
 bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m);
@@ -180,6 +193,19 @@ void box_phone_kept(struct box *b, const struct msg_kept *kept);
 
 /* Its session tells the phone, and ends; what was sent is kept. */
 void box_phone_stop(struct box_phone *p);
+
+/* --- box_bus.c: what is on USB, and does not talk --------------------------------- */
+
+void box_bus_told(struct box *b, const struct msg_on_bus *m);
+/* The driver ended: the next one tells all again. */
+void box_bus_lost(struct box *b);
+/* STATE_SEEN: it talks, or is not there. */
+enum status_state box_bus_state(const struct box *b, const char *udid);
+/* Of a phone that the box knows: its port, and why it does not talk. */
+void box_bus_fill(
+    const struct box *b, const struct box_phone *p, struct status_phone *out);
+/* Adds those that it does not know. */
+void box_bus_strangers(const struct box *b, struct status *st);
 
 /* --- box_password.c: the backup password ----------------------------------------- */
 
@@ -259,6 +285,9 @@ void box_reap(struct box *b);
 void box_settle_children(struct box *b);
 
 /* --- box.c ------------------------------------------------------------------- */
+
+/* The machine's temperature and power supply. */
+void box_look_at_health(struct box *b);
 
 /* Probes the disk, and posts when it came or went. */
 void box_look_at_disk(struct box *b);

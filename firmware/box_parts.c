@@ -121,6 +121,8 @@ static void part_ended(struct box *b, struct box_part *part)
 		return;
 	}
 	part->start_ms = mono_ms() + back_off_ms(part);
+	if (part == &b->usbmux)
+		box_bus_lost(b);
 	if (part == &b->usbmux && !b->usbmux_lost_ms) {
 		b->usbmux_lost_ms = mono_ms();
 		for (unsigned i = 0; i < b->n_phones; i++)
@@ -150,6 +152,10 @@ static bool part_message(
 	}
 	if (part == &b->usbmux && m->type == MSG_DETACHED) {
 		box_phone_detached(b, m->u.device.udid);
+		return true;
+	}
+	if (part == &b->usbmux && m->type == MSG_ON_BUS) {
+		box_bus_told(b, &m->u.on_bus);
 		return true;
 	}
 	if (part == &b->disks && m->type == MSG_DISK) {

@@ -17,6 +17,10 @@
  * plugged it in. */
 #define START_MS (1 * SECOND)
 
+/* A dip as long before a phone went away, or after it, is the reason: the
+ * firmware of a Pi is asked each 2 s, and the kernel each 5. */
+#define DIP_MS (15 * SECOND)
+
 static const char *short_name(const struct box_phone *p)
 {
 	size_t n = strlen(p->udid);
@@ -474,6 +478,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_UPDATE:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
+	case MSG_ON_BUS:
 	case MSG_SCRUBBED:
 	case MSG_UNLOCKED:
 	case MSG_SERVING:
@@ -569,6 +574,38 @@ static void make_result(struct box_phone *p)
 		    short_name(p), words);
 }
 
+/* A phone that went away by itself, or fell silent. */
+static bool was_dropped(enum session_end end)
+{
+	return end == SESSION_END_UNPLUGGED || end == SESSION_END_SILENT ||
+	       end == SESSION_END_NO_PHONE;
+}
+
+/* The supply dipped as it went away. */
+static void blame_power(struct box *b, struct box_phone *p, struct outcome *o)
+{
+	p->dropped_ms = 0;
+	if (!was_dropped((enum session_end)p->result.end) ||
+	    o->event == PHONE_EV_END_SAFE || o->state == STATE_STOPPED)
+		return;
+	p->dropped_ms = mono_ms();
+	box_look_at_health(b);
+	if (b->weak_power_ms && p->dropped_ms - b->weak_power_ms < DIP_MS)
+		o->state = STATE_POWER_DROP;
+}
+
+void box_phone_weak_power(struct box *b)
+{
+	for (unsigned i = 0; i < b->n_phones; i++) {
+		struct box_phone *p = &b->phones[i];
+
+		if (p->dropped_ms && mono_ms() - p->dropped_ms < DIP_MS &&
+		    (p->shown.state == STATE_UNPLUGGED ||
+			p->shown.state == STATE_PHONE_FAILED))
+			p->shown.state = STATE_POWER_DROP;
+	}
+}
+
 void box_phone_ended(struct box *b, struct box_phone *p)
 {
 	struct status_night night;
@@ -595,6 +632,7 @@ void box_phone_ended(struct box *b, struct box_phone *p)
 		o.state = STATE_UNPLUGGED;
 		o.event = PHONE_EV_END_GONE;
 	}
+	blame_power(b, p, &o);
 	/* The next backup is as due as it was before. */
 	if (!p->shown.sets_password)
 		learn(b, p, &o);

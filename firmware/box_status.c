@@ -78,6 +78,7 @@ static void fill_phone(
 		out->state == STATE_READY_OVERDUE))
 		out->state = STATE_DAMAGED;
 	status_tell_loss(out);
+	box_bus_fill(b, p, out);
 	/* A plain one that has no room for its own state yet. */
 	if (out->state == STATE_STARTING)
 		out->state = STATE_READY;
@@ -93,6 +94,8 @@ static void fill_health(const struct box *b, struct status_health *out)
 	out->temperature_c = b->health.temperature_c;
 	out->weak_power_at = b->weak_power_at;
 	out->weak_power_times = b->weak_power_times;
+	out->supply_ma = b->health.supply_ma;
+	out->usb_limit_ma = b->health.usb_limit_ma;
 	out->restarts = begins - wanted;
 }
 
@@ -152,6 +155,7 @@ static void fill(struct box *b)
 	st->n_phones = b->n_phones;
 	for (unsigned i = 0; i < b->n_phones; i++)
 		fill_phone(b, &b->phones[i], &st->phones[i]);
+	box_bus_strangers(b, st);
 	st->n_nights = ledger_newest(b->ledger, st->nights, LIMIT_NIGHTS);
 	status_settle(st);
 }
@@ -246,6 +250,9 @@ void box_status_night(struct box *b)
 
 		if (p->attached || has_line(b, p->udid, b->night))
 			continue;
+		/* It was brought, and did not talk. */
+		if (box_bus_state(b, p->udid) != STATE_SEEN)
+			n.state = box_bus_state(b, p->udid);
 		snprintf(n.udid, sizeof(n.udid), "%s", p->udid);
 		snprintf(n.phone, sizeof(n.phone), "%s", p->shown.name);
 		box_add_night(b, &n);

@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "mono.h"
+#include "on_bus.h"
 #include "usbmux.h"
 #include "words.h"
 
@@ -57,6 +58,23 @@ static bool is_wanted(const struct by_hand *b, const char *udid)
 	return !b->cli->udid[0] || !strcmp(b->cli->udid, udid);
 }
 
+/* One that is there, and does not talk. */
+static void say_why(struct by_hand *b, const struct msg_on_bus *m)
+{
+	static struct status st;
+	struct words w;
+
+	if (m->why == USB_WHY_GONE || m->why == USB_WHY_TALKS ||
+	    (m->udid[0] && !is_wanted(b, m->udid)))
+		return;
+	st.n_phones = 1;
+	on_bus_phone(m, &st.phones[0]);
+	st.phones[0].state = on_bus_state((enum usb_why)m->why, 0);
+	words_phone(&st, 0, &w);
+	fprintf(b->term.out, "%s. %s\n", w.headline, w.sentence);
+	fflush(b->term.out);
+}
+
 /* What the driver or usbmuxd's follower has told. */
 static bool read_device(struct by_hand *b, int fd)
 {
@@ -75,6 +93,8 @@ static bool read_device(struct by_hand *b, int fd)
 		b->driver_ended = true;
 		return false;
 	}
+	if (m.type == MSG_ON_BUS)
+		say_why(b, &m.u.on_bus);
 	if (m.type != MSG_ATTACHED || !is_wanted(b, m.u.device.udid))
 		return false;
 	snprintf(b->phone->udid, sizeof(b->phone->udid), "%s", m.u.device.udid);
@@ -245,6 +265,7 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_PASSWORD:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
+	case MSG_ON_BUS:
 	case MSG_SCRUBBED:
 	case MSG_UNLOCKED:
 	case MSG_SERVING:

@@ -50,6 +50,8 @@ static const struct option_row rows[] = {
 		"print the config as understood, and end" },
 	{ CLI_SVG, "svg", NULL, NULL, "as a picture" },
 	{ CLI_LABEL, "label", NULL, NULL, "as a label to cut out" },
+	{ CLI_WORDS, "words", NULL, NULL,
+		"what is said in each, as a Markdown table" },
 	{ CLI_DRY_RUN, "dry-run", NULL, NULL, "only say what would be done" },
 	{ CLI_UNPIN, "unpin", NULL, NULL,
 		"let the rules have the pinned backups, too" },
@@ -135,6 +137,7 @@ static bool take_own(
 		c->read_data |= row->bit == CLI_READ_DATA;
 		c->svg |= row->bit == CLI_SVG;
 		c->label |= row->bit == CLI_LABEL;
+		c->words |= row->bit == CLI_WORDS;
 		c->print_config |= row->bit == CLI_PRINT_CONFIG;
 		c->dry_run |= row->bit == CLI_DRY_RUN;
 		c->unpin |= row->bit == CLI_UNPIN;

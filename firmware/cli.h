@@ -36,9 +36,10 @@ enum cli_option {
 	CLI_GIB = 1 << 23,
 	CLI_OFF = 1 << 25,
 	CLI_FOLDER = 1 << 24, /* a word on the command line: cli.word */
-	CLI_FILE = 1 << 26, /* likewise */
-	CLI_KEY = 1 << 27,
-	CLI_TEST = 1 << 28
+	CLI_TEST = 1 << 26,
+	CLI_WORDS = 1 << 27,
+	CLI_FILE = 1 << 28, /* likewise */
+	CLI_KEY = 1 << 29
 };
 
 struct cli {
@@ -47,7 +48,7 @@ struct cli {
 	bool full, copy;
 	int wait_s; /* -1: for ever */
 	int64_t snapshot; /* 0: the newest good one */
-	bool json, print_config, svg, label;
+	bool json, print_config, svg, label, words;
 	bool quick, read_data;
 	struct update_keys key; /* n 0: none given */
 	bool dry_run, unpin, force, off, test;

@@ -6,6 +6,7 @@
 #include "led_pattern.h"
 #include "outcome.h"
 #include "phone_fsm.h"
+#include "words.h"
 
 #define ROW_PX   34
 #define LEFT_PX  44
@@ -136,9 +137,24 @@ int cmd_legend(const struct cli *cli)
 	return EXIT_DONE;
 }
 
+static void words_table(void)
+{
+	printf("| state | what is | what to do | light |\n"
+	       "| --- | --- | --- | --- |\n");
+	for (int i = 0; i < STATE_COUNT_; i++) {
+		struct words_row r = words_row((enum status_state)i);
+
+		printf("| `%s` | %s | %s | %s |\n",
+		    status_state_id((enum status_state)i), r.headline,
+		    r.sentence, led_grammar(r.led)->rhythm);
+	}
+}
+
 int cmd_states(const struct cli *cli)
 {
-	(void)cli;
-	fsm_draw(&phone_fsm, stdout);
+	if (cli->words)
+		words_table();
+	else
+		fsm_draw(&phone_fsm, stdout);
 	return EXIT_DONE;
 }

@@ -107,6 +107,7 @@ static void print_phone(const struct status *st, uint32_t i)
 	char name[128];
 	char last[96];
 	char bytes[40];
+	char port[200];
 
 	words_phone(st, i, &w);
 	words_phone_name(p, name, sizeof(name));
@@ -115,7 +116,9 @@ static void print_phone(const struct status *st, uint32_t i)
 	printf("  %s", name);
 	if (p->model[0] && p->ios[0])
 		printf(" (%s, iOS %s)", p->model, p->ios);
-	printf(": %s. %s", w.headline, last);
+	/* Of a stranger nobody knows what there is. */
+	printf(": %s.%s%s", w.headline, p->nameless ? "" : " ",
+	    p->nameless ? "" : last);
 	if (p->last_good_at)
 		printf(" %s, %u version%s.", bytes, p->versions,
 		    p->versions == 1 ? "" : "s");
@@ -124,6 +127,8 @@ static void print_phone(const struct status *st, uint32_t i)
 	if (p->damaged_older)
 		printf(" Damaged files of older backups: %llu.",
 		    (unsigned long long)p->damaged_older);
+	if (words_port(p, port, sizeof(port)))
+		printf(" USB: %s.", port);
 	if (p->loss_pct)
 		printf(" When you have seen to it: `nightstand dismiss`.");
 	printf("\n");

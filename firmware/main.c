@@ -122,8 +122,8 @@ static const struct cli_command commands[] = {
 	"exit status 40: it can't be used." },
 { "legend", cmd_legend, CLI_SVG | CLI_LABEL,
 	"what the light says", NULL },
-{ "states", cmd_states, 0,
-	"the box's state machine as a Mermaid diagram", NULL },
+{ "states", cmd_states, CLI_WORDS,
+	"the box's state machine as a Mermaid diagram, or its words", NULL },
 { "version", cmd_version, 0, "print the version", NULL },
 { "help", cmd_help, 0, "this; help COMMAND, help exit, help config", NULL },
 };

@@ -29,6 +29,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_PASSWORD_SET] = sizeof(struct msg_password_set),
 	[MSG_ATTACHED] = sizeof(struct msg_device),
 	[MSG_DETACHED] = sizeof(struct msg_device),
+	[MSG_ON_BUS] = sizeof(struct msg_on_bus),
 	[MSG_DISK] = sizeof(struct msg_disk),
 	[MSG_DISK_DO] = sizeof(struct msg_disk_do),
 	[MSG_UPDATE] = sizeof(struct msg_update),
@@ -79,12 +80,13 @@ static bool phone_is_sound(const struct status_phone *p)
 {
 	return ENDS(p->udid) && ENDS(p->name) && ENDS(p->product_type) &&
 	       ENDS(p->model) && ENDS(p->ios) && ENDS(p->detail) &&
-	       ENDS(p->loss_domain) && p->loss_pct <= 100 &&
-	       is_flag(&p->sets_password) && p->will_encrypt >= -1 &&
-	       p->will_encrypt <= 1 && is_flag(&p->attached) &&
-	       is_flag(&p->encrypted) && is_flag(&p->wants_full) &&
-	       names_are_sound(p->damaged) && p->n_sizes <= LIMIT_SIZES &&
-	       (unsigned)p->state < STATE_COUNT_;
+	       ENDS(p->port.name) && is_flag(&p->port.weak_hub) &&
+	       is_flag(&p->nameless) && ENDS(p->loss_domain) &&
+	       p->loss_pct <= 100 && is_flag(&p->sets_password) &&
+	       p->will_encrypt >= -1 && p->will_encrypt <= 1 &&
+	       is_flag(&p->attached) && is_flag(&p->encrypted) &&
+	       is_flag(&p->wants_full) && names_are_sound(p->damaged) &&
+	       p->n_sizes <= LIMIT_SIZES && (unsigned)p->state < STATE_COUNT_;
 }
 
 static bool status_is_sound(const struct status *st)
@@ -184,6 +186,17 @@ static bool progress_is_sound(const struct msg_progress *p)
 	return p->phase < MSG_PHASE_COUNT_ && p->pct_x100 <= 10000;
 }
 
+static bool on_bus_is_sound(const struct msg_on_bus *m)
+{
+	if (!ENDS(m->udid) || (m->udid[0] && !UDID(m->udid)) || !ENDS(m->port))
+		return false;
+	/* The kernel's names: digits, dashes, dots. */
+	if (m->port[strspn(m->port, "0123456789-.")] != '\0')
+		return false;
+	return m->why < USB_WHY_COUNT_ && m->asks_ma <= USB_ASKS_MAX &&
+	       m->gives_ma <= USB_GIVES_MAX && m->weak_hub <= 1;
+}
+
 static bool settings_are_sound(const struct settings_values *v)
 {
 	for (unsigned i = 0; i < SETTINGS_MAX; i++)
@@ -233,6 +246,8 @@ bool msg_is_sound(const struct msg *m)
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 		return UDID(m->u.device.udid);
+	case MSG_ON_BUS:
+		return on_bus_is_sound(&m->u.on_bus);
 	case MSG_DISK:
 		return m->u.disk.state < DISK_STATE_COUNT_ &&
 		       m->u.disk.let_go <= 1 && ENDS(m->u.disk.fs) &&

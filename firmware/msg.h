@@ -19,6 +19,7 @@
 #include "settings.h"
 #include "status.h"
 #include "tlscert.h"
+#include "usb_bus.h"
 #include "vault_keep.h"
 
 enum msg_type {
@@ -30,6 +31,7 @@ enum msg_type {
 	/* usbmux -> box */
 	MSG_ATTACHED,
 	MSG_DETACHED,
+	MSG_ON_BUS, /* also phones that can't be talked to */
 	/* disk -> box */
 	MSG_DISK,
 	/* box -> disk */
@@ -96,6 +98,17 @@ struct msg_start {
 
 struct msg_device { /* ATTACHED, DETACHED */
 	char udid[48];
+};
+
+struct msg_on_bus { /* as struct usb_on_bus */
+	uint32_t place;
+	uint8_t why; /* enum usb_why */
+	char udid[48];
+	uint16_t product, release;
+	uint32_t mbit;
+	uint16_t asks_ma, gives_ma;
+	uint8_t weak_hub;
+	char port[24];
 };
 
 struct msg_disk {
@@ -291,6 +304,7 @@ struct msg {
 	union {
 		struct msg_start start;
 		struct msg_device device;
+		struct msg_on_bus on_bus;
 		struct msg_disk disk;
 		struct msg_disk_do disk_do;
 		struct msg_update update;

@@ -32,6 +32,29 @@ static void on_event(void *ctx, const struct usbmux_event *ev)
 		log_warn("the box was not told: %s", rc_words(rc));
 }
 
+static void on_bus(void *ctx, const struct usb_on_bus *p)
+{
+	const int *fd = ctx;
+	struct msg m = { .type = MSG_ON_BUS };
+	enum rc rc;
+
+	m.u.on_bus = (struct msg_on_bus){
+		.place = p->place,
+		.why = (uint8_t)p->why,
+		.product = p->product,
+		.release = p->release,
+		.mbit = p->power.mbit,
+		.asks_ma = p->power.asks_ma,
+		.gives_ma = p->power.gives_ma,
+		.weak_hub = p->power.weak_hub,
+	};
+	memcpy(m.u.on_bus.udid, p->udid, sizeof(m.u.on_bus.udid));
+	memcpy(m.u.on_bus.port, p->power.port, sizeof(m.u.on_bus.port));
+	rc = msg_send(*fd, &m);
+	if (rc && rc != RC_GONE)
+		log_warn("the box was not told: %s", rc_words(rc));
+}
+
 /* False: the parent is gone. */
 static bool rest(int fd, int ms)
 {
@@ -95,7 +118,7 @@ static int drive(int fd, char **argv)
 	enum rc rc;
 
 	log_set_level((enum log_level)atoi(argv[5]));
-	rc = usbmux_own_open(&opts, on_event, &fd, &o);
+	rc = usbmux_own_open(&opts, on_event, on_bus, &fd, &o);
 	if (rc) {
 		log_error("no driver for phones: %s", rc_words(rc));
 		return 1;

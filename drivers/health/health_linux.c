@@ -1,6 +1,7 @@
 #include "health.h"
 
 #include <dirent.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,10 @@
 /* What no processor of ours reaches alive is a broken sensor. */
 #define COLD_C (-50)
 #define HOT_C  150
+/* USB-C ends at 5 A; PoE and bench supplies may say more. */
+#define SUPPLY_MAX_MA 20000
+/* A Pi 5 with a supply of less than 5 A, all ports together. */
+#define USB_LOW_MA 600
 
 /* The first line of DIR/ENTRY/NAME, without its end. */
 static bool read_line(
@@ -41,6 +46,40 @@ static bool read_number(
 		return false;
 	*out = strtol(line, &end, 10);
 	return end != line && *end == '\0';
+}
+
+/* A cell of the device tree. */
+static bool read_cell(const char *dir, const char *name, uint32_t *out)
+{
+	uint8_t b[4];
+	char path[320];
+	FILE *f;
+	bool ok;
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return false;
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	ok = fread(b, 1, sizeof(b), f) == sizeof(b) && fgetc(f) == EOF;
+	fclose(f);
+	*out = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+	       (uint32_t)b[2] << 8 | b[3];
+	return ok;
+}
+
+static void read_supply(const char *sys, struct health *h)
+{
+	char dir[256];
+	uint32_t n;
+
+	snprintf(
+	    dir, sizeof(dir), "%s/firmware/devicetree/base/chosen/power", sys);
+	if (read_cell(dir, "max_current", &n) && n <= SUPPLY_MAX_MA)
+		h->supply_ma = (int)n;
+	if (read_cell(dir, "usb_max_current_enable", &n) && n == 0)
+		h->usb_limit_ma = USB_LOW_MA;
 }
 
 static void each_entry(const char *dir,
@@ -99,4 +138,5 @@ void health_probe(const char *sys, struct health *out)
 	each_entry(dir, on_zone, out);
 	snprintf(dir, sizeof(dir), "%s/class/hwmon", sys);
 	each_entry(dir, on_monitor, out);
+	read_supply(sys, out);
 }

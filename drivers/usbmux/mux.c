@@ -324,6 +324,11 @@ enum rc mux_new(const struct mux_ops *ops, void *ctx, int64_t now_ms,
 	return RC_OK;
 }
 
+void mux_set_patience(struct mux *m, int64_t now_ms, int64_t ms)
+{
+	m->version_ms = now_ms + ms;
+}
+
 void mux_shut(struct mux *m)
 {
 	if (m->is_shut)

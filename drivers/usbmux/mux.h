@@ -86,6 +86,9 @@ struct mux_stats {
 MUST_CHECK enum rc mux_new(const struct mux_ops *ops, void *ctx, int64_t now_ms,
     uint32_t first_seq, struct mux **out);
 
+/* Waits so long for VERSION, from now on, in place of MUX_VERSION_MS. */
+void mux_set_patience(struct mux *m, int64_t now_ms, int64_t ms);
+
 /* The phone is gone: ends all connections (`opened`/`closed` with RC_GONE);
  * nothing is sent from here on. */
 void mux_shut(struct mux *m);

@@ -21,13 +21,18 @@
 #define SENDS    (MUX_TX_BIG + MUX_TX_SMALL)
 #define BUDGET   64 /* messages of one phone in a turn */
 #define HIGH_BPS 480000000u
+#define ASK_MS   10000 /* as usb_port.c does with a silent one */
 
 struct cable_phone {
 	struct mux_cable *c;
 	bool in_use, is_over;
 	struct mux_loop_fd io;
 	struct usb_mux_config config;
+	struct mux_facts facts;
+	struct usb_on_bus told;
 	struct mux_phone *phone; /* once it has introduced itself */
+	bool is_listed; /* it has, but can't be talked to */
+	bool is_silent;
 	struct mux_tx *queue[SENDS]; /* a ring of what waits */
 	unsigned first, n;
 	bool owes_empty; /* the queue's first has gone, but its end */
@@ -38,9 +43,19 @@ struct mux_cable {
 	struct mux_server *server;
 	struct mux_loop_fd listen;
 	char path[108];
+	usb_bus_fn fn;
+	void *ctx;
 	struct cable_phone phones[PHONES];
 	uint8_t in[MESSAGE];
 };
+
+static void tell(struct cable_phone *p, enum usb_why why)
+{
+	if (p->told.why == why)
+		return;
+	p->told.why = why;
+	p->c->fn(p->c->ctx, &p->told);
+}
 
 /* --- to the phone -------------------------------------------------------------- */
 
@@ -92,41 +107,95 @@ static void cable_broken(void *port, enum rc why)
 {
 	struct cable_phone *p = port;
 
-	(void)why;
-	p->is_over = true;
+	/* There is nothing to reset: it is asked again. */
+	p->is_silent = why == RC_TIMEOUT;
+	p->is_over = !p->is_silent;
 }
 
-static const struct mux_port_ops cable_ops = { cable_send, cable_broken };
+static void cable_ready(void *port)
+{
+	struct cable_phone *p = port;
+
+	p->facts.patience_ms = 0;
+	tell(p, USB_WHY_TALKS);
+}
+
+static const struct mux_port_ops cable_ops = { cable_send, cable_broken,
+	cable_ready };
+
+/* False: it can't even be asked. */
+static bool ask_again(struct cable_phone *p)
+{
+	p->is_silent = false;
+	mux_server_forget(p->phone);
+	p->phone = NULL;
+	p->n = 0;
+	p->owes_empty = false;
+	tell(p, USB_WHY_SILENT);
+	p->facts.patience_ms = ASK_MS;
+	return mux_server_attach(
+		   p->c->server, &p->facts, &cable_ops, p, &p->phone) == RC_OK;
+}
 
 /* --- from the phone ------------------------------------------------------------ */
 
+/* What its descriptors say; TALKS: it has to be asked. */
+static enum usb_why look_at(
+    struct cable_phone *p, const struct usb_descriptor *d)
+{
+	enum usb_kind kind = usb_descriptor_kind(d->vendor, d->product);
+	const struct usb_mux_config *config = usb_descriptor_choose(d, 0);
+
+	if (kind == USB_KIND_RECOVERY)
+		return USB_WHY_RECOVERY;
+	if (kind == USB_KIND_DFU)
+		return USB_WHY_DFU;
+	if (!config)
+		return USB_WHY_NO_MUX;
+	p->config = *config;
+	return USB_WHY_TALKS;
+}
+
 static enum rc introduce(struct cable_phone *p, const uint8_t *msg, size_t len)
 {
-	struct mux_facts f = { .speed = HIGH_BPS,
-		.location = 0x7f0000u | (unsigned)p->io.fd };
-	const struct usb_mux_config *config;
+	struct mux_facts *f = &p->facts;
 	struct usb_descriptor d;
+	enum usb_why why;
 	size_t n;
 	enum rc rc;
 
 	if (len < 5 || msg[0] != 'H')
 		return RC_PROTO;
-	f.product_id = (uint16_t)(msg[1] << 8 | msg[2]);
+	*f = (struct mux_facts){ .speed = HIGH_BPS,
+		.location = 0x7f0000u | (unsigned)p->io.fd };
+	f->product_id = (uint16_t)(msg[1] << 8 | msg[2]);
 	n = (size_t)(msg[3] << 8 | msg[4]);
 	if (n > len - 5)
 		return RC_PROTO;
 	rc = usb_descriptor_parse(msg + 5, n, &d);
-	if (!rc)
-		rc = usb_descriptor_udid(
-		    (const char *)msg + 5 + n, len - 5 - n, f.udid);
 	if (rc)
 		return rc;
-	config = usb_descriptor_choose(&d, 0);
-	if (usb_descriptor_kind(d.vendor, d.product) != USB_KIND_PHONE ||
-	    !config)
+	if (usb_descriptor_kind(d.vendor, d.product) == USB_KIND_OTHER)
 		return RC_UNSUPPORTED;
-	p->config = *config;
-	return mux_server_attach(p->c->server, &f, &cable_ops, p, &p->phone);
+	why = look_at(p, &d);
+	p->is_listed = why != USB_WHY_TALKS;
+	p->told = (struct usb_on_bus){ .place = f->location,
+		.product = d.product,
+		.release = d.release,
+		.power = { .mbit = HIGH_BPS / 1000000,
+		    .asks_ma = (uint16_t)(p->config.max_power * 2) } };
+	/* In another mode the serial number is another one. */
+	if (why == USB_WHY_TALKS || why == USB_WHY_NO_MUX)
+		rc = usb_descriptor_udid(
+		    (const char *)msg + 5 + n, len - 5 - n, f->udid);
+	if (rc)
+		return rc;
+	memcpy(p->told.udid, f->udid, sizeof(p->told.udid));
+	if (!p->is_listed)
+		return mux_server_attach(
+		    p->c->server, f, &cable_ops, p, &p->phone);
+	tell(p, why);
+	return RC_OK;
 }
 
 static void on_phone(void *ctx, uint32_t events)
@@ -141,18 +210,19 @@ static void on_phone(void *ctx, uint32_t events)
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
-		if (n <= 0 || (p->phone && in[0] != 'B') ||
+		if (n <= 0 || p->is_listed || (p->phone && in[0] != 'B') ||
 		    (!p->phone && introduce(p, in, (size_t)n))) {
 			p->is_over = true;
 			return;
 		}
-		if (in[0] == 'B')
+		if (p->phone && in[0] == 'B')
 			mux_server_input(p->phone, in + 1, (size_t)n - 1);
 	}
 }
 
 static void drop(struct cable_phone *p)
 {
+	tell(p, USB_WHY_GONE);
 	if (p->phone) {
 		mux_server_detach(p->phone);
 		mux_server_forget(p->phone);
@@ -187,23 +257,30 @@ static void on_listen(void *ctx, uint32_t events)
 	close(fd);
 }
 
-void mux_cable_turn(struct mux_cable *c)
+bool mux_cable_turn(struct mux_cable *c)
 {
+	bool asks = false;
+
 	for (unsigned i = 0; i < PHONES; i++) {
 		struct cable_phone *p = &c->phones[i];
 
 		if (!p->in_use)
 			continue;
+		if (p->is_silent) {
+			asks = true;
+			p->is_over = !ask_again(p);
+		}
 		if (p->is_over)
 			drop(p);
 		else
 			mux_loop_want(c->loop, &p->io,
 			    EPOLLIN | (p->n ? (uint32_t)EPOLLOUT : 0));
 	}
+	return asks;
 }
 
 enum rc mux_cable_new(struct mux_loop *loop, struct mux_server *server,
-    const char *path, struct mux_cable **out)
+    const char *path, usb_bus_fn fn, void *ctx, struct mux_cable **out)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct mux_cable *c = calloc(1, sizeof(*c));
@@ -214,6 +291,8 @@ enum rc mux_cable_new(struct mux_loop *loop, struct mux_server *server,
 		return RC_NOMEM;
 	c->loop = loop;
 	c->server = server;
+	c->fn = fn;
+	c->ctx = ctx;
 	if (strlen(path) >= sizeof(a.sun_path)) {
 		free(c);
 		return RC_LIMIT;

@@ -11,17 +11,22 @@
 #ifndef MUX_CABLE_H
 #define MUX_CABLE_H
 
+#include <stdbool.h>
+
 #include "mux_loop.h"
 #include "mux_server.h"
 #include "rc.h"
+#include "usb_bus.h"
 
 struct mux_cable;
 
 /* Listens at `path` (a file of that name goes), mode 0600. */
 MUST_CHECK enum rc mux_cable_new(struct mux_loop *loop,
-    struct mux_server *server, const char *path, struct mux_cable **out);
+    struct mux_server *server, const char *path, usb_bus_fn fn, void *ctx,
+    struct mux_cable **out);
 void mux_cable_free(struct mux_cable *c); /* NULL is fine */
-/* Call after each turn of the loop. */
-void mux_cable_turn(struct mux_cable *c);
+/* Call after each turn of the loop. True: a silent phone is asked again, the
+ * server has something to do. */
+bool mux_cable_turn(struct mux_cable *c);
 
 #endif

@@ -25,6 +25,7 @@ struct mux_facts {
 	uint16_t product_id;
 	uint32_t location; /* bus << 16 | address */
 	uint64_t speed; /* bit/s */
+	int64_t patience_ms; /* for its VERSION; 0: the usual */
 };
 
 /* A listener; as ListListeners tells of it. */

@@ -36,6 +36,8 @@ void mux_server_ready(void *phone, int version)
 	log_note("a phone is there udid=%s product=%04x version=%d",
 	    p->facts.udid, p->facts.product_id, version);
 	p->is_shown = true;
+	if (p->ops->ready)
+		p->ops->ready(p->port);
 	for (struct mux_client *c = p->s->clients; c; c = c->next)
 		mux_client_tell_attached(c, p);
 	p->s->fn(p->s->ctx, p->facts.udid, true);
@@ -59,6 +61,8 @@ enum rc mux_server_attach(struct mux_server *s, const struct mux_facts *facts,
 		rc = mux_new(&mux_client_ops, p, mono_ms(), 0, &p->mux);
 		if (rc)
 			return rc;
+		if (facts->patience_ms)
+			mux_set_patience(p->mux, mono_ms(), facts->patience_ms);
 		s->next_id++;
 		p->in_use = true;
 		*out = p;
@@ -93,6 +97,8 @@ void mux_server_detach(struct mux_phone *p)
 	p->is_gone = true;
 	mux_shut(p->mux);
 	mux_get_stats(p->mux, &st);
+	if (!p->is_shown)
+		return;
 	log_info("a phone is gone udid=%s in=%llu out=%llu packets=%llu/%llu "
 		 "acks=%llu buffered=%llu resets=%llu",
 	    p->facts.udid, (unsigned long long)st.in_bytes,
@@ -101,8 +107,6 @@ void mux_server_detach(struct mux_phone *p)
 	    (unsigned long long)st.bare_acks,
 	    (unsigned long long)st.buffered_bytes,
 	    (unsigned long long)st.resets);
-	if (!p->is_shown)
-		return;
 	for (struct mux_client *c = p->s->clients; c; c = c->next)
 		mux_client_tell_detached(c, p->id);
 	p->s->fn(p->s->ctx, p->facts.udid, false);
@@ -125,7 +129,10 @@ static void phone_turn(struct mux_phone *p, int64_t now)
 		rc = mux_turn(p->mux, now);
 	if (!rc)
 		return;
-	log_warn("the link to a phone is of no use udid=%s: %s", p->facts.udid,
+	/* Asked again and again it is no news. */
+	log_write(p->facts.patience_ms ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+	    LOG_MODULE, "the link to a phone is of no use udid=%s: %s",
+	    p->facts.udid,
 	    rc == RC_TIMEOUT ? "it does not answer" : rc_words(rc));
 	mux_server_detach(p);
 	p->ops->broken(p->port, rc);

@@ -32,6 +32,8 @@ struct mux_port_ops {
 	/* The link is of no use any more (mux_input() or a silence): begin it
 	 * anew, as by a reset; the phone was detached already. Called once. */
 	void (*broken)(void *port, enum rc why);
+	/* It talks; told before anybody else hears of it. May be NULL. */
+	void (*ready)(void *port);
 };
 
 /* A phone is there that can be talked to, or it is gone. */

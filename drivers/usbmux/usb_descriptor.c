@@ -90,6 +90,7 @@ static void take(struct reading *r, const uint8_t *p, size_t len)
 	if (p[1] == TYPE_CONFIG && len >= CONFIG_LEN) {
 		end_interface(r);
 		r->now.value = p[5];
+		r->now.max_power = p[8];
 	} else if (p[1] == TYPE_INTERFACE && len >= INTERFACE_LEN) {
 		take_interface(r, p);
 	} else if (p[1] == TYPE_ENDPOINT && len >= ENDPOINT_LEN) {

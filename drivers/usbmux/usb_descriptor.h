@@ -22,6 +22,7 @@ struct usb_mux_config {
 	uint8_t interface;
 	uint8_t ep_in, ep_out; /* addresses */
 	uint16_t max_out; /* bytes of a packet, 8 to 1024 */
+	uint8_t max_power; /* units of 2 mA, from USB 3 on of 8 mA */
 };
 
 struct usb_descriptor {

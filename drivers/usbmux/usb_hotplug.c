@@ -227,6 +227,58 @@ static bool is_at(void *ctx, const char *dir)
 	return true;
 }
 
+/* --- what the port gives ------------------------------------------------------- */
+
+#define SELF_POWERED 0x40 /* of bmAttributes */
+#define USB3_MBIT    5000
+
+/* "…/1-1.4" -> "…/1-1", "…/1-1" -> "…/usb1", the root's own hub. */
+static bool hub_of(const char *dir, char *out, size_t cap)
+{
+	const char *name = strrchr(dir, '/');
+	const char *dot = strrchr(dir, '.');
+	const char *dash = name ? strchr(name, '-') : NULL;
+	int n;
+
+	if (!name || !dash)
+		return false;
+	if (dot && dot > name)
+		n = snprintf(out, cap, "%.*s", (int)(dot - dir), dir);
+	else
+		n = snprintf(out, cap, "%.*s/usb%.*s", (int)(name - dir), dir,
+		    (int)(dash - name - 1), name + 1);
+	return n > 0 && (size_t)n < cap;
+}
+
+/* A hub that says nothing has a supply of its own, as root hubs do. */
+static void read_power(const char *dir, struct usb_power *out)
+{
+	char hub[PATH_BYTES];
+	uint16_t n = 0;
+	char text[16];
+	bool is_fast;
+
+	snprintf(out->port, sizeof(out->port), "%.23s", strrchr(dir, '/') + 1);
+	/* "500mA"; "" while no configuration is set. */
+	if (read_attribute(dir, "bMaxPower", text, sizeof(text)) > 0)
+		out->asks_ma = (uint16_t)(strtoul(text, NULL, 10) % 10000);
+	if (out->asks_ma > USB_ASKS_MAX)
+		out->asks_ma = 0;
+	if (!read_number(dir, "speed", 10, &n))
+		return;
+	out->mbit = n;
+	is_fast = n >= USB3_MBIT;
+	if (!hub_of(dir, hub, sizeof(hub)))
+		return;
+	out->weak_hub = strchr(out->port, '.') &&
+			read_number(hub, "bmAttributes", 16, &n) &&
+			!(n & SELF_POWERED);
+	if (out->weak_hub)
+		out->gives_ma = is_fast ? 150 : 100;
+	else
+		out->gives_ma = is_fast ? 900 : 500;
+}
+
 enum rc usb_hotplug_facts(
     const char *sys, const struct usb_place *at, struct usb_device_facts *out)
 {
@@ -251,6 +303,7 @@ enum rc usb_hotplug_facts(
 	out->speed = 480000000;
 	if (read_number(s.dir, "speed", 10, &n))
 		out->speed = (uint64_t)n * 1000000;
+	read_power(s.dir, &out->power);
 	/* The kernel prints it up to the first NUL, and a new line. */
 	len = read_attribute(s.dir, "serial", serial, sizeof(serial));
 	if (len > 0 &&

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "rc.h"
+#include "usb_bus.h"
 #include "usb_descriptor.h"
 
 struct usb_place {
@@ -29,6 +30,7 @@ struct usb_device_facts {
 	char udid[48]; /* "" none: not a phone in its normal mode */
 	int active; /* configuration; 0 none */
 	uint64_t speed; /* bit/s */
+	struct usb_power power; /* its asks_ma: of the active one */
 };
 
 /* One message of the kernel. False: not about a whole USB device. Pure. */

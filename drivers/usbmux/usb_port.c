@@ -4,6 +4,7 @@
  *
  *   WAITS -> OPENS (thread) -> RUNS -> ENDS (transfers come back) -> WAITS
  *   and out of any of them, once it was pulled, away.
+ *   LISTED: one in another mode, which is only told of.
  */
 #include "usb_port.h"
 
@@ -34,16 +35,20 @@
 #define TRIES     5u /* then seldom */
 #define RESETS    2u
 #define SELDOM_MS 60000
-#define PEACE_MS  60000 /* what has worked for so long begins anew */
-#define SET_MODE  0x52
-#define MODE_NCM  3 /* as netmuxd: multiplexer and network side by side */
+/* One that is silent, but not out of order, is asked so often: whoever unlocks
+ * it waits for the next time. */
+#define ASK_MS   10000
+#define PEACE_MS 60000 /* what has worked for so long begins anew */
+#define SET_MODE 0x52
+#define MODE_NCM 3 /* as netmuxd: multiplexer and network side by side */
 
 enum usb_state {
 	USB_FREE,
 	USB_WAITS,
 	USB_OPENS,
 	USB_RUNS,
-	USB_ENDS
+	USB_ENDS,
+	USB_LISTED
 };
 
 struct usb_dev {
@@ -59,6 +64,8 @@ struct usb_dev {
 	bool wants_mode, wants_reset;
 	pthread_t opener;
 	enum rc opened; /* what came of it */
+	/* What stands in its way now, GONE: nothing is known; what was told. */
+	enum usb_why why, told;
 
 	int fd; /* /dev/bus/usb/… */
 	libusb_context *ctx;
@@ -82,8 +89,39 @@ struct usb_port {
 	struct mux_loop_fd events; /* of the kernel */
 	struct mux_loop_fd opened; /* pipe: struct usb_dev * of done openings */
 	int opened_in;
+	usb_bus_fn fn;
+	void *ctx;
 	struct usb_dev devs[DEVICES];
 };
+
+/* --- what is told of a device -------------------------------------------------- */
+
+static void tell(struct usb_dev *d, enum usb_why why)
+{
+	const struct usb_descriptor *desc = &d->facts.descriptor;
+	unsigned unit = d->facts.power.mbit >= 5000 ? 8 : 2;
+	struct usb_on_bus p = {
+		.place = (uint32_t)d->at.bus << 16 | d->at.address,
+		.why = why,
+		.product = desc->product,
+		.release = desc->release,
+		.power = d->facts.power,
+	};
+
+	if (why == d->told || (d->is_gone && why != USB_WHY_GONE))
+		return;
+	if (d->config.max_power)
+		p.power.asks_ma = (uint16_t)(d->config.max_power * unit);
+	memcpy(p.udid, d->facts.udid, sizeof(p.udid));
+	d->told = why;
+	d->u->fn(d->u->ctx, &p);
+}
+
+static void release(struct usb_dev *d)
+{
+	tell(d, USB_WHY_GONE);
+	d->state = USB_FREE;
+}
 
 /* --- opening: on a thread ------------------------------------------------------ */
 
@@ -119,7 +157,10 @@ static enum rc open_node(struct usb_dev *d)
 		int err = errno;
 
 		log_info("%s: %s", path, strerror(err));
-		return err == EACCES || err == EPERM ? RC_REFUSED : RC_GONE;
+		if (err != EACCES && err != EPERM)
+			return RC_GONE;
+		d->why = USB_WHY_NO_RIGHTS;
+		return RC_REFUSED;
 	}
 	if (libusb_init(&d->ctx) != 0)
 		return RC_NOMEM;
@@ -135,6 +176,7 @@ static enum rc set_mode(struct usb_dev *d)
 	int n = libusb_control_transfer(
 	    d->handle, 0xc0, SET_MODE, 0, MODE_NCM, &answer, 1, 1000);
 
+	d->why = USB_WHY_NO_MUX;
 	log_note("asked for another mode udid=%s answer=%d/%u", d->facts.udid,
 	    n, answer);
 	return n < 0 ? rc_of(n) : RC_BUSY;
@@ -149,6 +191,20 @@ static void detach_drivers(struct usb_dev *d)
 			libusb_detach_kernel_driver(d->handle, i);
 }
 
+static enum usb_why why_of(int err, enum usb_why other)
+{
+	switch (err) {
+	case LIBUSB_ERROR_BUSY:
+		return USB_WHY_HELD;
+	case LIBUSB_ERROR_ACCESS:
+		return USB_WHY_NO_RIGHTS;
+	case LIBUSB_ERROR_NO_DEVICE:
+		return USB_WHY_GONE;
+	default:
+		return other;
+	}
+}
+
 static enum rc configure(struct usb_dev *d)
 {
 	int err;
@@ -157,6 +213,7 @@ static enum rc configure(struct usb_dev *d)
 		detach_drivers(d);
 		err = libusb_set_configuration(d->handle, d->config.value);
 		if (err) {
+			d->why = why_of(err, USB_WHY_CONFIG);
 			log_warn("configuration %u: %s%s", d->config.value,
 			    libusb_error_name(err),
 			    err == LIBUSB_ERROR_BUSY
@@ -166,6 +223,8 @@ static enum rc configure(struct usb_dev *d)
 		}
 	}
 	err = libusb_claim_interface(d->handle, d->config.interface);
+	if (err)
+		d->why = why_of(err, USB_WHY_ERRORS);
 	if (err)
 		log_warn("interface %u can't be had: %s%s", d->config.interface,
 		    libusb_error_name(err),
@@ -230,20 +289,38 @@ static void close_dev(struct usb_dev *d)
 	d->fd = -1;
 }
 
+/* It took its resets and is silent still. */
+static bool is_silent(const struct usb_dev *d)
+{
+	return d->told == USB_WHY_SILENT && d->tries > RESETS;
+}
+
+/* A silence has lasted for a while when it is noticed; anything else may pass:
+ * a phone that changes its mode, a udev that gives the rights. */
+static void tell_why(struct usb_dev *d)
+{
+	if (d->why != USB_WHY_GONE &&
+	    (d->why == USB_WHY_SILENT || d->tries > 1))
+		tell(d, d->why);
+}
+
 /* After 1, 2, 4 … s: a phone that is being unlocked, a udev that has not been
  * there yet; a locked one may not answer for hours. */
 static void try_again(struct usb_dev *d)
 {
 	close_dev(d);
 	if (d->is_gone) {
-		d->state = USB_FREE;
+		release(d);
 		return;
 	}
 	d->state = USB_WAITS;
 	d->tries++;
 	d->wants_reset &= d->tries <= RESETS;
+	tell_why(d);
 	d->again_ms =
 	    mono_ms() + (d->tries < TRIES ? 500LL << d->tries : SELDOM_MS);
+	if (is_silent(d))
+		d->again_ms = mono_ms() + 1000;
 	if (d->tries == TRIES)
 		log_warn("a phone does not talk: unlock it, or unplug it and "
 			 "plug it in again udid=%s",
@@ -277,6 +354,8 @@ static bool is_good(struct usb_dev *d, const struct libusb_transfer *t)
 		    (int)t->status);
 	d->wants_reset = t->status != LIBUSB_TRANSFER_CANCELLED &&
 			 t->status != LIBUSB_TRANSFER_NO_DEVICE;
+	if (d->wants_reset && d->state == USB_RUNS)
+		d->why = USB_WHY_ERRORS;
 	return false;
 }
 
@@ -334,12 +413,18 @@ static void port_broken(void *port, enum rc why)
 {
 	struct usb_dev *d = port;
 
-	(void)why;
+	d->why = why == RC_TIMEOUT ? USB_WHY_SILENT : USB_WHY_ERRORS;
 	d->wants_reset = true;
 	end(d);
 }
 
-static const struct mux_port_ops port_ops = { port_send, port_broken };
+static void port_ready(void *port)
+{
+	tell(port, USB_WHY_TALKS);
+}
+
+static const struct mux_port_ops port_ops = { port_send, port_broken,
+	port_ready };
 
 static uint8_t *read_memory(struct usb_dev *d)
 {
@@ -418,6 +503,7 @@ static enum rc run(struct usb_dev *d)
 		.product_id = d->facts.descriptor.product,
 		.location = (uint32_t)d->at.bus << 16 | d->at.address,
 		.speed = d->facts.speed,
+		.patience_ms = is_silent(d) ? ASK_MS : 0,
 	};
 	enum rc rc = make_transfers(d);
 
@@ -446,11 +532,13 @@ static void start_opening(struct usb_dev *d)
 	const struct usb_mux_config *c;
 	enum rc rc = usb_hotplug_facts(d->u->sys, &d->at, &d->facts);
 
+	d->why = USB_WHY_GONE;
 	if (rc == RC_GONE) {
-		d->state = USB_FREE; /* the kernel's word was lost */
+		release(d); /* the kernel's word was lost */
 		return;
 	}
 	if (rc || !d->facts.udid[0]) {
+		d->why = USB_WHY_ERRORS;
 		try_again(d);
 		return;
 	}
@@ -458,8 +546,9 @@ static void start_opening(struct usb_dev *d)
 	d->wants_mode = !c;
 	if (c)
 		d->config = *c;
-	log_info("opening %u/%u udid=%s release=%04x configurations=%u "
-		 "active=%d taken=%d speed=%llu",
+	log_write(is_silent(d) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, LOG_MODULE,
+	    "opening %u/%u udid=%s release=%04x configurations=%u "
+	    "active=%d taken=%d speed=%llu",
 	    d->at.bus, d->at.address, d->facts.udid,
 	    d->facts.descriptor.release, d->facts.descriptor.n_configs,
 	    d->facts.active, c ? c->value : 0,
@@ -507,15 +596,26 @@ static struct usb_dev *find(struct usb_port *u, const struct usb_place *at)
 	return NULL;
 }
 
+/* In another mode there is nothing to open. */
+static void list(struct usb_dev *d, enum usb_kind kind)
+{
+	d->state = USB_LISTED;
+	log_note("a phone waits to be restored (%s mode): it can't be backed "
+		 "up",
+	    kind == USB_KIND_DFU ? "DFU" : "recovery");
+	if (usb_hotplug_facts(d->u->sys, &d->at, &d->facts)) {
+		release(d);
+		return;
+	}
+	d->facts.udid[0] = '\0'; /* its serial number is another one */
+	tell(d, kind == USB_KIND_DFU ? USB_WHY_DFU : USB_WHY_RECOVERY);
+}
+
 static void added(struct usb_port *u, const struct usb_event *ev)
 {
 	enum usb_kind kind = usb_descriptor_kind(ev->vendor, ev->product);
 
-	if (kind == USB_KIND_RECOVERY || kind == USB_KIND_DFU)
-		log_note("a phone waits to be restored (%s mode): it can't be "
-			 "backed up",
-		    kind == USB_KIND_DFU ? "DFU" : "recovery");
-	if (kind != USB_KIND_PHONE || find(u, &ev->at))
+	if (kind == USB_KIND_OTHER || find(u, &ev->at))
 		return;
 	for (unsigned i = 0; i < DEVICES; i++) {
 		struct usb_dev *d = &u->devs[i];
@@ -525,7 +625,10 @@ static void added(struct usb_port *u, const struct usb_event *ev)
 		*d = (struct usb_dev){
 			.u = u, .state = USB_WAITS, .at = ev->at, .fd = -1
 		};
-		start_opening(d);
+		if (kind == USB_KIND_PHONE)
+			start_opening(d);
+		else
+			list(d, kind);
 		return;
 	}
 	log_warn("more than %u phones: one is left alone", DEVICES);
@@ -538,7 +641,8 @@ static void removed(struct usb_port *u, const struct usb_event *ev)
 	if (!d)
 		return;
 	d->is_gone = true;
-	if (d->state == USB_WAITS)
+	tell(d, USB_WHY_GONE);
+	if (d->state == USB_WAITS || d->state == USB_LISTED)
 		d->state = USB_FREE;
 	else
 		end(d); /* OPENS: when it is done */
@@ -594,7 +698,8 @@ int64_t usb_port_turn(struct usb_port *u)
 /* --- begin and end ------------------------------------------------------------- */
 
 enum rc usb_port_new(struct mux_loop *loop, struct mux_server *server,
-    const char *sys, const char *dev, struct usb_port **out)
+    const char *sys, const char *dev, usb_bus_fn fn, void *ctx,
+    struct usb_port **out)
 {
 	struct usb_port *u = calloc(1, sizeof(*u));
 	int pipes[2] = { -1, -1 };
@@ -611,7 +716,9 @@ enum rc usb_port_new(struct mux_loop *loop, struct mux_server *server,
 		    .fn = on_event,
 		    .ctx = u },
 		.opened = { .fd = -1, .fn = on_opened, .ctx = u },
-		.opened_in = -1 };
+		.opened_in = -1,
+		.fn = fn,
+		.ctx = ctx };
 	if (u->events.fd < 0 || pipe2(pipes, O_CLOEXEC) != 0) {
 		log_error("no USB events of the kernel: %s", strerror(errno));
 		usb_port_free(u);

@@ -16,16 +16,18 @@
 #include "mux_loop.h"
 #include "mux_server.h"
 #include "rc.h"
+#include "usb_bus.h"
 
 struct usb_port;
 
 /*
- * sys: "/sys"; dev: "/dev/bus/usb". Both are lent for good. RC_UNSUPPORTED:
- * this kernel has no USB.
+ * sys: "/sys"; dev: "/dev/bus/usb". Both are lent for good. fn is told of each
+ * phone on the bus, also of those that can't be talked to. RC_UNSUPPORTED: this
+ * kernel has no USB.
  */
 MUST_CHECK enum rc usb_port_new(struct mux_loop *loop,
-    struct mux_server *server, const char *sys, const char *dev,
-    struct usb_port **out);
+    struct mux_server *server, const char *sys, const char *dev, usb_bus_fn fn,
+    void *ctx, struct usb_port **out);
 /* Waits for openings under way, at most some seconds. NULL is fine. */
 void usb_port_free(struct usb_port *u);
 

@@ -15,6 +15,7 @@
 
 struct usbmux_own {
 	usbmux_fn fn;
+	usb_bus_fn bus_fn;
 	void *ctx;
 	struct mux_loop *loop;
 	struct mux_records *records;
@@ -48,10 +49,12 @@ static enum rc open_ports(
 	enum rc rc = RC_OK;
 
 	if (opts->cable[0])
-		rc = mux_cable_new(o->loop, o->server, opts->cable, &o->cable);
+		rc = mux_cable_new(o->loop, o->server, opts->cable, o->bus_fn,
+		    o->ctx, &o->cable);
 	if (rc || !opts->sys[0])
 		return rc;
-	rc = usb_port_new(o->loop, o->server, opts->sys, opts->dev, &o->usb);
+	rc = usb_port_new(o->loop, o->server, opts->sys, opts->dev, o->bus_fn,
+	    o->ctx, &o->usb);
 	if (rc == RC_UNSUPPORTED && o->cable) {
 		log_warn("this machine has no USB; phones on the cable only");
 		rc = RC_OK;
@@ -60,7 +63,7 @@ static enum rc open_ports(
 }
 
 enum rc usbmux_own_open(const struct usbmux_own_opts *opts, usbmux_fn fn,
-    void *ctx, struct usbmux_own **out)
+    usb_bus_fn bus_fn, void *ctx, struct usbmux_own **out)
 {
 	struct usbmux_own *o = calloc(1, sizeof(*o));
 	enum rc rc;
@@ -69,6 +72,7 @@ enum rc usbmux_own_open(const struct usbmux_own_opts *opts, usbmux_fn fn,
 	if (!o)
 		return RC_NOMEM;
 	o->fn = fn;
+	o->bus_fn = bus_fn;
 	o->ctx = ctx;
 	rc = mux_loop_new(&o->loop);
 	if (!rc)
@@ -103,8 +107,8 @@ enum rc usbmux_own_turn(struct usbmux_own *o, int peer)
 	usb = o->usb ? usb_port_turn(o->usb) : INT64_MAX;
 	until = mux_server_turn(o->server);
 	/* The server may have ended a phone's link. */
-	if (o->cable)
-		mux_cable_turn(o->cable);
+	if (o->cable && mux_cable_turn(o->cable))
+		until = mux_server_turn(o->server);
 	if (o->usb)
 		usb = usb_port_turn(o->usb);
 	rc = mux_loop_turn(o->loop, usb < until ? usb : until);

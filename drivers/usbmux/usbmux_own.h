@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "rc.h"
+#include "usb_bus.h"
 #include "usbmux.h"
 
 struct usbmux_own;
@@ -21,10 +22,11 @@ struct usbmux_own_opts { /* lent for good */
 	const char *dev; /* "/dev/bus/usb" */
 };
 
-/* Phones are told to fn from within usbmux_own_turn(). A machine without USB
- * is an error only when there is no cable either. */
+/* Phones are told to fn from within usbmux_own_turn(), and to bus_fn also those
+ * that can't be talked to; a phone that talks before fn hears of it. A machine
+ * without USB is an error only when there is no cable either. */
 MUST_CHECK enum rc usbmux_own_open(const struct usbmux_own_opts *opts,
-    usbmux_fn fn, void *ctx, struct usbmux_own **out);
+    usbmux_fn fn, usb_bus_fn bus_fn, void *ctx, struct usbmux_own **out);
 void usbmux_own_close(struct usbmux_own *o); /* NULL is fine */
 
 /* Waits and does what is due. RC_GONE: `peer` (a socket, lent) was closed or

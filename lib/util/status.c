@@ -40,6 +40,16 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_PASSWORD_SET] = "password_set",
 	[STATE_PASSWORD_UNCHANGED] = "password_unchanged",
 	[STATE_PASSWORD_UNSURE] = "password_unsure",
+	[STATE_USB_RESTRICTED] = "usb_restricted",
+	[STATE_NO_ANSWER] = "no_answer",
+	[STATE_CHARGES_ONLY] = "charges_only",
+	[STATE_RECOVERY_MODE] = "recovery_mode",
+	[STATE_DFU_MODE] = "dfu_mode",
+	[STATE_USB_HELD] = "usb_held",
+	[STATE_USB_REFUSED] = "usb_refused",
+	[STATE_USB_ERRORS] = "usb_errors",
+	[STATE_USB_NO_RIGHTS] = "usb_no_rights",
+	[STATE_POWER_DROP] = "power_drop",
 	[STATE_NOT_ENCRYPTED] = "not_encrypted",
 	[STATE_WEAK_POWER] = "too_weak_power",
 	[STATE_NOTICE] = "box_notice",
@@ -52,7 +62,8 @@ static const char *const ids[STATE_COUNT_] = {
 /*
  * What matters more has a higher rank. A dialog waits for a person who is
  * still there, so it comes before everything but a box that can't back up at
- * all; what runs comes before what has ended.
+ * all; what runs comes before what has ended, and before a phone that does not
+ * talk: it may not for hours, and must not hide one that does.
  */
 static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_BOX_FAULT] = 90,
@@ -72,9 +83,19 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_CHECKING] = 62,
 	[STATE_SEEN] = 61,
 	[STATE_SETTING_PASSWORD] = 61,
+	[STATE_USB_RESTRICTED] = 60,
+	[STATE_NO_ANSWER] = 59,
+	[STATE_CHARGES_ONLY] = 59,
+	[STATE_USB_HELD] = 58,
+	[STATE_USB_NO_RIGHTS] = 58,
+	[STATE_USB_REFUSED] = 58,
+	[STATE_USB_ERRORS] = 58,
+	[STATE_RECOVERY_MODE] = 57,
+	[STATE_DFU_MODE] = 57,
 	[STATE_CATALOG_BROKEN] = 56,
 	[STATE_DISK_FULL] = 55,
 	[STATE_CHECK_FAILED] = 54,
+	[STATE_POWER_DROP] = 53,
 	[STATE_PHONE_FAILED] = 53,
 	[STATE_PHONE_FULL] = 52,
 	[STATE_TRUST_REFUSED] = 51,
@@ -154,6 +175,15 @@ bool status_is_busy(enum status_state s)
 	       s == STATE_CHECKING || s == STATE_SETTING_PASSWORD;
 }
 
+uint32_t status_named_phones(const struct status *st)
+{
+	uint32_t n = st->n_phones < LIMIT_PHONES ? st->n_phones : LIMIT_PHONES;
+
+	while (n && st->phones[n - 1].nameless)
+		n--;
+	return n;
+}
+
 static void redact_phone(struct status_phone *p)
 {
 	memset(p->udid, 0, sizeof(p->udid));
@@ -164,6 +194,7 @@ static void redact_phone(struct status_phone *p)
 	memset(p->detail, 0, sizeof(p->detail));
 	memset(p->damaged, 0, sizeof(p->damaged));
 	memset(p->loss_domain, 0, sizeof(p->loss_domain));
+	memset(p->port.name, 0, sizeof(p->port.name));
 }
 
 void status_redact(struct status *st)

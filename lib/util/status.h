@@ -50,6 +50,17 @@ enum status_state {
 	STATE_PASSWORD_SET, /* in the ledger only: the detail says what */
 	STATE_PASSWORD_UNCHANGED,
 	STATE_PASSWORD_UNSURE, /* the phone's answer did not come */
+	/* On USB, and not to be talked to: what a phone or its cable does. */
+	STATE_USB_RESTRICTED, /* it is silent: locked for long, most likely */
+	STATE_NO_ANSWER, /* … and has been for so long that more may be wrong */
+	STATE_CHARGES_ONLY, /* it offers no data at all */
+	STATE_RECOVERY_MODE,
+	STATE_DFU_MODE,
+	STATE_USB_HELD, /* something else on this computer has it */
+	STATE_USB_REFUSED, /* it refuses the configuration that it offers */
+	STATE_USB_ERRORS,
+	STATE_USB_NO_RIGHTS, /* of this program, to its device file */
+	STATE_POWER_DROP, /* its backup broke off as the box's supply dipped */
 	STATE_NOT_ENCRYPTED, /* a hint, never a phone's state: words_hint() */
 	STATE_WEAK_POWER, /* of the box: its supply dipped */
 	STATE_NOTICE, /* of the box: its card or its settings, `detail` says */
@@ -66,6 +77,14 @@ struct status_size {
 	uint64_t bytes, new_bytes;
 };
 
+/* What a phone's USB port is and gives, by the kernel's word (usb_bus.h). */
+struct status_port {
+	uint32_t mbit; /* Mbit/s; 0: nothing is known */
+	uint16_t asks_ma, gives_ma; /* 0 unknown */
+	bool weak_hub; /* a hub without a supply of its own is between */
+	char name[24]; /* "1-1.4"; "" unknown */
+};
+
 struct status_phone {
 	char udid[48];
 	char name[128];
@@ -79,6 +98,10 @@ struct status_phone {
 	bool sets_password; /* before the backup, or instead of it */
 	int8_t will_encrypt; /* the phone has a password now; -1 unknown */
 	int battery_pct; /* -1 unknown */
+	struct status_port port;
+	/* On USB and silent, and the box can't tell whose it is: no udid. Such
+	 * stand behind all others. */
+	bool nameless;
 	/* the running backup */
 	uint32_t pct_x100; /* 0..10000 */
 	uint64_t bytes_done, bytes_rate; /* bytes/s over the last seconds */
@@ -149,6 +172,8 @@ struct status_health {
 	int32_t temperature_c;
 	int64_t weak_power_at; /* the supply dipped the last time; 0: never */
 	uint32_t weak_power_times; /* since the start */
+	int32_t supply_ma; /* what it says that it can give; 0 unknown */
+	int32_t usb_limit_ma; /* of all USB ports together; 0 none known */
 	uint32_t restarts; /* of parts, since the start */
 };
 
@@ -210,6 +235,9 @@ bool status_is_busy(enum status_state s);
 
 /* A phone that would say that all is well tells of its loss first. */
 void status_tell_loss(struct status_phone *p);
+
+/* Those that the box knows; the nameless stand behind them. */
+uint32_t status_named_phones(const struct status *st);
 
 /* Leaves what anybody may see: how things stand, not whose they are. No names,
  * UDIDs, places, or words of phones. */

@@ -23,13 +23,11 @@ struct row {
 	enum glance glance;
 };
 
-/*
- * {phone} its name, {pct} whole percent, {left} time left as a sentence's
+/* {phone} its name, {pct} whole percent, {left} time left as a sentence's
  * start, {days}, {reason} and {helps} of an error code, {missing} bytes,
  * {why} the detail, {sum} the cost of a night, {loss} percent of {what} that
  * are gone since {when}, {damaged} "A file of …'s newest backup is", {fetch}
- * how it comes again, {count} and {read} of a scrub.
- */
+ * how it comes again, {count} and {read} of a scrub. */
 /* clang-format off */
 static const struct row rows[STATE_COUNT_] = {
 [STATE_STARTING] = { "Starting",
@@ -153,6 +151,56 @@ static const struct row rows[STATE_COUNT_] = {
 	"until a change has gone well.",
 	"backup password: no answer came", LED_READY, WORDS_ACT,
 	GLANCE_LAST_GOOD },
+[STATE_USB_RESTRICTED] = { "Unlock {phone} once, then it may talk",
+	"It is plugged in and does not answer: iOS shuts the port of a phone "
+	"that has been locked for an hour, and it only charges. The box asks "
+	"it again by itself.",
+	"was locked and did not answer", LED_LOOK, WORDS_ACT,
+	GLANCE_LAST_GOOD },
+[STATE_NO_ANSWER] = { "{phone} does not answer",
+	"It has been silent on USB for long. Unlock it, unplug it and plug it "
+	"in again; then try another cable, or restart it.",
+	"did not answer on USB", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_CHARGES_ONLY] = { "{phone} only charges",
+	"It offers no data on this cable. Unplug it, unlock it, plug it in "
+	"again and allow the accessory if it asks.",
+	"only charged", LED_LOOK, WORDS_ACT, GLANCE_LAST_GOOD },
+[STATE_RECOVERY_MODE] = { "{phone} is in recovery mode",
+	"Nothing can be read from it so. To leave: press volume up, then volume "
+	"down, then hold the side button until the Apple logo appears. If it "
+	"comes back here, it needs a computer with Finder or the Apple Devices "
+	"app.",
+	"was in recovery mode", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_DFU_MODE] = { "{phone} is in DFU mode",
+	"Its screen is black, and it waits for a new system. To leave: press "
+	"volume up, then volume down, then hold the side button until the Apple "
+	"logo appears.",
+	"was in DFU mode", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_USB_HELD] = { "Another program holds {phone}",
+	"A program or driver of this computer has it: a usbmuxd, a virtual "
+	"machine, a photo program. End that, and the box goes on by itself.",
+	"was held by another program", LED_FAILED, WORDS_BAD,
+	GLANCE_LAST_GOOD },
+[STATE_USB_REFUSED] = { "{phone} refuses to be set up on USB",
+	"It does not take the configuration that it offers. Unplug it, restart "
+	"it, plug it in again.",
+	"refused its USB configuration", LED_FAILED, WORDS_BAD,
+	GLANCE_LAST_GOOD },
+[STATE_USB_ERRORS] = { "The USB link to {phone} fails",
+	"What is sent does not arrive. Use another cable or port, without a hub "
+	"between; then restart the phone.",
+	"the USB link failed", LED_FAILED, WORDS_BAD, GLANCE_LAST_GOOD },
+[STATE_USB_NO_RIGHTS] = { "This program may not use {phone}",
+	"The system does not let it open the phone's USB device. Run it as "
+	"root, as `sudo nightstand run`.",
+	"no rights to use its USB device", LED_FAILED, WORDS_BAD,
+	GLANCE_LAST_GOOD },
+[STATE_POWER_DROP] = { "{phone} went away in the middle: the power was too weak",
+	"The power supply of the box dipped at that moment. The earlier backup "
+	"is untouched. Use a supply with 3 A or more and plug {phone} in again: "
+	"it goes on.",
+	"went away at {pct} %, the power supply was too weak", LED_FAILED,
+	WORDS_BAD, GLANCE_LAST_GOOD },
 [STATE_NOT_ENCRYPTED] = { "Health and passwords are not in this backup",
 	"iOS puts them only into encrypted backups.",
 	"", LED_READY, WORDS_GOOD, GLANCE_NONE },
@@ -165,13 +213,11 @@ static const struct row rows[STATE_COUNT_] = {
 	"the card or its settings need a look", LED_FAULT, WORDS_ACT,
 	GLANCE_LAST_GOOD },
 [STATE_UPDATING] = { "Updating",
-	"If the power goes now, the version that ran so far starts again.",
-	"", LED_STARTING, WORDS_BUSY, GLANCE_LAST_GOOD },
-[STATE_UPDATED] = { "The box has a new version",
-	"It is tried out, and well. {why}",
+	"If the power goes now, the former version starts again.", "",
+	LED_STARTING, WORDS_BUSY, GLANCE_LAST_GOOD },
+[STATE_UPDATED] = { "The box has a new version", "It is well. {why}",
 	"updated to version {why}", LED_READY, WORDS_GOOD, GLANCE_LAST_GOOD },
-[STATE_UPDATE_FAILED] = { "The box has kept its former version",
-	"Nothing is lost. {why}",
+[STATE_UPDATE_FAILED] = { "The box has kept its former version", "{why}",
 	"update not taken: {why}", LED_READY, WORDS_ACT, GLANCE_LAST_GOOD },
 [STATE_BOX_FAULT] = { "The box restarted a part of itself",
 	"It goes on by itself. If it happens again, save the report on its page. "
@@ -451,6 +497,14 @@ static const struct row *row_of(enum status_state s)
 	if ((unsigned)s >= STATE_COUNT_ || !rows[s].headline)
 		s = STATE_BOX_FAULT;
 	return &rows[s];
+}
+
+struct words_row words_row(enum status_state s)
+{
+	const struct row *row = row_of(s);
+	struct words_row out = { row->headline, row->sentence, row->led };
+
+	return out;
 }
 
 static void put_small(struct words *out, int mb_code, const char *detail)

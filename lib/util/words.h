@@ -30,11 +30,22 @@ struct words {
 	enum words_severity severity;
 };
 
+/* A row of the table as it stands there, {placeholders} and all; lasting. */
+struct words_row {
+	const char *headline, *sentence;
+	enum led_pattern led;
+};
+struct words_row words_row(enum status_state s);
+
 /* The box as a whole: the glance. */
 void words_box(const struct status *st, struct words *out);
 
 /* One phone of st->phones. */
 void words_phone(const struct status *st, unsigned phone, struct words *out);
+
+/* "480 Mbit/s, it asks for up to 500 mA, the port gives 500 mA"; false: nothing
+ * is known of its port. */
+bool words_port(const struct status_phone *p, char *out, size_t cap);
 
 /* Something small about this phone that is no trouble; false: nothing. */
 bool words_hint(const struct status *st, unsigned phone, struct words *out);

@@ -147,3 +147,32 @@ const char *words_clock(enum status_clock clock)
 	}
 	return "not known yet";
 }
+
+static void add(char *out, size_t cap, const char *text)
+{
+	size_t n = strlen(out);
+
+	snprintf(out + n, cap - n, "%s", text);
+}
+
+bool words_port(const struct status_phone *p, char *out, size_t cap)
+{
+	const struct status_port *port = &p->port;
+	char text[96];
+
+	if (cap == 0 || !port->mbit)
+		return false;
+	snprintf(out, cap, "%u Mbit/s", (unsigned)port->mbit);
+	if (port->asks_ma) {
+		snprintf(text, sizeof(text), ", it asks for up to %u mA",
+		    (unsigned)port->asks_ma);
+		add(out, cap, text);
+	}
+	if (port->gives_ma) {
+		snprintf(text, sizeof(text), ", the port gives %u mA%s",
+		    (unsigned)port->gives_ma,
+		    port->weak_hub ? ": its hub has no supply of its own" : "");
+		add(out, cap, text);
+	}
+	return true;
+}

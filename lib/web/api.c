@@ -148,6 +148,32 @@ static void put_damage(cJSON *o, const struct status_phone *p)
 		cJSON_AddItemToArray(names, cJSON_CreateString(p->damaged[i]));
 }
 
+static void put_number_or_null(cJSON *o, const char *key, unsigned n)
+{
+	if (n)
+		put_number(o, key, n);
+	else
+		cJSON_AddNullToObject(o, key);
+}
+
+static void put_port(cJSON *o, const struct status_phone *p)
+{
+	cJSON *port;
+	char text[200];
+
+	if (!words_port(p, text, sizeof(text))) {
+		cJSON_AddNullToObject(o, "port");
+		return;
+	}
+	port = cJSON_AddObjectToObject(o, "port");
+	put_text(port, "name", p->port.name);
+	put_number(port, "mbit_per_s", p->port.mbit);
+	put_number_or_null(port, "asks_ma", p->port.asks_ma);
+	put_number_or_null(port, "gives_ma", p->port.gives_ma);
+	put_bool(port, "weak_hub", p->port.weak_hub);
+	put_text(port, "text", text);
+}
+
 static void put_hint(cJSON *o, const struct status *st, unsigned i)
 {
 	struct words w;
@@ -170,7 +196,10 @@ static void put_phone(cJSON *list, const struct status *st, unsigned i)
 	struct words w;
 
 	cJSON_AddItemToArray(list, o);
-	put_text(o, "udid", p->udid);
+	if (p->nameless)
+		cJSON_AddNullToObject(o, "udid");
+	else
+		put_text(o, "udid", p->udid);
 	put_text(o, "name", p->name);
 	put_text(o, "model", p->model);
 	put_text(o, "product_type", p->product_type);
@@ -190,6 +219,7 @@ static void put_phone(cJSON *list, const struct status *st, unsigned i)
 		put_number(o, "battery_pct", p->battery_pct);
 	else
 		cJSON_AddNullToObject(o, "battery_pct");
+	put_port(o, p);
 	put_progress(o, p);
 	put_number(o, "missing_bytes", (double)p->missing_bytes);
 	put_number(o, "mb_code", p->mb_code);
@@ -249,6 +279,8 @@ static void put_health(cJSON *box, const struct status_health *h)
 		cJSON_AddNullToObject(box, "temperature_c");
 	put_time(box, "weak_power_at", h->weak_power_at);
 	put_number(box, "weak_power_times", h->weak_power_times);
+	put_number_or_null(box, "supply_ma", (unsigned)h->supply_ma);
+	put_number_or_null(box, "usb_limit_ma", (unsigned)h->usb_limit_ma);
 	put_number(box, "restarts", h->restarts);
 }
 
@@ -292,7 +324,8 @@ static void put_box(cJSON *o, const struct status *st)
 	words_box(st, &w);
 	put_words(o, &w);
 	put_led(o, st->led);
-	if (st->phone >= 0 && st->phone < LIMIT_PHONES)
+	if (st->phone >= 0 && st->phone < LIMIT_PHONES &&
+	    !st->phones[st->phone].nameless)
 		put_text(o, "phone", st->phones[st->phone].udid);
 	else
 		cJSON_AddNullToObject(o, "phone");

@@ -112,7 +112,7 @@ void ha_put_state(const struct status *st, struct markup *m)
 	cJSON_AddNumberToObject(
 	    o, "disk_free", (double)st->disk.free_bytes / 1e9);
 	phones = cJSON_AddObjectToObject(o, "phones");
-	for (unsigned i = 0; i < st->n_phones; i++) {
+	for (unsigned i = 0; i < status_named_phones(st); i++) {
 		char key[KEY];
 
 		phone_key(&st->phones[i], key);
@@ -229,7 +229,8 @@ bool ha_put_entity(const struct ha_names *n, const struct status *st,
 	}
 	i -= N_BOX;
 	phone = i / N_PHONE;
-	if (phone >= st->n_phones)
+	/* A phone that nobody knows has no entity. */
+	if (phone >= status_named_phones(st))
 		return false;
 	put_entity(
 	    n, st, &of_phone[i % N_PHONE], &st->phones[phone], topic, payload);

@@ -53,7 +53,7 @@ static double box_clock(const struct status *st)
 
 static double box_phones(const struct status *st)
 {
-	return st->n_phones;
+	return status_named_phones(st);
 }
 
 /* NAN: the box does not tell */
@@ -192,7 +192,7 @@ static void put_phone_metric(
     struct markup *m, const struct status *st, const struct phone_metric *x)
 {
 	put_head(m, x->name, x->help);
-	for (unsigned i = 0; i < st->n_phones; i++) {
+	for (unsigned i = 0; i < status_named_phones(st); i++) {
 		double value = x->get(&st->phones[i]);
 
 		if (value < 0)

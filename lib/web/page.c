@@ -176,7 +176,7 @@ static const struct status_phone *oldest_backup(const struct status *st)
 {
 	const struct status_phone *oldest = NULL;
 
-	for (unsigned i = 0; i < st->n_phones; i++) {
+	for (unsigned i = 0; i < status_named_phones(st); i++) {
 		const struct status_phone *p = &st->phones[i];
 
 		if (!p->last_good_at)
@@ -192,7 +192,8 @@ static void put_age_card(struct markup *m, const struct status *st)
 	const struct status_phone *p = oldest_backup(st);
 
 	markup_fmt(m, "<div class=\"card\"><h2>%s</h2><b>",
-	    st->n_phones > 1 ? "Oldest safe backup" : "Last safe backup");
+	    status_named_phones(st) > 1 ? "Oldest safe backup"
+					: "Last safe backup");
 	if (p)
 		put_age(m, st->now_at - p->last_good_at);
 	else
@@ -202,7 +203,7 @@ static void put_age_card(struct markup *m, const struct status *st)
 		page_put_when(m, st->now_at, p->last_good_at);
 	else
 		markup_raw(m, "The first one takes the longest.");
-	if (p && st->n_phones > 1) {
+	if (p && status_named_phones(st) > 1) {
 		char name[128];
 
 		words_phone_name(p, name, sizeof(name));
@@ -217,6 +218,14 @@ static bool is_bad_night(enum status_state s)
 	static const bool bad[STATE_COUNT_] = {
 		[STATE_TRUST_REFUSED] = true,
 		[STATE_PHONE_FAILED] = true,
+		[STATE_POWER_DROP] = true,
+		[STATE_NO_ANSWER] = true,
+		[STATE_RECOVERY_MODE] = true,
+		[STATE_DFU_MODE] = true,
+		[STATE_USB_HELD] = true,
+		[STATE_USB_REFUSED] = true,
+		[STATE_USB_ERRORS] = true,
+		[STATE_USB_NO_RIGHTS] = true,
 		[STATE_PHONE_FULL] = true,
 		[STATE_DISK_FULL] = true,
 		[STATE_NO_DISK] = true,
@@ -340,11 +349,11 @@ static void put_plug(struct markup *m, const struct status_phone *p)
 	int pct = p->battery_pct > 100 ? 100 : p->battery_pct;
 
 	markup_raw(m, "<span class=\"plug\">");
-	if (!p->attached) {
+	if (!p->attached && !p->port.mbit) {
 		markup_raw(m, "not plugged in</span>");
 		return;
 	}
-	if (pct < 0) {
+	if (pct < 0 || !p->attached) {
 		markup_raw(m, "plugged in</span>");
 		return;
 	}
@@ -401,7 +410,18 @@ static void put_phone_state(
 static void put_phone_rows(
     struct markup *m, const struct status *st, const struct status_phone *p)
 {
+	char port[200];
+
 	markup_raw(m, "<dl class=\"rows\">");
+	if (words_port(p, port, sizeof(port))) {
+		page_row_begin(m, "USB");
+		markup_text(m, port);
+		page_row_end(m);
+	}
+	if (p->nameless) {
+		markup_raw(m, "</dl>");
+		return;
+	}
 	if (!p->last_good_at || st->n_phones > 1) {
 		page_row_begin(m, "Last safe backup");
 		if (p->last_good_at)
@@ -448,9 +468,9 @@ static void put_phones(struct markup *m, const struct status *st,
 			put_phone_state(m, st, i);
 		put_phone_rows(m, st, &st->phones[i]);
 		page_put_chart(m, st, &st->phones[i]);
-		if (view == PAGE_OWNER)
+		if (view == PAGE_OWNER && !st->phones[i].nameless)
 			page_put_actions(m, &st->phones[i], csrf);
-		if (view == PAGE_OWNER)
+		if (view == PAGE_OWNER && !st->phones[i].nameless)
 			page_put_password(m, st, i);
 		markup_raw(m, "</section>");
 	}

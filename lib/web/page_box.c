@@ -113,12 +113,24 @@ static void put_power(struct markup *m, const struct status *st)
 {
 	const struct status_health *h = &st->health;
 
-	if (!h->weak_power_times)
+	if (!h->weak_power_times && !h->supply_ma)
 		return;
 	page_row_begin(m, "Power supply");
-	markup_fmt(m, "too weak %u time%s, last ", h->weak_power_times,
-	    h->weak_power_times == 1 ? "" : "s");
-	page_put_when(m, st->now_at, h->weak_power_at);
+	if (h->supply_ma)
+		markup_fmt(m, "%.1f A", h->supply_ma / 1000.0);
+	if (h->supply_ma && h->weak_power_times)
+		markup_raw(m, ", ");
+	if (h->weak_power_times) {
+		markup_fmt(m, "too weak %u time%s, last ", h->weak_power_times,
+		    h->weak_power_times == 1 ? "" : "s");
+		page_put_when(m, st->now_at, h->weak_power_at);
+	}
+	page_row_end(m);
+	if (!h->usb_limit_ma)
+		return;
+	page_row_begin(m, "USB ports");
+	markup_fmt(
+	    m, "share %d mA: with a supply of 5 A it is more", h->usb_limit_ma);
 	page_row_end(m);
 }
 

@@ -147,9 +147,9 @@ void page_password(const struct status *st, const char *csrf, struct markup *m)
 	    "as much room. Older backups stay as they are, with the password "
 	    "that they were made with.</p>"
 	    "<p><a href=\"/\">Back</a></p></section>");
-	for (unsigned i = 0; i < st->n_phones && i < LIMIT_PHONES; i++)
+	for (unsigned i = 0; i < status_named_phones(st); i++)
 		put_phone(m, st, i, csrf);
-	if (!st->n_phones)
+	if (!status_named_phones(st))
 		markup_raw(m, "<section class=\"card password\"><p>No phone "
 			      "has been here yet.</p></section>");
 	markup_raw(m, "</div>");

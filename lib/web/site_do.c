@@ -227,7 +227,7 @@ void site_post_logout(struct site *s, const struct http_request *req,
 static bool knows_phone(const struct site *s, const char *udid)
 {
 	for (uint32_t i = 0; i < s->st.n_phones; i++)
-		if (!strcmp(s->st.phones[i].udid, udid))
+		if (udid[0] && !strcmp(s->st.phones[i].udid, udid))
 			return true;
 	return false;
 }

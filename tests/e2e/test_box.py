@@ -372,6 +372,8 @@ def test_print_config_parses_back_to_itself(t):
 
 def test_state_diagram_and_legend_are_printed(t):
     check("stateDiagram" in t.nightstand("states").stdout, "no diagram")
+    words = t.nightstand("states", "--words").stdout
+    check("| `usb_restricted` | Unlock {phone} once" in words, words)
     text = t.nightstand("legend").stdout
     check("double blink" in text, text)
     check(t.nightstand("legend", "--svg").stdout.startswith("<svg"), "no svg")

@@ -338,3 +338,135 @@ def test_usbip_is_the_same_phone(t):
     equal(host.s.recv(1), b"", "the end at the unplug")
     two = UsbIp(port)
     equal(two.ask(0x8003, busid), 1, "an import of what is gone")
+
+
+def on_page(st, state):
+    """The phone of the status that is in this state; None."""
+    found = [p for p in (st or {"phones": []})["phones"]
+             if p["state"] == state]
+    return found[0] if found else None
+
+
+def wait_on_page(box, state, seconds=20):
+    return wait_until(f"a phone that is {state}",
+                      lambda: on_page(box.status(), state), seconds)
+
+
+def test_a_phone_in_another_mode_is_shown_and_goes(t):
+    cable = Cable(t, {"seed": 1, "plugged": "no"},
+                  {"seed": 2, "plugged": "no"})
+    odd, phone = cable.sim.phones()
+    box = cable_box(t, cable)
+    box.wait_state("ready")
+    phone.ctl("plug")
+    box.wait_state("safe", phone=phone)
+    for mode, state in (("recovery", "recovery_mode"), ("dfu", "dfu_mode"),
+                        ("charging", "charges_only")):
+        odd.ctl("set", "usb", mode)
+        odd.ctl("plug")
+        p = wait_on_page(box, state)
+        equal(p["udid"], None, "udid")
+        equal(p["led"]["id"], "look" if mode == "charging" else "failed",
+              "LED")
+        check(p["port"] and p["port"]["mbit_per_s"] == 480, f"{p['port']}")
+        st = box.status()
+        equal(st["state"], state, "the box's state")
+        equal(st["phone"], None, "the phone that it is about")
+        check(p["headline"] in box.get("/"), "the page does not say it")
+        said = t.nightstand("status", "--config", box.conf).stdout
+        check(p["headline"] in said, f"the terminal says {said}")
+        equal(listed(t, box), [phone.udid], "the phone beside it")
+        odd.ctl("unplug")
+        wait_until("that it is gone",
+                   lambda: len(box.status()["phones"]) == 1, 10)
+        equal(box.status()["state"], "safe", "the box's state")
+    # It never was a phone to be kept: no line of the ledger, no entity.
+    equal({n["udid"] for n in box.status()["nights"]}, {phone.udid}, "nights")
+    no_errors(cable)
+
+
+def test_a_restricted_phone_hides_no_other(t):
+    cable = Cable(t, {"seed": 1, "plugged": "no", "locked": "yes"},
+                  {"seed": 2, "plugged": "no"})
+    shut, phone = cable.sim.phones()
+    shut.ctl("set", "usb", "restricted")
+    box = cable_box(t, cable)
+    box.wait_state("ready")
+    shut.ctl("plug")
+    p = wait_on_page(box, "usb_restricted")
+    equal(p["udid"], None, "udid of one that was never here")
+    equal(p["headline"], "Unlock iPhone 15 once, then it may talk",
+          "headline")
+    equal(box.status()["led"]["id"], "look", "LED")
+    phone.ctl("plug")
+    box.wait_state("safe", phone=phone)
+    check(on_page(box.status(), "usb_restricted"), "it is not shown any more")
+    shut.ctl("unlock")
+    shut.ctl("trust", "always")
+    box.wait_state("safe", phone=shut)
+    equal(len(box.status()["phones"]), 2, "phones")
+    t.compare_plain(t.latest(box.vault, shut), shut.hashes())
+    # Known now: silent again, it is shown as the one that it is.
+    shut.ctl("unplug")
+    shut.ctl("lock")
+    shut.ctl("plug")
+    p = wait_on_page(box, "usb_restricted")
+    equal(p["udid"], shut.udid, "udid")
+    check(p["last_good"], "its backup is not told of")
+    equal(len(box.status()["phones"]), 2, "phones")
+    shut.ctl("unplug")
+    wait_until("that it is gone", lambda: not on_page(
+        box.status(), "usb_restricted"), 10)
+    no_errors(cable)
+
+
+def test_backup_by_hand_says_why_a_phone_is_silent(t):
+    cable = Cable(t, {"locked": "yes"})
+    phone = cable.sim.phone()
+    phone.ctl("set", "usb", "restricted")
+    conf = t.path("conf")
+    env = dict(os.environ)
+    env.pop("USBMUXD_SOCKET_ADDRESS", None)
+    t.path("vault").mkdir()
+    conf.write_text(f"[usb]\ncable = {cable.path}\n"
+                    f"records = {t.path('records')}\n")
+    r = t.nightstand("backup", "--config", conf, "--vault", t.path("vault"),
+                     "--wait", 9, env=env, ok=False)
+    equal(r.returncode, 14, "exit status")
+    check("once, then it may talk" in r.stdout, f"it says {r.stdout}")
+
+
+def test_a_weak_supply_is_the_reason_of_a_drop(t):
+    cable = Cable(t, {"files": 80, "bytes": "4M", "plugged": "no"})
+    phone = cable.sim.phone()
+    alarm = t.path("sys/class/hwmon/hwmon0/in0_lcrit_alarm")
+    alarm.parent.mkdir(parents=True)
+    (alarm.parent / "name").write_text("rpi_volt\n")
+    alarm.write_text("0\n")
+    box = cable_box(t, cable, box__sys=t.path("sys"))
+    box.wait_state("ready")
+    phone.ctl("at", "upload-file:30", "pause", "60000")
+    phone.ctl("plug")
+    phone.wait_event("point upload-file", 30000)
+    alarm.write_text("1\n")
+    phone.ctl("unplug")
+    p = wait_on_page(box, "power_drop")
+    equal(p["udid"], phone.udid, "udid")
+    check("power was too weak" in p["headline"], p["headline"])
+    night = box.status()["nights"][0]
+    equal(night["state"], "power_drop", "the ledger's line")
+    check("too weak" in night["text"], night["text"])
+    # A cable that is pulled by hand is just that.
+    alarm.write_text("0\n")
+    time.sleep(21)
+    phone.ctl("at", "upload-file:60", "pause", "60000")
+    phone.mark()
+    phone.ctl("plug")
+    phone.wait_event("point upload-file", 30000)
+    phone.ctl("unplug")
+    wait_on_page(box, "unplugged")
+    time.sleep(6)
+    check(on_page(box.status(), "unplugged"), "it is called another thing")
+    # The kernel tells of a dip some seconds late.
+    alarm.write_text("1\n")
+    wait_on_page(box, "power_drop", 8)

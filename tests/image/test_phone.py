@@ -31,7 +31,7 @@ class Phone:
 
     def ask(self, line):
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(60)
+            s.settimeout(300)
             s.connect(str(self.control))
             s.sendall(line.encode() + b"\n")
             text = b""
@@ -75,6 +75,13 @@ def test_backup_to_a_usb_disk(rig):
 
 
 test_backup_to_a_usb_disk.quick = True
+
+
+def is_night(folder, files):
+    """Is that backup what the phone held: {file id: sha256}, no more, no less."""
+    there = {f.name: f for f in folder.glob("[0-9a-f][0-9a-f]/*")}
+    return there.keys() == files.keys() and all(
+        hashlib.sha256(there[fid].read_bytes()).hexdigest() == sha for fid, sha in files.items())
 
 
 def same_as_phone(listing, vault, udid):

@@ -79,6 +79,11 @@ def by_hand():
         machine.cut()
 
 
+def place(disk):
+    """What QEMU opens: a server's address (lossy.py), or the file."""
+    return getattr(disk, "url", getattr(disk, "path", disk))
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -219,10 +224,10 @@ class Vm:
                 "-trace", "pl061_set_output", "-D", str(self.dir / "leds.log"),
                 "-msg", "timestamp=on"]
         if self.card:
-            args += ["-drive", f"if=none,id=card,format=raw,file={self.card.path}",
+            args += ["-drive", f"if=none,id=card,format=raw,file={place(self.card)}",
                      "-device", "virtio-blk-pci,drive=card"]
         for number, path in enumerate(self.disks):
-            args += ["-drive", f"if=none,id=start{number},format=raw,file={path}", "-device",
+            args += ["-drive", f"if=none,id=start{number},format=raw,file={place(path)}", "-device",
                      f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
         return self._begin(args)
 

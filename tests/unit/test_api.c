@@ -49,11 +49,14 @@ static void fill(struct status *st)
 		.read_at = 1699000000 };
 	st->health.has_temperature = true;
 	st->health.temperature_c = 51;
+	st->health.usb_limit_ma = 600;
 	st->health.restarts = 2;
 	p->n_sizes = 1;
 	p->sizes[0] = (struct status_size){ 1698000000, 900, 100 };
 	p->next_gone_at = 1697000000;
 	p->next_gone_bytes = 123;
+	p->port =
+	    (struct status_port){ .mbit = 480, .asks_ma = 500, .name = "1-1" };
 	status_settle(st);
 }
 
@@ -64,7 +67,8 @@ static const char golden[] =
     "\"box\":{\"name\":\"nightstand\",\"version\":\"0.1.0\","
     "\"started_at\":1699990000,\"state\":\"ready\",\"detail\":\"\","
     "\"temperature_c\":51,\"weak_power_at\":null,"
-    "\"weak_power_times\":0,\"restarts\":2,"
+    "\"weak_power_times\":0,\"supply_ma\":null,\"usb_limit_ma\":600,"
+    "\"restarts\":2,"
     "\"certificate_sha256\":null,\"update\":null},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","
@@ -100,6 +104,9 @@ static const char golden[] =
     "\"state_at\":1699999990,\"attached\":true,\"encrypted\":false,"
     "\"will_encrypt\":false,\"hint\":null,"
     "\"battery_pct\":null,"
+    "\"port\":{\"name\":\"1-1\",\"mbit_per_s\":480,\"asks_ma\":500,"
+    "\"gives_ma\":null,\"weak_hub\":false,"
+    "\"text\":\"480 Mbit/s, it asks for up to 500 mA\"},"
     "\"progress\":{\"pct\":0,\"bytes_done\":0,\"bytes_per_s\":0,"
     "\"files_done\":0,\"seconds_left\":null},"
     "\"missing_bytes\":0,\"mb_code\":0,\"detail\":\"\","
@@ -177,6 +184,8 @@ static void the_fullest_status_fits(void **state)
 		struct status_phone *p = &st.phones[i];
 
 		p->attached = p->encrypted = p->wants_full = false;
+		p->nameless = p->port.weak_hub = false;
+		p->port.name[sizeof(p->port.name) - 1] = '\0';
 		p->loss_domain[sizeof(p->loss_domain) - 1] = '\0';
 		p->state = STATE_PHONE_FAILED;
 		p->n_sizes = LIMIT_SIZES;

@@ -132,6 +132,29 @@ static void names_do_not_reach_templates(void **state)
 	assert_int_equal(n, 4 + 2 * 5);
 }
 
+static void a_phone_that_nobody_knows_has_no_entity(void **state)
+{
+	struct markup topic, payload, m;
+	struct status st;
+	unsigned n = 0;
+
+	(void)state;
+	two_phones(&st);
+	st.phones[2] = (struct status_phone){ .nameless = true,
+		.state = STATE_USB_RESTRICTED };
+	st.n_phones = 3;
+	for (;; n++) {
+		markup_init(&topic, topic_text, sizeof(topic_text));
+		markup_init(&payload, text, sizeof(text));
+		if (!ha_put_entity(&names, &st, n, &topic, &payload))
+			break;
+	}
+	assert_int_equal(n, 4 + 2 * 5);
+	markup_init(&m, text, sizeof(text));
+	ha_put_state(&st, &m);
+	assert_null(strstr(text, "\"\":"));
+}
+
 static void without_discovery_nothing_is_described(void **state)
 {
 	struct ha_names quiet = names;
@@ -172,6 +195,7 @@ int main(void)
 		cmocka_unit_test(topics_are_of_this_box),
 		cmocka_unit_test(values_are_in_one_message),
 		cmocka_unit_test(names_do_not_reach_templates),
+		cmocka_unit_test(a_phone_that_nobody_knows_has_no_entity),
 		cmocka_unit_test(without_discovery_nothing_is_described),
 		cmocka_unit_test(the_fullest_status_fits),
 	};

@@ -96,6 +96,49 @@ static void a_dip_of_the_supply_is_seen(void **state)
 	assert_true(h.weak_power);
 }
 
+static void put_cell(const char *path, uint32_t n, size_t len)
+{
+	const uint8_t b[5] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16),
+		(uint8_t)(n >> 8), (uint8_t)n, 0 };
+	char full[256];
+	FILE *f;
+
+	put(path, "");
+	snprintf(full, sizeof(full), "%s/%s", sys, path);
+	f = fopen(full, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(b, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+#define POWER "firmware/devicetree/base/chosen/power/"
+
+static void a_supply_says_what_it_can_give(void **state)
+{
+	struct health h;
+
+	(void)state;
+	put_cell(POWER "max_current", 3000, 4);
+	put_cell(POWER "usb_max_current_enable", 0, 4);
+	health_probe(sys, &h);
+	assert_int_equal(h.supply_ma, 3000);
+	assert_int_equal(h.usb_limit_ma, 600);
+	put_cell(POWER "max_current", 5000, 4);
+	put_cell(POWER "usb_max_current_enable", 1, 4);
+	health_probe(sys, &h);
+	assert_int_equal(h.supply_ma, 5000);
+	assert_int_equal(h.usb_limit_ma, 0);
+	/* Nonsense is nothing. */
+	put_cell(POWER "max_current", 0xffffffff, 4);
+	put_cell(POWER "usb_max_current_enable", 0, 3);
+	health_probe(sys, &h);
+	assert_int_equal(h.supply_ma, 0);
+	assert_int_equal(h.usb_limit_ma, 0);
+	put_cell(POWER "max_current", 5000, 5);
+	health_probe(sys, &h);
+	assert_int_equal(h.supply_ma, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +148,8 @@ int main(void)
 		    drop_sys),
 		cmocka_unit_test_setup_teardown(
 		    a_dip_of_the_supply_is_seen, make_sys, drop_sys),
+		cmocka_unit_test_setup_teardown(
+		    a_supply_says_what_it_can_give, make_sys, drop_sys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ static void put(const char *tag, const void *value, size_t n)
 	bag[len + 4] = bag[len + 5] = 0;
 	bag[len + 6] = (uint8_t)(n >> 8);
 	bag[len + 7] = (uint8_t)n;
-	memcpy(bag + len + 8, value, n);
+	memmove(bag + len + 8, value, n); /* it may be a part of the bag */
 	len += 8 + n;
 }
 

@@ -47,6 +47,14 @@ static struct msg sound(enum msg_type type)
 	if (type == MSG_PHASE || type == MSG_PROGRESS || type == MSG_RESULT ||
 	    type == MSG_REQUESTED || type == MSG_STATUS || type == MSG_DISK)
 		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_ON_BUS) {
+		memset(&m.u, 0, sizeof(m.u));
+		m.u.on_bus = (struct msg_on_bus){ .why = USB_WHY_SILENT,
+			.udid = "00008120-0010BD9489E70017",
+			.asks_ma = USB_ASKS_MAX,
+			.gives_ma = USB_GIVES_MAX,
+			.port = "1-1.4" };
+	}
 	if (type == MSG_SERVING)
 		m.u.serving.port = 8080;
 	if (type == MSG_MQTT) {
@@ -188,6 +196,19 @@ static void fields_are_checked(void **state)
 	(void)state;
 	REFUSED(MSG_ATTACHED, m.u.device.udid[3] = '/');
 	REFUSED(MSG_DETACHED, memset(m.u.device.udid, 'a', 48));
+	REFUSED(MSG_ON_BUS, m.u.on_bus.why = USB_WHY_COUNT_);
+	REFUSED(MSG_ON_BUS, m.u.on_bus.udid[3] = '/');
+	REFUSED(MSG_ON_BUS, memset(m.u.on_bus.port, '1', 24));
+	REFUSED(MSG_ON_BUS, m.u.on_bus.port[1] = '/');
+	REFUSED(MSG_ON_BUS, m.u.on_bus.asks_ma = USB_ASKS_MAX + 1);
+	REFUSED(MSG_ON_BUS, m.u.on_bus.gives_ma = USB_GIVES_MAX + 1);
+	REFUSED(MSG_ON_BUS, m.u.on_bus.weak_hub = 2);
+	m = sound(MSG_ON_BUS);
+	m.u.on_bus.udid[0] = '\0'; /* nobody knows whose it is */
+	assert_true(msg_is_sound(&m));
+	REFUSED(
+	    MSG_STATUS, (m.u.status.n_phones = 1,
+			    memset(m.u.status.phones[0].port.name, '1', 24)));
 	REFUSED(MSG_DISK, m.u.disk.state = DISK_STATE_COUNT_);
 	REFUSED(MSG_DISK, memset(m.u.disk.why, 'x', sizeof(m.u.disk.why)));
 	REFUSED(MSG_UPDATE, m.u.update.what = MSG_UPDATE_WHAT_COUNT_);

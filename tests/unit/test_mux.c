@@ -282,6 +282,20 @@ static void silence_ends_in_a_time_out(void **state)
 	assert_int_equal(turn(), RC_TIMEOUT);
 }
 
+static void patience_may_be_longer(void **state)
+{
+	(void)state;
+	start(0);
+	mux_set_patience(r.m, 1000, 10000);
+	assert_int_equal(mux_deadline(r.m), 11000);
+	r.now = 10999;
+	assert_int_equal(turn(), RC_OK);
+	assert_int_equal(answer_version(2), RC_OK); /* late, and welcome */
+	assert_true(mux_is_ready(r.m));
+	r.now = 11000;
+	assert_int_equal(turn(), RC_OK);
+}
+
 static void a_second_version_changes_nothing(void **state)
 {
 	uint8_t p[64];
@@ -830,6 +844,7 @@ int main(void)
 		T(version_1_has_short_headers_and_no_setup),
 		T(other_versions_break_the_link),
 		T(silence_ends_in_a_time_out),
+		T(patience_may_be_longer),
 		T(a_second_version_changes_nothing),
 		T(packets_come_in_pieces_of_any_size),
 		T(lengths_that_no_phone_sends_break_the_link),

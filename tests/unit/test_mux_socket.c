@@ -293,7 +293,7 @@ static void port_broken(void *port, enum rc why)
 	g.broken++;
 }
 
-static const struct mux_port_ops port_ops = { port_send, port_broken };
+static const struct mux_port_ops port_ops = { port_send, port_broken, NULL };
 
 static void turns(int n)
 {

@@ -306,6 +306,11 @@ static void the_machine_tells_heat_and_weak_power(void **state)
 	assert_non_null(strstr(html, "84 °C: too hot"));
 	assert_non_null(strstr(html, "too weak 2 times"));
 	assert_non_null(strstr(html, "Parts restarted"));
+	st.health.supply_ma = 3000;
+	st.health.usb_limit_ma = 600;
+	live(&st);
+	assert_non_null(strstr(html, "3.0 A, too weak 2 times"));
+	assert_non_null(strstr(html, "share 600 mA"));
 }
 
 static void no_phone_and_many_nights_are_fine(void **state)

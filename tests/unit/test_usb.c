@@ -236,12 +236,70 @@ static void sysfs_tells_who_is_there(void **state)
 	assert_int_equal(f.active, 1);
 	assert_int_equal(f.speed, 480000000);
 	assert_int_equal(f.descriptor.n_mux, 2);
+	assert_int_equal(f.descriptor.mux[1].max_power, 250);
+	assert_string_equal(f.power.port, "1-1");
+	assert_int_equal(f.power.mbit, 480);
+	assert_int_equal(f.power.gives_ma, 500);
+	assert_false(f.power.weak_hub);
 	put("1-1/bConfigurationValue", "\n", 1); /* not configured */
 	assert_int_equal(usb_hotplug_facts(root, &at, &f), RC_OK);
 	assert_int_equal(f.active, 0);
 	assert_int_equal(usb_hotplug_facts(root, &nobody, &f), RC_GONE);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
 	assert_int_equal(system(cmd), 0);
+}
+
+/* A hub is between, which says what it lives on. */
+static void power_behind_a_hub(
+    const char *attributes, const char *speed, struct usb_power *out)
+{
+	const struct usb_place at = { 1, 9 };
+	struct usb_device_facts f;
+	char cmd[400];
+
+	snprintf(root, sizeof(root), "/tmp/nightstand-usb-XXXXXX");
+	assert_non_null(mkdtemp(root));
+	snprintf(cmd, sizeof(cmd),
+	    "mkdir -p %s/bus/usb/devices/1-2.4 %s/bus/usb/devices/1-2", root,
+	    root);
+	assert_int_equal(system(cmd), 0);
+	whole_phone();
+	put("1-2.4/descriptors", bytes, n_bytes);
+	put("1-2.4/busnum", "1\n", 2);
+	put("1-2.4/devnum", "9\n", 2);
+	put("1-2.4/bMaxPower", "498mA\n", 6);
+	put("1-2.4/speed", speed, strlen(speed));
+	if (attributes)
+		put("1-2/bmAttributes", attributes, strlen(attributes));
+	assert_int_equal(usb_hotplug_facts(root, &at, &f), RC_OK);
+	*out = f.power;
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void sysfs_tells_what_the_port_gives(void **state)
+{
+	struct usb_power p;
+
+	(void)state;
+	power_behind_a_hub("e0\n", "480\n", &p);
+	assert_string_equal(p.port, "1-2.4");
+	assert_int_equal(p.gives_ma, 500);
+	assert_false(p.weak_hub);
+	power_behind_a_hub("a0\n", "480\n", &p);
+	assert_int_equal(p.gives_ma, 100);
+	assert_int_equal(p.asks_ma, 498);
+	assert_true(p.weak_hub);
+	power_behind_a_hub("e0\n", "5000\n", &p);
+	assert_int_equal(p.gives_ma, 900);
+	power_behind_a_hub("80\n", "10000\n", &p);
+	assert_int_equal(p.gives_ma, 150);
+	/* One that says nothing is taken for a good one; no speed, no word. */
+	power_behind_a_hub(NULL, "480\n", &p);
+	assert_int_equal(p.gives_ma, 500);
+	power_behind_a_hub("e0\n", "fast\n", &p);
+	assert_int_equal(p.mbit, 0);
+	assert_int_equal(p.gives_ma, 0);
 }
 
 int main(void)
@@ -254,6 +312,7 @@ int main(void)
 		cmocka_unit_test(kinds_go_by_product),
 		cmocka_unit_test(the_kernels_events_are_read),
 		cmocka_unit_test(sysfs_tells_who_is_there),
+		cmocka_unit_test(sysfs_tells_what_the_port_gives),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

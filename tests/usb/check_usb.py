@@ -3,6 +3,7 @@
 [--cuts N] [--seed N]. See README.md. Ends with "N passed, N failed"."""
 
 import argparse
+import json
 import os
 import pathlib
 import random
@@ -293,6 +294,116 @@ def test_a_phone_that_is_not_one(b):
     b.wait_listed()
     silent.ctl("set", "usb_silent", "0")
     b.wait_listed(silent)
+
+
+def shown(b, conf="/tmp/conf", run=""):
+    """{state: phone} of the box's status."""
+    out = b.run(f"{run} nightstand status --config {conf} --json", ok=False)
+    try:
+        return {p["state"]: p for p in json.loads(out)["phones"]}
+    except ValueError:
+        return {}
+
+
+def wait_shown(b, state, seconds=40, **kw):
+    return wait_until(f"a phone that is {state}",
+                      lambda: shown(b, **kw).get(state), seconds)
+
+
+def test_why_a_phone_does_not_talk(b):
+    """Each reason is told apart, beside a phone that works all the time."""
+    odd, phone = b.phone(0, locked="yes"), b.phone(1)
+    b.box(disk=False)
+    phone.ctl("plug")
+    b.wait_listed(phone)
+    for mode, state in (("recovery", "recovery_mode"), ("dfu", "dfu_mode"),
+                        ("charging", "charges_only"),
+                        ("refuses", "usb_refused"), ("stalls", "usb_errors"),
+                        ("restricted", "usb_restricted")):
+        odd.ctl("set", "usb", mode)
+        odd.ctl("plug")
+        began = time.monotonic()
+        p = wait_shown(b, state)
+        print(f"    {mode}: {state} after {time.monotonic() - began:.1f} s, "
+              f"{p['port']['text']}")
+        equal(p["udid"], None, f"udid in {mode}")
+        equal(b.listed(), [phone.udid], "the phone beside it")
+        if mode != "restricted":
+            odd.ctl("unplug")
+            wait_until("that it is gone",
+                       lambda: list(shown(b)) and state not in shown(b), 20)
+    odd.ctl("unlock")
+    b.wait_listed(odd, phone)
+    check("usb_restricted" not in shown(b), "it talks, and is shown silent")
+    odd.ctl("unplug")
+    phone.ctl("unplug")
+
+
+def test_a_phone_that_another_program_holds(b):
+    phone = b.phone()
+    b.box(disk=False)
+    phone.ctl("plug")
+    b.wait_listed(phone)
+    b.run("mkdir -p /tmp/state2; sed 's,/disk/state,/tmp/state2,' /tmp/conf "
+          ">/tmp/conf2; env -u USBMUXD_SOCKET_ADDRESS nightstand run --config "
+          "/tmp/conf2 --led none >/tmp/box2.out 2>/tmp/box2.err & "
+          "echo $! >/tmp/box2.pid")
+    try:
+        p = wait_shown(b, "usb_held", conf="/tmp/conf2")
+        check("Another program holds" in p["headline"], p["headline"])
+        equal(b.listed(), [phone.udid], "its holder's list")
+        b.end_box()  # and the other one goes on by itself
+        wait_until("that it is had", lambda: "usb_held" not in
+                   shown(b, "/tmp/conf2") and phone.udid in b.run(
+                       "USBMUXD_SOCKET_ADDRESS=UNIX:/tmp/state2/usbmux.sock "
+                       "idevice_id -l", ok=False), 90)
+    finally:
+        b.run("kill $(cat /tmp/box2.pid); sleep 1; rm -rf /tmp/state2",
+              ok=False)
+
+
+def test_a_program_without_rights_says_so(b):
+    phone = b.phone()
+    phone.ctl("plug")
+    b.run("mkdir -p /tmp/state3; chown nobody /tmp/state3")
+    b.guest.write_file("/tmp/conf3", CONF.replace(
+        "/disk/state", "/tmp/state3").replace("/disk/v", "/disk/none"))
+    b.run("su -s /bin/sh nobody -c 'exec nightstand run --config /tmp/conf3 "
+          "--led none >/tmp/state3/out 2>/tmp/state3/err' & "
+          "echo $! >/tmp/box3.pid")
+    try:
+        p = wait_shown(b, "usb_no_rights", conf="/tmp/conf3")
+        check("may not use" in p["headline"], p["headline"])
+    finally:
+        print(b.run("tail -3 /tmp/state3/err", ok=False))
+        b.run("kill $(cat /tmp/box3.pid); sleep 1; rm -rf /tmp/state3",
+              ok=False)
+
+
+def test_a_pc_with_nothing_else_installed(b):
+    """As README says it: root, a phone, a folder; no config, no usbmuxd, no
+    udev."""
+    phone = b.phone()
+    b.run("mkdir -p /disk/pc; cd /; nightstand run --vault /disk/pc --log "
+          "note >/tmp/pc.out 2>/tmp/pc.err & echo $! >/tmp/pc.pid")
+    try:
+        wait_until("the page", lambda: "Plug in an iPhone" in b.run(
+            "wget -qO- http://127.0.0.1:8080/", ok=False), 30)
+        phone.ctl("plug")
+        # A page drawn again and again would take the guest's time away.
+        wait_until("safe", lambda: "backup is safe" in b.run(
+            "cat /tmp/pc.err"), 240)
+        wait_until("the page to say so", lambda: "is safe" in b.run(
+            "wget -qO- http://127.0.0.1:8080/", ok=False), 20)
+        record = f"/var/lib/lockdown/{phone.udid}.plist"
+        equal(b.run(f"stat -c %a {record}").strip(), "600",
+              "mode of the pair record")
+        check("latest" in b.run(f"ls /disk/pc/Nightstand/{phone.udid}"),
+              "no backup")
+    finally:
+        print(b.run("tail -5 /tmp/pc.err", ok=False))
+        b.run("kill $(cat /tmp/pc.pid); sleep 1; rm -rf /disk/pc "
+              "/var/lib/lockdown", ok=False)
 
 
 def test_usbip_through_the_kernel(b):

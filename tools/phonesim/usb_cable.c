@@ -41,7 +41,7 @@ static int cable_hello(struct usb_wire *w)
 	cable_put16(msg + 1, w->dev->product);
 	k = usb_device_control(w->dev, 0x80, 6, 0x0100, 0, 18, msg + n);
 	n += (size_t)k;
-	for (uint16_t i = 0; i < 4; i++) {
+	for (uint16_t i = 0; i < w->dev->n_configs; i++) {
 		k = usb_device_control(
 		    w->dev, 0x80, 6, (uint16_t)(0x0200 | i), 0, 256, msg + n);
 		n += k > 0 ? (size_t)k : 0;
@@ -56,7 +56,8 @@ static int cable_hello(struct usb_wire *w)
 static int cable_open(struct usb_wire *w)
 {
 	w->own = calloc(1, sizeof(struct cable));
-	if (!w->own || usb_device_configure(w->dev, 4) || cable_hello(w)) {
+	if (!w->own || usb_device_configure(w->dev, usb_device_best(w->dev)) ||
+	    cable_hello(w)) {
 		free(w->own);
 		return -1;
 	}

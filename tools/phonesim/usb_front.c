@@ -73,7 +73,9 @@ static bool plug_serve(struct plug *p, struct usb_wire *w)
 		fds[0] = (struct pollfd){ .fd = p->pulled, .events = POLLIN };
 		fds[1] = (struct pollfd){ .fd = w->fd,
 			.events = (short)(POLLIN | w->ops->wants(w)) };
-		if (poll(fds, 2 + n, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2 + n,
+			usb_mux_is_restricted(mux) ? RETRY_MS : -1) < 0 &&
+		    errno != EINTR)
 			return false;
 		if (fds[0].revents)
 			return true;

@@ -52,6 +52,7 @@ struct usb_mux {
 	struct phone *ph;
 	uint32_t isn;
 	bool v2, has_setup;
+	bool may_be_shut; /* restricted while it is locked */
 	uint16_t tx, host_tx; /* counters of packets */
 	uint8_t in[TRANSFER];
 	size_t in_n;
@@ -163,11 +164,30 @@ static void send_acks(struct usb_mux *m)
 	}
 }
 
+void usb_mux_restrict(struct usb_mux *m)
+{
+	m->may_be_shut = true;
+}
+
+bool usb_mux_is_restricted(const struct usb_mux *m)
+{
+	bool is_shut;
+
+	if (!m->may_be_shut)
+		return false;
+	pthread_mutex_lock(&m->ph->lock);
+	is_shut = m->ph->locked && m->ph->passcode_set;
+	pthread_mutex_unlock(&m->ph->lock);
+	return is_shut;
+}
+
 ssize_t usb_mux_in(struct usb_mux *m, uint8_t *buf, size_t cap)
 {
 	struct packet *p;
 	size_t n;
 
+	if (usb_mux_is_restricted(m))
+		return -1;
 	send_acks(m);
 	p = m->first;
 	if (!p)
@@ -191,6 +211,8 @@ bool usb_mux_has_in(const struct usb_mux *m)
 {
 	bool has = m->first != NULL;
 
+	if (usb_mux_is_restricted(m))
+		return false;
 	for (int i = 0; i < USB_MUX_CONNS && !has; i++)
 		has = m->conns[i].in_use && m->conns[i].owes_ack;
 	return has;

@@ -34,6 +34,11 @@ int usb_mux_out(struct usb_mux *m, const uint8_t *data, size_t len);
 ssize_t usb_mux_in(struct usb_mux *m, uint8_t *buf, size_t cap);
 bool usb_mux_has_in(const struct usb_mux *m);
 
+/* It is silent while the phone is locked; what it has to say is kept. */
+void usb_mux_restrict(struct usb_mux *m);
+/* That is so now: look again after a while. */
+bool usb_mux_is_restricted(const struct usb_mux *m);
+
 /* The sockets that it waits for: fills at most USB_MUX_CONNS. */
 size_t usb_mux_poll(struct usb_mux *m, struct pollfd *fds);
 /* … what poll() said of them. */
