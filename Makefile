@@ -2,7 +2,7 @@
 #
 # A folder is a layer: whatever .c file stands in it is built into that layer's
 # archive, with only the include paths to its right:
-#   firmware > board > drivers > lib/{phone,vault,web} > lib/util
+#   firmware > board > drivers > lib/{phone,vault,web,update} > lib/util
 # tools/phonesim sees lib/util only: it has its own protocol code.
 
 BOARD ?= host
@@ -24,6 +24,8 @@ B     := $(if $(O),$(O),build)/$(BOARD)$(if $(filter 1,$(SAN)),-san)$(if $(filte
 IMAGE_WORK  = $(if $(O),$(O),build)/image/work
 IMAGE_OUT   = $(if $(O),$(O),build)/image/$(IMAGE)
 IMAGE_CACHE = $(CACHE)/image
+# Whose updates an image takes that is built here; made when there is none.
+UPDATE_KEY ?= $(if $(XDG_CONFIG_HOME),$(XDG_CONFIG_HOME),$(HOME)/.config)/nightstand/update-key.pem
 CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nightstand
 
 # The processor that the compiler builds for: x86_64, aarch64.
@@ -74,6 +76,7 @@ UTIL_SRC  := $(wildcard lib/util/*.c)
 PHONE_SRC := $(wildcard lib/phone/*.c)
 VAULT_SRC := $(wildcard lib/vault/*.c)
 WEB_SRC   := $(wildcard lib/web/*.c)
+UPDATE_SRC := $(wildcard lib/update/*.c)
 DRV_SRC   := $(wildcard drivers/*/*.c)
 ifeq ($(BOARD),arm64) # the image has a network of its own, not a computer's
 DRV_SRC   := $(filter-out drivers/nic/nic_slirp.c,$(DRV_SRC))
@@ -91,13 +94,14 @@ INC_vault := -Ilib/vault $(INC_util)
 LWIP_SRCDIR = $(B)/src/lwip
 LLHTTP_DIR  = $(B)/src/llhttp
 BLAKE3_DIR  = $(B)/src/blake3
+INC_update := -Ilib/update $(INC_util)
 INC_lwip  = -Ilib/web/lwip -isystem $(LWIP_SRCDIR)/src/include
 ifeq ($(SAN),1) # each piece of lwIP's memory is malloc's: what lies behind it is seen
 INC_lwip += -DMEM_LIBC_MALLOC=1 -DMEMP_MEM_MALLOC=1
 endif
 INC_web   = -Ilib/web $(INC_util) $(INC_lwip) -isystem $(LLHTTP_DIR) -I$(B)/gen
 INC_drv   = $(patsubst %/.,-I%,$(wildcard drivers/*/.)) $(INC_util) $(INC_lwip)
-INC_fw    = -Ifirmware -Iboard $(INC_drv) -Ilib/phone -Ilib/vault -Ilib/web
+INC_fw    = -Ifirmware -Iboard $(INC_drv) -Ilib/phone -Ilib/vault -Ilib/web -Ilib/update
 INC_sim   := -Itools/phonesim $(INC_util)
 INC_tests = -Itests $(INC_fw) $(INC_web)
 
@@ -119,7 +123,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 .PHONY: all
 all: $(B)/nightstand $(B)/phonesim $(B)/vaultdump ## the program, the simulated iPhone, the inspector
 
-$(B)/nightstand: $(call obj,$(FW_SRC)) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
+$(B)/nightstand: $(call obj,$(FW_SRC)) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libupdate.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(call obj,$(FW_SRC)) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 
 $(B)/phonesim: $(call obj,$(SIM_SRC)) $(B)/libutil.a
@@ -131,6 +135,7 @@ $(B)/vaultdump: $(call obj,$(DUMP_SRC)) $(B)/libvault.a $(B)/libutil.a
 $(B)/libutil.a: $(call obj,$(UTIL_SRC)) $(BLAKE3_OBJ)
 $(B)/libphone.a: $(call obj,$(PHONE_SRC))
 $(B)/libvault.a: $(call obj,$(VAULT_SRC))
+$(B)/libupdate.a: $(call obj,$(UPDATE_SRC))
 $(B)/libweb.a: $(call obj,$(WEB_SRC)) $(B)/src/llhttp/llhttp.o $(B)/src/llhttp/api.o $(B)/src/llhttp/http.o
 $(B)/libdrv.a: $(call obj,$(DRV_SRC))
 $(B)/lib%.a:
@@ -140,6 +145,7 @@ $(B)/lib%.a:
 $(B)/lib/util/%.o: INC = $(INC_util) -isystem $(BLAKE3_DIR)
 $(B)/lib/phone/%.o: INC = $(INC_phone)
 $(B)/lib/vault/%.o: INC = $(INC_vault)
+$(B)/lib/update/%.o: INC = $(INC_update)
 $(B)/lib/web/%.o: INC = $(INC_web)
 $(B)/drivers/%.o: INC = $(INC_drv)
 # No clock of a box can be right that stands before this (see wall.h).
@@ -150,6 +156,8 @@ $(B)/gen/built: FORCE # changes with it alone, and what is built from it, too
 .PHONY: FORCE
 FORCE:
 $(B)/drivers/clock/wall_linux.o: $(B)/gen/built
+$(B)/firmware/update_keys.o: $(B)/gen/built $(B)/gen/update_keys_gen.h
+$(B)/firmware/update_keys.o: CFLAGS_ALL += -I$(B)/gen $(if $(BUILT),-DNIGHTSTAND_BUILT=$(BUILT)LL)
 $(B)/drivers/clock/%.o: CFLAGS_ALL += $(if $(BUILT),-DNIGHTSTAND_BUILT=$(BUILT)LL)
 $(B)/firmware/%.o: INC = $(INC_fw)
 $(B)/board/%.o: INC = $(INC_fw)
@@ -163,7 +171,7 @@ $(B)/%.o: %.c
 
 # --- unit tests: one program a file, linked against the archives -------------
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libupdate.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
 
 # The one test of two sides that share nothing: it holds the simulator's, too.
@@ -185,7 +193,7 @@ LWIP_MEM := memp_malloc memp_free memp_malloc_pool memp_free_pool mem_malloc \
 	mem_calloc mem_free
 $(B)/tests/fuzz/fuzz_http: LDFLAGS_ALL += $(CLOCK:%=-Wl,--wrap=%)
 $(B)/tests/fuzz/fuzz_frames: LDFLAGS_ALL += $(CLOCK:%=-Wl,--wrap=%) $(LWIP_MEM:%=-Wl,--wrap=%)
-$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libutil.a $(B)/liblwip.a
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libupdate.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
 
 -include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
@@ -207,6 +215,7 @@ demo: deps-demo ## three nights in about a minute (NIGHTS=3 SIZE=1G PORT=8080)
 LEVEL ?= 19
 image: deps-image ## BOARD=rpi-arm64 or qemu-arm64: the whole firmware (UPDATE=1: newest packages; CARD=/dev/NAME: write it)
 	$(if $(IMAGE),,@echo 'image: which one? BOARD=rpi-arm64 or BOARD=qemu-arm64' >&2; exit 2)
+	@tools/image/update.py key --key $(UPDATE_KEY)
 	@tools/image/fetch.sh $(IMAGE_CACHE) $(if $(UPDATE),update)
 	@tools/image/build.py sysroot --cache $(IMAGE_CACHE) --work $(IMAGE_WORK)
 	@$(MAKE) --no-print-directory BOARD=arm64 $(B)/nightstand
@@ -214,12 +223,17 @@ image: deps-image ## BOARD=rpi-arm64 or qemu-arm64: the whole firmware (UPDATE=1
 		--program $(B)/nightstand --version $(VERSION) --out $(IMAGE_OUT) --level $(LEVEL)
 	$(if $(CARD),@tools/image/write-card.sh $(IMAGE_OUT)/card.img $(CARD))
 
+.PHONY: update
+update: image ## … and an update file for boxes that run already (UPDATE_KEY=PEM signs it)
+	@tools/image/update.py make --key $(UPDATE_KEY) --board $(IMAGE) --version $(VERSION) --build $(or $(BUILT),0) \
+		--out $(IMAGE_OUT)/nightstand.update $$(cat $(IMAGE_OUT)/slot.list)
+
 .PHONY: check-image
 check-image: ## the image in a virtual machine: phone, disks, settings, power cuts (K=TEXT, CUTS=50)
 	@$(MAKE) --no-print-directory image BOARD=qemu-arm64
 	@$(MAKE) --no-print-directory image BOARD=rpi-arm64
 	@$(MAKE) --no-print-directory -j2 BOARD=host all
-	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_BUILD=$(abspath $(if $(O),$(O),build)/host) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
+	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_UPDATE_KEY=$(abspath $(UPDATE_KEY)) NIGHTSTAND_BUILD=$(abspath $(if $(O),$(O),build)/host) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
 		tests/image/run.py $(if $(K),-k $(K)) $(if $(KEEP),--keep) $(if $(RESULTS),--results $(abspath $(RESULTS)))
 
 .PHONY: units check check-all check-units check-e2e check-tree
@@ -301,7 +315,7 @@ $(B)/tests/bench/bench_sink: $(call obj,$(wildcard tests/bench/*.c)) $(B)/libpho
 docs: all ## what is printed from the program's own tables
 	$(B)/nightstand legend --svg >drivers/led/legend.svg
 	@{ printf '# The states of a phone\n\nPrinted by `make docs` from the table in `phone_fsm.c`.\n\n```mermaid\n'; \
-	$(B)/nightstand states; printf '```\n\n# What the box says\n\nPrinted likewise, from the table in `lib/util/words.c`; {…} is filled in.\n\n'; \
+	$(B)/nightstand states; printf '```\n\n# What the box says\n\nPrinted likewise, from the table in `lib/util/words_table.c`; {…} is filled in.\n\n'; \
 	$(B)/nightstand states --words; } >firmware/states.md
 
 check-docs: all ## … and whether they still say the same
@@ -366,6 +380,15 @@ $(B)/%.d: ;
 # The page as an array; od and sed are on every system.
 $(B)/gen/page_html.h: lib/web/page.html
 $(B)/gen/openapi_json.h: lib/web/openapi.json
+# The keys that updates are signed with: those of every image, and the builder's.
+$(B)/gen/update_keys_gen.h: FORCE
+	@mkdir -p $(@D)
+ifeq ($(BOARD),arm64)
+	@tools/image/update.py header --list board/arm64/update-keys.txt --key $(UPDATE_KEY) >$@.new
+else
+	@echo 'static const struct update_keys built_in = { 0 };' >$@.new
+endif
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(B)/gen/%.h:
 	@mkdir -p $(@D)
 	@{ echo 'static const unsigned char $*[] = {'; \

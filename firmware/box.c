@@ -126,6 +126,7 @@ static void timers(struct box *b)
 	box_settings_turn(b, now_ms);
 	box_eject_turn(b, now_ms);
 	box_button_turn(b, now_ms);
+	box_update_turn(b, now_ms);
 }
 
 static void sooner(int64_t *best, int64_t at)
@@ -145,6 +146,7 @@ static int time_left(const struct box *b, int led_ms)
 	sooner(&best, b->wifi.start_ms);
 	sooner(&best, box_scrub_next(b));
 	sooner(&best, box_button_next(b));
+	sooner(&best, box_update_next(b));
 	if (b->eject == BOX_EJECT_STILL)
 		best = now_ms;
 	if (b->has_census)
@@ -172,7 +174,7 @@ static void on_signal(struct box *b)
 	}
 }
 
-#define SOURCES_MAX (BOX_PARTS + 2 * LIMIT_PHONES)
+#define SOURCES_MAX (BOX_PARTS + 1 + 2 * LIMIT_PHONES)
 
 static unsigned list_sources(struct box *b, struct box_source *out)
 {
@@ -181,6 +183,7 @@ static unsigned list_sources(struct box *b, struct box_source *out)
 	for (unsigned i = 0; box_part_at(b, i); i++)
 		out[n++] = (struct box_source){ &box_part_at(b, i)->child,
 			box_part_at(b, i), NULL };
+	out[n++] = (struct box_source){ &b->update.child, NULL, NULL };
 	for (unsigned i = 0; i < b->n_phones; i++) {
 		struct box_phone *p = &b->phones[i];
 
@@ -305,6 +308,7 @@ static int box_open(struct box *b, const struct config *config)
 	b->web = (struct box_part){ .role = "web", .child = CHILD_NONE };
 	b->census = (struct box_part){ .role = "session", .child = CHILD_NONE };
 	b->scrub = (struct box_part){ .role = "scrub", .child = CHILD_NONE };
+	b->update.child = CHILD_NONE;
 	b->disks = (struct box_part){ .role = "disk", .child = CHILD_NONE };
 	b->wifi = (struct box_part){ .role = "wifi", .child = CHILD_NONE };
 	b->scrub_ms = b->began_ms + BOX_SCRUB_FIRST_MS;
@@ -341,6 +345,7 @@ static void box_begin(struct box *b)
 	status_smart_unknown(&b->smart);
 	disk_probe(b->config->vault, &b->disk);
 	box_eject_begin(b);
+	box_update_begin(b);
 	box_look_at_health(b);
 	b->tick_ms = mono_ms() + TICK_MS;
 	box_status_night(b);
@@ -369,6 +374,7 @@ static void box_close(struct box *b)
 		child_close(&b->phones[i].watch);
 	}
 	child_end(&b->web.child, WEB_END_MS);
+	child_close(&b->update.child);
 	for (unsigned i = 0; box_part_at(b, i); i++)
 		child_close(&box_part_at(b, i)->child);
 	muxplan_close(&b->mux);

@@ -182,6 +182,14 @@ bool box_command(struct box *b, const struct msg_command *c)
 		unlock_disk(b, c);
 		return true;
 	}
+	if (c->kind == WEB_UPDATE) {
+		box_update_asked(b, c->older);
+		return true;
+	}
+	if (c->kind == WEB_RESET) {
+		box_update_reset(b);
+		return true;
+	}
 	if (c->kind == WEB_REPORT) {
 		/* However often it is asked for. */
 		if (mono_ms() - b->report_ms >= REPORT_EVERY_MS)

@@ -60,6 +60,37 @@ struct box_phone {
 	struct status_phone shown;
 };
 
+enum box_update_job {
+	BOX_UPDATE_LOOK, /* at the file of the disk */
+	BOX_UPDATE_INSTALL, /* it, into the card's other slot */
+	BOX_UPDATE_CONFIRM /* the one that runs on trial */
+};
+
+struct box_update {
+	bool has; /* this machine has slots */
+	bool trial; /* what runs is being tried */
+	bool served; /* the page was reachable since the start */
+	char card[64], board[16];
+	char tried[32]; /* version of the last try; "-" */
+	struct child child;
+	enum box_update_job job;
+	bool done; /* it has said what came of it */
+	struct {
+		int64_t size, mtime;
+		uint64_t ino;
+	} seen; /* the file that was looked at */
+	struct {
+		char version[32]; /* "" none, or nothing is believed */
+		char why[128]; /* it can't be installed; "" it can */
+		uint64_t build;
+		bool older;
+	} offer;
+	uint8_t pct;
+	char said[128]; /* why the last one was not installed */
+	int64_t look_ms;
+	int64_t restart_ms; /* the machine is restarted then; 0: not */
+};
+
 /* A device on USB, by its place there. */
 #define BOX_ON_BUS 16u /* as many as the driver knows */
 struct box_on_bus {
@@ -128,6 +159,7 @@ struct box {
 	int64_t time_at; /* since when its source is what it is */
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
+	struct box_update update;
 	char zone[64]; /* that of the phones; "" none, or not asked for */
 	char fault[200];
 	char notice[256]; /* of the system, at the start; "" none */
@@ -253,7 +285,8 @@ void box_drop_unconfirmed(struct box *b, int64_t now_ms);
 struct box_source {
 	struct child *child;
 	struct box_part *part; /* one of the parts, or */
-	struct box_phone *phone; /* the session or the watch of this one */
+	/* … the session or the watch of this one; neither: an update */
+	struct box_phone *phone;
 };
 
 /* Takes all that is there; a child that sends what it may not is killed. */
@@ -312,6 +345,24 @@ void box_wifi_settings(struct box *b, const struct config *before);
 void box_send_wifi(struct box *b);
 void box_wifi_told(struct box *b, const struct msg_wifi *m);
 void box_wifi_status(const struct box *b, struct status_wifi *out);
+
+/* --- box_update.c: a new firmware ------------------------------------------------ */
+
+void box_update_begin(struct box *b);
+void box_update_turn(struct box *b, int64_t now_ms);
+int64_t box_update_next(const struct box *b);
+/* One is written to the card, or the restart after it is near. */
+bool box_update_runs(const struct box *b);
+/* The page can be reached. */
+void box_update_served(struct box *b);
+/* The one that is offered is to be installed; older: whatever its age. */
+void box_update_asked(struct box *b, bool older);
+/* What was set on the page is forgotten, and the machine restarted. */
+void box_update_reset(struct box *b);
+/* A message of its child; false: not one that it may send. And its end. */
+bool box_update_told(struct box *b, const struct msg *m);
+void box_update_ended(struct box *b);
+void box_update_status(const struct box *b, struct status_update *out);
 
 /* --- box_command.c: what is asked for on the page ------------------------------ */
 

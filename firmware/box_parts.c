@@ -216,6 +216,7 @@ static bool part_message(
 		return true;
 	}
 	if (part == &b->web && m->type == MSG_SERVING) {
+		box_update_served(b);
 		if (b->config->nic == CONFIG_NIC_SLIRP)
 			log_note("the page: http://%s:%d/", b->config->listen,
 			    m->u.serving.port);
@@ -271,6 +272,8 @@ static bool take(struct box *b, const struct box_source *s, const struct msg *m)
 {
 	if (s->part)
 		return part_message(b, s->part, m);
+	if (s->child == &b->update.child)
+		return box_update_told(b, m);
 	if (s->child == &s->phone->watch)
 		return box_phone_watched(b, s->phone, m);
 	return box_phone_message(b, s->phone, m);
@@ -318,6 +321,7 @@ void box_reap(struct box *b)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (unsigned i = 0; box_part_at(b, i); i++)
 			child_note_exit(&box_part_at(b, i)->child, pid, status);
+		child_note_exit(&b->update.child, pid, status);
 		for (unsigned i = 0; i < b->n_phones; i++) {
 			child_note_exit(&b->phones[i].session, pid, status);
 			child_note_exit(&b->phones[i].watch, pid, status);
@@ -330,6 +334,8 @@ void box_settle_children(struct box *b)
 	for (unsigned i = 0; box_part_at(b, i); i++)
 		if (child_is_over(&box_part_at(b, i)->child))
 			part_ended(b, box_part_at(b, i));
+	if (child_is_over(&b->update.child))
+		box_update_ended(b);
 	for (unsigned i = 0; i < b->n_phones; i++) {
 		struct box_phone *p = &b->phones[i];
 

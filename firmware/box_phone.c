@@ -494,6 +494,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_DISK_DO:
 	case MSG_WIFI_JOIN:
 	case MSG_WIFI:
+	case MSG_UPDATE:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_ON_BUS:

@@ -26,6 +26,8 @@ static enum status_state box_state(const struct box *b)
 		return STATE_BOX_FAULT;
 	if (!b->has_census)
 		return STATE_STARTING;
+	if (box_update_runs(b))
+		return STATE_UPDATING;
 	if (box_eject_runs(b))
 		return STATE_DISK_EJECTING;
 	switch (b->disk.state) {
@@ -157,6 +159,7 @@ static void fill(struct box *b)
 	fill_disk(b, &st->disk);
 	fill_health(b, &st->health);
 	box_wifi_status(b, &st->wifi);
+	box_update_status(b, &st->update);
 	if (b->cert.cert_len)
 		memcpy(st->certificate, b->cert.fingerprint,
 		    sizeof(st->certificate));

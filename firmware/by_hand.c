@@ -285,6 +285,7 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_DISK_DO:
 	case MSG_WIFI_JOIN:
 	case MSG_WIFI:
+	case MSG_UPDATE:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

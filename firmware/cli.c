@@ -59,6 +59,8 @@ static const struct option_row rows[] = {
 		"also when the catalogue is whole: compare it with the disk" },
 	{ CLI_OFF, "off", NULL, NULL,
 		"switch encryption off: backups without a password" },
+	{ CLI_KEY, "key", "HEX", NULL,
+		"trust this public key (Ed25519) and no other" },
 	{ CLI_TEST, "test", NULL, NULL,
 		"only try it on a backup that is kept; no phone is needed" },
 	{ CLI_HELP, "help", NULL, NULL, "this" },
@@ -88,6 +90,20 @@ static bool to_number(const char *text, long long max, long long *out)
 	return !errno && end != text && !*end && *out >= 0 && *out <= max;
 }
 
+static bool to_key(const char *hex, struct update_keys *out)
+{
+	if (strlen(hex) != 2 * SEAL_KEY ||
+	    strspn(hex, "0123456789abcdef") != 2 * SEAL_KEY)
+		return false;
+	for (size_t i = 0; i < SEAL_KEY; i++) {
+		char digits[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+		out->keys[0][i] = (uint8_t)strtoul(digits, NULL, 16);
+	}
+	out->n = 1;
+	return true;
+}
+
 /* What is no key of the config. */
 static bool take_own(
     struct cli *c, const struct option_row *row, const char *value)
@@ -106,6 +122,9 @@ static bool take_own(
 		if (!to_number(value, INT64_MAX, &n) || n == 0)
 			return false;
 		c->snapshot = n;
+	} else if (row->bit == CLI_KEY) {
+		if (!to_key(value, &c->key))
+			return false;
 	} else {
 		c->full |= row->bit == CLI_FULL;
 		c->copy |= row->bit == CLI_COPY;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "update_file.h"
 
 enum cli_option {
 	CLI_CONFIG = 1 << 0,
@@ -34,9 +35,11 @@ enum cli_option {
 	CLI_MINUTES = 1 << 22,
 	CLI_GIB = 1 << 23,
 	CLI_OFF = 1 << 25,
-	CLI_WORDS = 1 << 27,
+	CLI_FOLDER = 1 << 24, /* a word on the command line: cli.word */
 	CLI_TEST = 1 << 26,
-	CLI_FOLDER = 1 << 24 /* a word on the command line: cli.word */
+	CLI_WORDS = 1 << 27,
+	CLI_FILE = 1 << 28, /* likewise */
+	CLI_KEY = 1 << 29
 };
 
 struct cli {
@@ -47,6 +50,7 @@ struct cli {
 	int64_t snapshot; /* 0: the newest good one */
 	bool json, print_config, svg, label, words;
 	bool quick, read_data;
+	struct update_keys key; /* n 0: none given */
 	bool dry_run, unpin, force, off, test;
 	bool help; /* wanted: nothing else was looked at */
 	bool has_log; /* --log, or the file, names a level */

@@ -21,6 +21,7 @@ int cmd_repair(const struct cli *cli);
 int cmd_scrub(const struct cli *cli);
 int cmd_files(const struct cli *cli);
 int cmd_legend(const struct cli *cli);
+int cmd_update(const struct cli *cli);
 int cmd_states(const struct cli *cli);
 
 #endif

@@ -33,6 +33,7 @@
 #define WDOG_S      60
 #define PEACE_MS    (10 * 60 * 1000) /* then earlier crashes are forgotten */
 #define MEMORY_MS   20000
+#define TRIAL_S     240 /* for an update to say that it is well */
 #define END_MS      10000 /* for the box to end in good order */
 
 struct init {
@@ -43,6 +44,7 @@ struct init {
 	struct config config;
 	pid_t box; /* 0: does not run */
 	int64_t began_ms, start_ms;
+	int64_t trial_ms; /* this update's time is over; 0: none runs */
 	int64_t memory_ms; /* when it is to be told; 0: it was */
 	unsigned crashes;
 	int end; /* what reboot() is asked for; 0: go on */
@@ -153,6 +155,20 @@ static bool was_told(const char *word)
 	return found;
 }
 
+/* "WORD=N" of the command line, else `otherwise`. */
+static int told_number(const char *word, int otherwise)
+{
+	char line[2048];
+	FILE *f = fopen("/proc/cmdline", "re");
+	const char *at = NULL;
+
+	if (f && fgets(line, sizeof(line), f))
+		at = strstr(line, word);
+	if (f)
+		fclose(f);
+	return at ? atoi(at + strlen(word)) : otherwise;
+}
+
 /* From here on the machine restarts itself unless the box takes over. */
 static void arm_watchdog(struct init *in)
 {
@@ -254,6 +270,40 @@ static void look_back(struct init *in)
 	log_note("the run before ended reason=%s", status_reset_id(r));
 	if (rc)
 		log_warn("the box won't know how: %s", rc_words(rc));
+}
+
+/* --- an update ------------------------------------------------------------------------- */
+
+/* Before anything else is begun. Does not return when an update is tried. */
+static void look_at_slots(struct init *in)
+{
+	struct init_update u = { .known = false };
+	bool trial = was_told(INIT_TRIAL);
+
+	if (in->card.disk[0])
+		init_update_look(&in->card, trial, in->notices, &u);
+	if (u.leap) {
+		sync();
+		reboot(RB_KEXEC);
+		log_error("the update was not started: %s", strerror(errno));
+		reboot(RB_AUTOBOOT);
+	}
+	init_update_tell(&in->card, &u);
+	if (trial)
+		in->trial_ms =
+		    mono_ms() +
+		    1000LL * told_number("nightstand.trial_s=", TRIAL_S);
+}
+
+/* What did not say that it is well makes room for the former one. */
+static void end_trial(struct init *in)
+{
+	in->trial_ms = 0;
+	if (access(INIT_GOOD, F_OK) == 0)
+		return;
+	log_error("the update did not report that all is well: back to the "
+		  "former version");
+	in->end = RB_AUTOBOOT;
 }
 
 /* --- the box -------------------------------------------------------------------------- */
@@ -431,6 +481,7 @@ static void begin(struct init *in)
 	arm_watchdog(in);
 	choose_leds(&in->config);
 	find_card(in);
+	look_at_slots(in);
 	if (in->card.disk[0])
 		read_settings(in);
 	init_card_data(&in->card, in->config.state, in->notices);
@@ -450,6 +501,8 @@ static int time_left(const struct init *in)
 
 	if (in->memory_ms && (!at || in->memory_ms < at))
 		at = in->memory_ms;
+	if (in->trial_ms && (!at || in->trial_ms < at))
+		at = in->trial_ms;
 	left = at - mono_ms();
 	if (!at)
 		return -1;
@@ -476,6 +529,8 @@ int init_main(void)
 			start_box(&in);
 		if (in.memory_ms && mono_ms() >= in.memory_ms)
 			tell_memory(&in);
+		if (in.trial_ms && mono_ms() >= in.trial_ms)
+			end_trial(&in);
 	}
 	end_machine(&in);
 	return 1;

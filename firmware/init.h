@@ -9,9 +9,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "slots.h"
+
 #define INIT_CONFIG  "/run/nightstand.conf" /* what the box is run with */
 #define INIT_NOTICES "/run/notices" /* what it is to tell; a line each */
 #define INIT_RESET   "/run/last-reset" /* how the run before ended; a word */
+
+#define INIT_SLOTS "/run/slots" /* card, board, plain|trial|back, version */
+#define INIT_GOOD  "/run/update-good" /* the box says that it is well */
+
+/* On the kernel's command line: an update is being tried. */
+#define INIT_TRIAL "nightstand.trial"
 
 /* Never returns: the kernel stops when its first process ends. */
 int init_main(void);
@@ -49,5 +57,26 @@ void init_card_pin(
  * `dir` then lies in memory. */
 void init_card_data(
     const struct init_card *card, const char *dir, FILE *notices);
+
+/* --- init_update.c: the two slots of the card --------------------------------------- */
+
+struct init_update {
+	bool known; /* the card has slots */
+	enum slots_start start;
+	struct slots slots;
+	bool leap; /* the other slot's kernel is loaded: RB_KEXEC */
+};
+
+/*
+ * Reads how things stand and does what this start is for: notes that a trial
+ * runs, or that it came to nothing (told on `notices`), or loads the update
+ * that is to be tried.
+ */
+void init_update_look(const struct init_card *card, bool trial, FILE *notices,
+    struct init_update *out);
+
+/* Leaves INIT_SLOTS for the box. */
+void init_update_tell(
+    const struct init_card *card, const struct init_update *u);
 
 #endif

@@ -18,8 +18,10 @@
 #define SETTINGS     CARD_DIR "/SETTINGS.txt"
 #define SETTINGS_MAX (64 * 1024)
 
-/* The builder leaves it where the box is to make its partition (card.py). */
-static const char mark[] = "nightstand: make the data partition here\n";
+/* The builder leaves it before the first partition: the box is to make its own
+ * (card.py). */
+static const char mark[] = "nightstand: make the data partition\n";
+#define MARK_AT 4096 /* bytes from the card's begin */
 
 static bool dev_path(char *out, size_t cap, const char *name)
 {
@@ -141,26 +143,48 @@ void init_card_pin(const struct init_card *card, const char *dir, FILE *notices)
 
 /* --- the box's own partition ------------------------------------------------------- */
 
-static bool has_mark(const char *path)
+static bool has_mark(const struct init_card *card)
 {
-	char text[sizeof(mark)] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[sizeof(mark)] = "", path[64];
 	ssize_t n;
+	int fd;
 
+	if (!dev_path(path, sizeof(path), card->disk))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	n = read(fd, text, sizeof(mark) - 1);
+	n = pread(fd, text, sizeof(mark) - 1, MARK_AT);
 	close(fd);
 	return n == (ssize_t)sizeof(mark) - 1 && !strcmp(text, mark);
 }
 
+/* Before anything is kept there: else the next start would make it anew. */
+static enum rc clear_mark(const struct init_card *card)
+{
+	static const char nothing[sizeof(mark)];
+	char path[64];
+	int fd = -1;
+	bool ok;
+
+	if (dev_path(path, sizeof(path), card->disk))
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return RC_IO;
+	ok = pwrite(fd, nothing, sizeof(mark), MARK_AT) ==
+		 (ssize_t)sizeof(mark) &&
+	     fsync(fd) == 0;
+	return close(fd) == 0 && ok ? RC_OK : RC_IO;
+}
+
 /* The box's own one, or one that the image has marked, or one that nothing is
  * known of any more: the card holds no other. */
-static bool is_data(const char *path, bool *is_new)
+static bool is_data(
+    const struct init_card *card, const char *path, bool *is_new)
 {
 	struct blockdev_content content;
 
-	*is_new = has_mark(path);
+	*is_new = has_mark(card);
 	if (*is_new)
 		return true;
 	if (blockdev_look(path, &content))
@@ -179,13 +203,14 @@ static bool find_data(
 
 		if (d->is_part && !strcmp(d->disk, card->disk) &&
 		    dev_path(path, cap, d->name) && strcmp(path, card->fat) &&
-		    is_data(path, is_new))
+		    is_data(card, path, is_new))
 			return true;
 	}
 	return false;
 }
 
-static enum rc prepare(const char *path, bool is_new, FILE *notices)
+static enum rc prepare(
+    const struct init_card *card, const char *path, bool is_new, FILE *notices)
 {
 	enum rc rc;
 
@@ -193,6 +218,8 @@ static enum rc prepare(const char *path, bool is_new, FILE *notices)
 		log_note(
 		    "first start: making the data partition path=%s", path);
 		rc = mounter_make(path, board.data_label);
+		if (!rc)
+			rc = clear_mark(card);
 		if (rc)
 			return rc;
 	}
@@ -225,7 +252,7 @@ void init_card_data(
 	enum rc rc = RC_NOTFOUND;
 
 	if (card->disk[0] && find_data(card, path, sizeof(path), &is_new)) {
-		rc = prepare(path, is_new, notices);
+		rc = prepare(card, path, is_new, notices);
 		if (!rc)
 			rc = mounter_mount(path, dir, "ext4");
 	}

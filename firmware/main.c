@@ -115,6 +115,11 @@ static const struct cli_command commands[] = {
 	"read; the broken catalogue is kept\naside. With --force each file's "
 	"bytes are read, whatever its size and time say.\nExit status 41: not "
 	"all is whole; what is missing is said." },
+{ "update", cmd_update, CLI_FILE | CLI_KEY,
+	"look at an update of a box's firmware: is it whole, who signed it",
+	"FILE is what `make update` makes, or a box is offered. It is read "
+	"and installed nowhere.\nThe keys are those of this build, or --key; "
+	"exit status 40: it can't be used." },
 { "legend", cmd_legend, CLI_SVG | CLI_LABEL,
 	"what the light says", NULL },
 { "states", cmd_states, CLI_WORDS,
@@ -151,7 +156,10 @@ static void help_one(const struct cli_command *cmd)
 	if (!cmd->summary)
 		cmd--;
 	printf("usage: nightstand %s%s [OPTIONS]\n\n%s.\n", cmd->name,
-	    cmd->options & CLI_FOLDER ? " FOLDER" : "", cmd->summary);
+	    cmd->options & CLI_FOLDER ? " FOLDER"
+	    : cmd->options & CLI_FILE ? " FILE"
+				      : "",
+	    cmd->summary);
 	if (cmd->details)
 		printf("%s\n", cmd->details);
 	printf("\n");
@@ -204,6 +212,8 @@ static int run_role(int argc, char **argv)
 		return role_disk(ROLE_FD, argc - 3, argv + 3);
 	if (!strcmp(name, "wifi"))
 		return role_wifi(ROLE_FD);
+	if (!strcmp(name, "update"))
+		return role_update(ROLE_FD, argc - 3, argv + 3);
 	if (!strcmp(name, "web"))
 		return role_web(ROLE_FD, argc - 3, argv + 3);
 	return EXIT_USAGE;
@@ -220,7 +230,8 @@ static int run_command(const struct cli_command *cmd, int argc, char **argv)
 		help_one(cmd);
 		return EXIT_DONE;
 	}
-	if (cli.word && cmd->run != cmd_help && !(cmd->options & CLI_FOLDER)) {
+	if (cli.word && cmd->run != cmd_help &&
+	    !(cmd->options & (CLI_FOLDER | CLI_FILE))) {
 		fprintf(stderr, "nightstand: too many words: %s\n", cli.word);
 		return EXIT_USAGE;
 	}

@@ -35,6 +35,7 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_DISK_DO] = sizeof(struct msg_disk_do),
 	[MSG_WIFI_JOIN] = sizeof(struct msg_wifi_join),
 	[MSG_WIFI] = sizeof(struct msg_wifi),
+	[MSG_UPDATE] = sizeof(struct msg_update),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
 	[MSG_REQUESTED] = sizeof(struct msg_requested),
@@ -109,7 +110,10 @@ static bool status_is_sound(const struct status *st)
 	    !ENDS(st->disk.offer) || !ENDS(st->disk.fs) ||
 	    !is_flag(&st->disk.present) || !ENDS(st->wifi.name) ||
 	    (unsigned)st->wifi.state >= STATUS_WIFI_COUNT_ ||
-	    !smart_is_sound(&st->disk.smart) ||
+	    !smart_is_sound(&st->disk.smart) || !ENDS(st->update.version) ||
+	    !ENDS(st->update.why) || st->update.pct > 100 ||
+	    !is_flag(&st->update.can) || !is_flag(&st->update.runs) ||
+	    !is_flag(&st->update.trial) || !is_flag(&st->update.older) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
 	if ((unsigned)st->state >= STATE_COUNT_ ||
@@ -236,7 +240,9 @@ static bool command_is_sound(const struct msg_command *c)
 	case WEB_EJECT:
 	case WEB_USE_DISK:
 	case WEB_PREPARE:
-		return true;
+	case WEB_UPDATE:
+	case WEB_RESET:
+		return c->older <= 1;
 	case WEB_COMMAND_COUNT_:
 		break;
 	}
@@ -279,6 +285,11 @@ bool msg_is_sound(const struct msg *m)
 		return m->u.wifi.state < STATUS_WIFI_COUNT_ &&
 		       m->u.wifi.signal_dbm <= 0 &&
 		       m->u.wifi.signal_dbm >= -120;
+	case MSG_UPDATE:
+		return m->u.update.what < MSG_UPDATE_WHAT_COUNT_ &&
+		       m->u.update.rc < RC_COUNT_ && m->u.update.pct <= 100 &&
+		       m->u.update.older <= 1 && ENDS(m->u.update.version) &&
+		       ENDS(m->u.update.why);
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&

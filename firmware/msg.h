@@ -41,6 +41,8 @@ enum msg_type {
 	MSG_WIFI_JOIN,
 	/* wifi -> box */
 	MSG_WIFI,
+	/* update -> box */
+	MSG_UPDATE,
 	/* session -> box */
 	MSG_PHONE,
 	MSG_PHASE,
@@ -147,6 +149,22 @@ struct msg_wifi {
 	int32_t signal_dbm; /* 0: not known */
 };
 
+enum msg_update_what {
+	MSG_UPDATE_PROGRESS, /* pct of an installation */
+	MSG_UPDATE_DONE, /* the job is over; rc, and why not */
+	MSG_UPDATE_WHAT_COUNT_
+};
+
+struct msg_update {
+	uint8_t what; /* enum msg_update_what */
+	uint8_t rc; /* enum rc */
+	uint8_t pct;
+	uint8_t older; /* than what runs */
+	uint64_t build; /* 0: nothing of it is believed */
+	char version[32];
+	char why[128];
+};
+
 struct msg_phone {
 	char udid[48];
 	char name[128];
@@ -246,6 +264,7 @@ struct msg_serving {
 
 struct msg_command {
 	uint8_t kind; /* enum web_command_kind */
+	uint8_t older; /* UPDATE: also to an older version */
 	char udid[48];
 	char pin[32];
 	struct password_change password; /* UNLOCK's is the new one */
@@ -309,6 +328,7 @@ struct msg {
 		struct msg_wifi_join wifi_join;
 		struct msg_wifi wifi;
 		struct status_smart smart;
+		struct msg_update update;
 		struct msg_phone phone;
 		struct msg_step step;
 		struct msg_requested requested;

@@ -147,6 +147,7 @@ static enum rc pass_commands_on(int fd, struct web *w)
 		rc = msg_send(fd, &set);
 	while (!rc && web_take_command(w, &c)) {
 		m.u.command.kind = (uint8_t)c.kind;
+		m.u.command.older = c.older;
 		memcpy(m.u.command.udid, c.udid, sizeof(c.udid));
 		memcpy(m.u.command.pin, c.pin, sizeof(c.pin));
 		m.u.command.password = c.password;

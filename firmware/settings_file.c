@@ -141,3 +141,18 @@ enum rc settings_store(const char *state_dir, const struct config *c)
 		close(dir);
 	return rc;
 }
+
+enum rc settings_forget(const char *state_dir)
+{
+	int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum rc rc = RC_OK;
+
+	if (dir < 0)
+		return rc_from_errno(errno);
+	if (unlinkat(dir, SETTINGS_FILE, 0) != 0 && errno != ENOENT)
+		rc = rc_from_errno(errno);
+	if (!rc && fsync(dir) != 0)
+		rc = rc_from_errno(errno);
+	close(dir);
+	return rc;
+}

@@ -25,4 +25,8 @@ void settings_load(const char *state_dir, struct config *c);
 MUST_CHECK enum rc settings_store(
     const char *state_dir, const struct config *c);
 
+/* What was set on the page is as if it never had been, from the next start
+ * on. RC_OK also when nothing was set; RC_IO. */
+MUST_CHECK enum rc settings_forget(const char *state_dir);
+
 #endif

@@ -45,8 +45,8 @@ door 'libusb-1\.0' '^drivers/usbmux/usb_port\.c$'
 door 'ini\.h' '^firmware/config'
 
 # lib/ never includes what stands left of it; phonesim shares no protocol code.
-for layer in phone vault web; do
-	for other in phone vault web; do
+for layer in phone vault web update; do
+	for other in phone vault web update; do
 		[ "$layer" = "$other" ] && continue
 		for h in $(cd "lib/$other" && ls ./*.h 2>/dev/null); do
 			h=${h#./}

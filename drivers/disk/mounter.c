@@ -123,6 +123,11 @@ enum rc mounter_mount_fat(const char *path, const char *dir, bool writable)
 	    SAFE | (writable ? MS_SYNCHRONOUS : MS_RDONLY), NULL);
 }
 
+enum rc mounter_mount_fat_lazy(const char *path, const char *dir)
+{
+	return mount_at(path, dir, "vfat", SAFE, NULL);
+}
+
 void mounter_leave(const char *dir)
 {
 	if (umount2(dir, 0) != 0 && errno == EBUSY &&

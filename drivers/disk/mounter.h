@@ -37,6 +37,9 @@ MUST_CHECK enum rc mounter_mount(
 MUST_CHECK enum rc mounter_mount_fat(
     const char *path, const char *dir, bool writable);
 
+/* Mounts a FAT to write much to it: only fsync() and syncfs() bring it there. */
+MUST_CHECK enum rc mounter_mount_fat_lazy(const char *path, const char *dir);
+
 /* Away with it, also when its disk is gone or files on it are open; then
  * `dir` is removed. */
 void mounter_leave(const char *dir);

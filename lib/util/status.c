@@ -55,6 +55,9 @@ static const char *const ids[STATE_COUNT_] = {
 	[STATE_NOT_ENCRYPTED] = "not_encrypted",
 	[STATE_WEAK_POWER] = "too_weak_power",
 	[STATE_NOTICE] = "box_notice",
+	[STATE_UPDATING] = "updating",
+	[STATE_UPDATED] = "updated",
+	[STATE_UPDATE_FAILED] = "update_failed",
 	[STATE_BOX_FAULT] = "box_fault",
 };
 
@@ -71,6 +74,7 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_DISK_EJECTING] = 84,
 	[STATE_DISK_EJECTED] = 84,
 	[STATE_DISK_HELD] = 84,
+	[STATE_UPDATING] = 89,
 	[STATE_DISK_UNFIT] = 83,
 	[STATE_DISK_READONLY] = 82,
 	[STATE_DISK_FAILING] = 81,
@@ -114,6 +118,8 @@ static const unsigned char ranks[STATE_COUNT_] = {
 	[STATE_SAFE] = 20,
 	[STATE_READY] = 10,
 	[STATE_SCRUBBED] = 10,
+	[STATE_UPDATED] = 10,
+	[STATE_UPDATE_FAILED] = 43,
 	[STATE_PASSWORD_SET] = 10,
 	[STATE_NOT_ENCRYPTED] = 10,
 };
@@ -188,7 +194,8 @@ bool status_is_about_disk(enum status_state s)
 
 bool status_is_aside(enum status_state s)
 {
-	return status_is_about_disk(s) || s == STATE_PASSWORD_SET ||
+	return status_is_about_disk(s) || s == STATE_UPDATED ||
+	       s == STATE_UPDATE_FAILED || s == STATE_PASSWORD_SET ||
 	       s == STATE_PASSWORD_UNCHANGED || s == STATE_PASSWORD_UNSURE;
 }
 

@@ -66,6 +66,9 @@ enum status_state {
 	STATE_NOT_ENCRYPTED, /* a hint, never a phone's state: words_hint() */
 	STATE_WEAK_POWER, /* of the box: its supply dipped */
 	STATE_NOTICE, /* of the box: its card or its settings, `detail` says */
+	STATE_UPDATING, /* of the box: a new firmware is written, or restarts */
+	STATE_UPDATED, /* in the ledger only: the detail says to what */
+	STATE_UPDATE_FAILED,
 	STATE_BOX_FAULT,
 	STATE_COUNT_
 };
@@ -220,6 +223,18 @@ struct status_health {
 	enum status_reset last_reset;
 };
 
+/* A new firmware for a box that has a place for it. */
+struct status_update {
+	bool can;
+	bool runs; /* one is being installed; `pct` of it */
+	bool trial; /* what runs is new, and not confirmed yet */
+	bool older; /* the one that is offered, than what runs */
+	uint8_t pct;
+	uint64_t build; /* of the one that is offered; 0: none */
+	char version[32]; /* likewise; "" */
+	char why[128]; /* it can't be installed, or was not; "" */
+};
+
 struct status {
 	uint64_t serial; /* grows with each change */
 	int64_t now_at;
@@ -239,6 +254,7 @@ struct status {
 	struct status_disk disk;
 	struct status_health health;
 	struct status_wifi wifi;
+	struct status_update update;
 	char certificate[96]; /* SHA-256 of it, "AB:CD:…"; "" none */
 	uint32_t n_phones, n_nights;
 	struct status_phone phones[LIMIT_PHONES];

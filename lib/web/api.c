@@ -327,6 +327,27 @@ static void put_wifi(cJSON *box, const struct status_wifi *w)
 		cJSON_AddNullToObject(wifi, "signal_dbm");
 }
 
+static void put_update(cJSON *box, const struct status_update *u)
+{
+	cJSON *o;
+
+	if (!u->can) {
+		cJSON_AddNullToObject(box, "update");
+		return;
+	}
+	o = cJSON_AddObjectToObject(box, "update");
+	if (u->version[0])
+		put_text(o, "version", u->version);
+	else
+		cJSON_AddNullToObject(o, "version");
+	put_number(o, "build", (double)u->build);
+	put_bool(o, "older", u->older);
+	put_bool(o, "runs", u->runs);
+	put_number(o, "pct", u->pct);
+	put_bool(o, "trial", u->trial);
+	put_text(o, "why", u->why);
+}
+
 static void put_box(cJSON *o, const struct status *st)
 {
 	cJSON *box = cJSON_AddObjectToObject(o, "box");
@@ -343,6 +364,7 @@ static void put_box(cJSON *o, const struct status *st)
 		put_text(box, "certificate_sha256", st->certificate);
 	else
 		cJSON_AddNullToObject(box, "certificate_sha256");
+	put_update(box, &st->update);
 	words_box(st, &w);
 	put_words(o, &w);
 	put_led(o, st->led);

@@ -5,6 +5,8 @@
 #ifndef WEB_COMMAND_H
 #define WEB_COMMAND_H
 
+#include <stdbool.h>
+
 #include "password.h"
 
 enum web_command_kind {
@@ -18,6 +20,8 @@ enum web_command_kind {
 	WEB_UNLOCK, /* the disk, with its password */
 	WEB_PREPARE, /* delete all that is on the disk that is offered */
 	WEB_PASSWORD, /* change the backup password of this phone */
+	WEB_UPDATE, /* install the firmware that is offered */
+	WEB_RESET, /* forget what was set on the page; never backups */
 	WEB_COMMAND_COUNT_
 };
 
@@ -27,6 +31,7 @@ struct web_command {
 	enum web_command_kind kind;
 	char udid[48]; /* of the first three, and of WEB_PASSWORD */
 	char pin[32]; /* of WEB_SET_PIN */
+	bool older; /* of WEB_UPDATE: although it is older than what runs */
 	/* of WEB_PASSWORD; WEB_UNLOCK's is the new one: wipe it */
 	struct password_change password;
 	bool keep; /* WEB_UNLOCK: the box is to remember it */

@@ -235,6 +235,7 @@ static bool is_bad_night(enum status_state s)
 		[STATE_DISK_FAILING] = true,
 		[STATE_CATALOG_BROKEN] = true,
 		[STATE_CHECK_FAILED] = true,
+		[STATE_UPDATE_FAILED] = true,
 		[STATE_BOX_FAULT] = true,
 	};
 
@@ -555,7 +556,7 @@ void page_live(const struct status *st, enum page_view view, const char *csrf,
 	page_put_disk(m, st, view, csrf);
 	markup_raw(m, "</div><div class=\"stack\">");
 	put_nights(m, st);
-	page_put_machine(m, st);
+	page_put_machine(m, st, view, csrf);
 	markup_raw(m, "</div></div>");
 	page_put_account(m, view, csrf);
 	markup_raw(m, "</div>");

@@ -65,7 +65,8 @@ void page_put_chart(
 /* The disk, and the box as a machine. */
 void page_put_disk(struct markup *m, const struct status *st,
     enum page_view view, const char *csrf);
-void page_put_machine(struct markup *m, const struct status *st);
+void page_put_machine(struct markup *m, const struct status *st,
+    enum page_view view, const char *csrf);
 
 /* In its place: forms to switch on, change or switch off the backup password
  * of each phone. */
@@ -86,6 +87,11 @@ void page_put_actions(
 /* Eject it, use it again, prepare it. */
 void page_put_disk_actions(
     struct markup *m, const struct status *st, const char *csrf);
+/* Install the firmware that is offered. */
+void page_put_update(
+    struct markup *m, const struct status_update *u, const char *csrf);
+/* Forget what was set on the page. */
+void page_put_reset(struct markup *m, const char *csrf);
 void page_put_account(struct markup *m, enum page_view view, const char *csrf);
 
 #endif

@@ -190,7 +190,32 @@ static void put_wifi(struct markup *m, const struct status_wifi *w)
 	page_row_end(m);
 }
 
-void page_put_machine(struct markup *m, const struct status *st)
+static void put_update(struct markup *m, const struct status_update *u)
+{
+	if (!u->runs && !u->trial && !u->version[0] && !u->why[0])
+		return;
+	page_row_begin(m, "Update");
+	if (u->runs)
+		markup_fmt(m, "being installed: %u %%", u->pct);
+	else if (u->trial)
+		markup_raw(m, "this version is being tried");
+	else if (u->version[0]) {
+		markup_raw(m, "version ");
+		markup_text(m, u->version);
+		markup_raw(m, u->older ? " on the disk, older than this one"
+				       : " on the disk");
+	} else {
+		markup_raw(m, "a file on the disk");
+	}
+	if (u->why[0] && !u->runs) {
+		markup_raw(m, ", not taken: ");
+		markup_text(m, u->why);
+	}
+	page_row_end(m);
+}
+
+void page_put_machine(struct markup *m, const struct status *st,
+    enum page_view view, const char *csrf)
 {
 	const struct status_health *h = &st->health;
 	char text[64];
@@ -235,5 +260,11 @@ void page_put_machine(struct markup *m, const struct status *st)
 		markup_text(m, words_reset(h->last_reset));
 		page_row_end(m);
 	}
-	markup_raw(m, "</dl></section>");
+	put_update(m, &st->update);
+	markup_raw(m, "</dl>");
+	if (view == PAGE_OWNER)
+		page_put_update(m, &st->update, csrf);
+	if (view == PAGE_OWNER && st->update.can)
+		page_put_reset(m, csrf);
+	markup_raw(m, "</section>");
 }

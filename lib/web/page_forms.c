@@ -106,6 +106,50 @@ void page_put_disk_actions(
 		put_prepare(m, st, csrf);
 }
 
+/* The box will run what it is given: that takes the PIN. */
+void page_put_update(
+    struct markup *m, const struct status_update *u, const char *csrf)
+{
+	if (u->runs || u->trial || !u->version[0])
+		return;
+	markup_raw(m, "<details><summary>Install version ");
+	markup_text(m, u->version);
+	markup_raw(m,
+	    "</summary><p class=\"said\">The box restarts and tries it. "
+	    "Backups, phones and settings stay. If it is not well, this "
+	    "version comes back by itself.</p>");
+	page_form_begin(m, "/do", csrf);
+	markup_raw(m, "<input type=\"hidden\" name=\"version\" value=\"");
+	markup_text(m, u->version);
+	markup_raw(m, "\">");
+	if (u->older)
+		markup_raw(m,
+		    "<label><input type=\"checkbox\" name=\"older\" "
+		    "value=\"yes\" required> Although it is older than what "
+		    "runs</label>");
+	markup_raw(m,
+	    "<label for=\"upd\">The PIN, to be sure</label>"
+	    "<input id=\"upd\" name=\"pin\" type=\"password\" "
+	    "inputmode=\"numeric\" autocomplete=\"off\" required>"
+	    "<p class=\"do\"><button name=\"action\" value=\"update\">"
+	    "Install it</button></p></form></details>");
+}
+
+void page_put_reset(struct markup *m, const char *csrf)
+{
+	markup_raw(m,
+	    "<details><summary>Reset all settings</summary>"
+	    "<p class=\"said\">What was set on this page is forgotten, and "
+	    "what SETTINGS.txt on the card says counts again. The box "
+	    "restarts. Backups, the phones' trust and the PIN stay.</p>");
+	page_form_begin(m, "/do", csrf);
+	markup_raw(m, "<label for=\"rst\">The PIN, to be sure</label>"
+		      "<input id=\"rst\" name=\"pin\" type=\"password\" "
+		      "inputmode=\"numeric\" autocomplete=\"off\" required>"
+		      "<p class=\"do\"><button name=\"action\" value=\"reset\">"
+		      "Reset them</button></p></form></details>");
+}
+
 void page_put_pin_form(struct markup *m, const char *csrf)
 {
 	markup_raw(

@@ -263,6 +263,26 @@ static const char *read_unlock(
 	return NULL;
 }
 
+/* Likewise the version; an older one has to be meant. */
+static const char *refuses_update(
+    const struct site *s, const struct http_request *req, struct web_command *c)
+{
+	const struct status_update *u = &s->st.update;
+	char version[sizeof(u->version)], older[8] = "";
+
+	if (u->runs || u->trial || !u->version[0])
+		return "There is no update to be installed.";
+	if (!form_get(req->body, "version", version, sizeof(version)) ||
+	    strcmp(version, u->version) != 0)
+		return "Another update is there now. Nothing was installed.";
+	form_get(req->body, "older", older, sizeof(older));
+	c->older = !strcmp(older, "yes");
+	if (u->older && !c->older)
+		return "That version is older than what runs. Say older=yes "
+		       "if you want it all the same.";
+	return NULL;
+}
+
 /* NULL: it fits. */
 static const char *read_command(
     const struct site *s, const struct http_request *req, struct web_command *c)
@@ -278,6 +298,8 @@ static const char *read_command(
 		[WEB_UNLOCK] = "unlock",
 		[WEB_PREPARE] = "prepare",
 		[WEB_PASSWORD] = "password",
+		[WEB_UPDATE] = "update",
+		[WEB_RESET] = "reset",
 	};
 	char action[16];
 	unsigned kind = 0;
@@ -290,6 +312,13 @@ static const char *read_command(
 	if (kind == WEB_COMMAND_COUNT_)
 		return "The box can't do that.";
 	c->kind = (enum web_command_kind)kind;
+	if (kind == WEB_RESET)
+		return s->st.update.can
+			   ? NULL
+			   : "Only a box that runs from its own card can do "
+			     "that.";
+	if (kind == WEB_UPDATE)
+		return refuses_update(s, req, c);
 	if (kind == WEB_PREPARE)
 		return refuses_prepare(s, req);
 	if (kind == WEB_UNLOCK)
@@ -339,7 +368,8 @@ static void do_command(struct site *s, const struct http_request *req,
 		site_refused(s, req, a, 400, why);
 		return;
 	}
-	if ((c->kind == WEB_SET_PIN || c->kind == WEB_PREPARE) &&
+	if ((c->kind == WEB_SET_PIN || c->kind == WEB_PREPARE ||
+		c->kind == WEB_UPDATE || c->kind == WEB_RESET) &&
 	    !knows_old_pin(s, req, a))
 		return;
 	if (s->n_commands == COMMANDS_MAX) {

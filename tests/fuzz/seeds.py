@@ -6,6 +6,7 @@ find lies beside it, under its hash.
 """
 
 import hashlib
+import itertools
 import pathlib
 import plistlib
 import sqlite3
@@ -649,8 +650,26 @@ def seeds():
         yield "fuzz_manifest", what, manifest_db(schema)
 
 
+def update_seeds():
+    """Files of an update whose signature nobody looks at."""
+    def head(*parts):
+        out = b"nightstand-upd1\n" + struct.pack("<IIQ", len(parts), 0, 7)
+        out += b"rpi-arm64".ljust(16, b"\0") + b"0.9.1".ljust(32, b"\0")
+        out = out.ljust(128, b"\0")
+        for what, data in parts:
+            out += (what.ljust(32, b"\0") + struct.pack("<Q", len(data))
+                    + hashlib.sha256(data).digest() + bytes(24))
+        return out.ljust(4096, b"\0") + b"".join(data for _, data in parts)
+    kernel, initrd = (b"kernel8.img", b"k" * 9), (b"initrd.img", b"i")
+    yield "whole", head(kernel, initrd, (b"a.dtb", b"d"), (b"cmdline.txt", b"c"))
+    yield "twice", head(kernel, kernel)
+    yield "large", head(kernel, initrd)[:160] + b"\xff" * 8
+    yield "sector", b"os_prefix=b/\n#board=rpi-arm64\n#try=ran page 7 0.9.1\n"
+
+
 def main():
-    for target, what, data in seeds():
+    updates = (("fuzz_update", what, data) for what, data in update_seeds())
+    for target, what, data in itertools.chain(seeds(), updates):
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)
         (folder / what).write_bytes(data)

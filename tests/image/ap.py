@@ -93,7 +93,7 @@ def kernel():
     return work, modules.Kernel(str(found[0]))
 
 
-def initrd(path, text):
+def initrd(path, own, text):
     """The image's initramfs and ours, one behind the other."""
     work, k = kernel()
     root = cpio.Cpio()
@@ -110,6 +110,6 @@ def initrd(path, text):
     for name, place in (("hostapd", "usr/sbin/hostapd"), ("iw", "usr/sbin/iw"),
                         ("busybox", "usr/bin/busybox")):
         root.file(f"test/{name}", (work / "test" / place).read_bytes(), 0o755)
-    own = (vm.image_dir() / "initrd.img").read_bytes()
+    own = pathlib.Path(own).read_bytes()
     pathlib.Path(path).write_bytes(own + bytes(-len(own) % 512) + root.bytes())
     return path

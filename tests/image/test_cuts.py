@@ -28,6 +28,7 @@ class LossyCard:
         self.path = card.path
         self.disk = LossyDisk(card.path, lot)
         self.url = self.disk.url
+        self.boot_files = card.boot_files
 
 
 class House:

@@ -21,8 +21,9 @@ import urllib.request
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 CARD_BYTES = 512 << 20
+FAT_END_MIB = 1 + 128  # where the box's own partition begins (tools/image/card.py)
 MACHINE = ["-M", "virt", "-cpu", "cortex-a72", "-smp", "1"]
-CMDLINE = "console=ttyAMA0 panic=10 ipv6.disable=1 quiet"
+CMDLINE = "console=ttyAMA0 panic=10 watchdog.stop_on_reboot=0 ipv6.disable=1 quiet"
 PINS = {0: "green", 1: "red"}
 # A machine that is slow, or has much else to do: every deadline grows.
 SLOW = float(os.environ.get("NIGHTSTAND_SLOW", "1"))
@@ -120,10 +121,30 @@ class Card:
         subprocess.run(["mcopy", "-o", "-i", f"{self.path}@@1M", "-", f"::{name}"],
                        input=data, check=True, env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
 
+    def take(self, name):
+        """The bytes of one of its files; None: it has none."""
+        got = subprocess.run(["mtype", "-i", f"{self.path}@@1M", f"::{name}"],
+                             capture_output=True, env=dict(os.environ, MTOOLS_SKIP_CHECK="1"))
+        return got.stdout if got.returncode == 0 else None
+
+    def slot(self):
+        """"a" or "b", as a Pi's loader reads it: the last os_prefix counts."""
+        text = (self.take("slot.txt") or b"").decode(errors="replace")
+        found = re.findall(r"^os_prefix=([ab])/$", text, re.M)
+        return found[-1] if found else "a"
+
+    def boot_files(self, folder):
+        """Kernel and initramfs of that slot; QEMU loads them in the loader's place."""
+        paths = []
+        for name in ("kernel8.img", "initrd.img"):
+            paths.append(folder / f"boot-{name}")
+            paths[-1].write_bytes(self.take(f"{self.slot()}/{name}") or b"")
+        return paths
+
     def damage_data(self, at, size):
         """A part of the box's own partition becomes noise."""
         with open(self.path, "r+b") as f:
-            f.seek(((1 + 60) << 20) + at)
+            f.seek((FAT_END_MIB << 20) + at)
             while size > 0:
                 size -= f.write(os.urandom(min(size, 1 << 20)))
 
@@ -193,14 +214,15 @@ class Vm:
             (self.dir / name).unlink(missing_ok=True)
         tree = device_tree(self.dir, self.memory)
         image = image_dir()
-        initrd = image / "initrd.img"
+        kernel, initrd = (self.card.boot_files(self.dir) if self.card else
+                          (image / "kernel8.img", image / "initrd.img"))
         cmdline = self.cmdline
         if self.point is not None:
             import ap
-            initrd = ap.initrd(self.dir / "initrd.img", self.point)
+            initrd = ap.initrd(self.dir / "ap-initrd.img", initrd, self.point)
             cmdline += " rdinit=/test/init"
         args = ["qemu-system-aarch64", *MACHINE, "-accel", "tcg,thread=single",
-                "-m", str(self.memory), "-kernel", str(image / "kernel8.img"),
+                "-m", str(self.memory), "-kernel", str(kernel),
                 "-initrd", str(initrd), "-dtb", str(tree),
                 "-append", cmdline, "-device", "qemu-xhci,id=xhci",
                 "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"

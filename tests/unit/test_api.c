@@ -79,7 +79,7 @@ static const char golden[] =
     "\"restarts\":2,\"last_reset\":\"watchdog\","
     "\"wifi\":{\"state\":\"weak\","
     "\"name\":\"Ana's \\\"home\\\"\",\"signal_dbm\":-80},"
-    "\"certificate_sha256\":null},"
+    "\"certificate_sha256\":null,\"update\":null},"
     "\"state\":\"wants_trust\","
     "\"headline\":\"Tap \\\"Trust\\\" on Ana \\\"A\\\" <b>\","
     "\"sentence\":\"Unlock it, tap Trust, enter its passcode. This is needed "

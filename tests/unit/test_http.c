@@ -823,6 +823,61 @@ static void only_the_disk_that_was_seen_is_prepared(void **state)
 	site_free(s);
 }
 
+static int ask_box(struct site *s, const char *cookie, const char *csrf,
+    const char *action, const char *fields)
+{
+	char body[256];
+
+	snprintf(
+	    body, sizeof(body), "csrf=%s&action=%s%s", csrf, action, fields);
+	return post(s, "/api/do", cookie, "", body, out, sizeof(out));
+}
+
+/* A new firmware takes the PIN and the version that was seen; an older one
+ * has to be meant. */
+static void only_the_update_that_was_seen_is_installed(void **state)
+{
+	struct site *s = guarded(AUTH_OPEN_ALL);
+	struct status st = { .now_at = 1700000000, .phone = -1 };
+	char cookie[128], csrf[65];
+	struct web_command c;
+
+	(void)state;
+	sign_in(s, cookie, sizeof(cookie));
+	token_of(s, cookie, csrf);
+	assert_int_equal(
+	    ask_box(s, cookie, csrf, "update", "&pin=123456&version=0.9"), 400);
+	assert_int_equal(ask_box(s, cookie, csrf, "reset", "&pin=123456"), 400);
+	st.update.can = true;
+	strcpy(st.update.version, "0.9");
+	strcpy(st.update.why, "<b>");
+	st.update.older = true;
+	site_set_status(s, &st);
+	page_for(s, "/", cookie);
+	assert_non_null(strstr(out, "name=\"version\" value=\"0.9\""));
+	assert_non_null(strstr(out, "not taken: &lt;b&gt;"));
+	assert_int_equal(ask_box(s, cookie, csrf, "update",
+			     "&pin=123456&version=0.8&older=yes"),
+	    400);
+	assert_int_equal(
+	    ask_box(s, cookie, csrf, "update", "&pin=123456&version=0.9"), 400);
+	assert_non_null(strstr(out, "older"));
+	assert_int_equal(ask_box(s, cookie, csrf, "update",
+			     "&pin=123457&version=0.9&older=yes"),
+	    403);
+	assert_int_equal(ask_box(s, cookie, csrf, "reset", ""), 403);
+	assert_false(site_take_command(s, &c));
+	assert_int_equal(ask_box(s, cookie, csrf, "update",
+			     "&pin=123456&version=0.9&older=yes"),
+	    200);
+	assert_true(site_take_command(s, &c));
+	assert_true(c.kind == WEB_UPDATE && c.older);
+	assert_int_equal(ask_box(s, cookie, csrf, "reset", "&pin=123456"), 200);
+	assert_true(site_take_command(s, &c));
+	assert_int_equal(c.kind, WEB_RESET);
+	site_free(s);
+}
+
 static int ask_password(
     struct site *s, const char *cookie, const char *csrf, const char *fields)
 {
@@ -982,6 +1037,7 @@ int main(void)
 		cmocka_unit_test(answers_do_not_share_their_bytes),
 		cmocka_unit_test(actions_need_session_and_token),
 		cmocka_unit_test(only_the_disk_that_was_seen_is_prepared),
+		cmocka_unit_test(only_the_update_that_was_seen_is_installed),
 		cmocka_unit_test(a_backup_password_is_passed_on_once),
 		cmocka_unit_test(a_wrong_pin_is_told_and_slowed),
 		cmocka_unit_test(the_pin_is_changed_by_who_knows_it),

@@ -74,7 +74,7 @@ static struct msg sound(enum msg_type type)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_SNTP)
 		memset(&m.u, 0, sizeof(m.u));
-	if (type == MSG_SETTINGS || type == MSG_DISK_DO ||
+	if (type == MSG_SETTINGS || type == MSG_DISK_DO || type == MSG_UPDATE ||
 	    type == MSG_WIFI_JOIN || type == MSG_WIFI || type == MSG_DISK_SMART)
 		memset(&m.u, 0, sizeof(m.u));
 	if (type == MSG_TLS) {
@@ -229,6 +229,11 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_DISK, memset(m.u.disk.why, 'x', sizeof(m.u.disk.why)));
 	REFUSED(MSG_DISK_SMART, m.u.smart.hours = -2);
 	REFUSED(MSG_DISK_SMART, memset(&m.u.smart.told, 2, 1));
+	REFUSED(MSG_UPDATE, m.u.update.what = MSG_UPDATE_WHAT_COUNT_);
+	REFUSED(MSG_UPDATE, m.u.update.rc = RC_COUNT_);
+	REFUSED(MSG_UPDATE, m.u.update.pct = 101);
+	REFUSED(MSG_UPDATE, memset(m.u.update.version, 'x', 32));
+	REFUSED(MSG_UPDATE, memset(m.u.update.why, 'x', 128));
 	REFUSED(MSG_DISK_DO, m.u.disk_do.what = MSG_DISK_WHAT_COUNT_);
 	REFUSED(MSG_DISK_DO, memset(m.u.disk_do.name, 'x', 32));
 	REFUSED(MSG_PHONE, memset(m.u.phone.name, 'x', sizeof(m.u.phone.name)));

@@ -24,6 +24,7 @@ import debs
 import elf
 import modules
 import spdx
+import update
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -33,7 +34,7 @@ EPOCH = 315619200  # 1980, where FAT's time begins, plus a day for any zone
 
 # Programs of packages that the box calls, and where they lie in a package.
 TOOLS = {'usr/sbin/e2fsck': 'usr/sbin/e2fsck', 'usr/sbin/mke2fs': 'usr/sbin/mke2fs',
-         'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat',
+         'usr/sbin/fsck.exfat': 'usr/sbin/fsck.exfat', 'usr/sbin/kexec': 'usr/sbin/kexec',
          'usr/sbin/wpa_supplicant': 'usr/sbin/wpa_supplicant',
          'usr/sbin/cryptsetup': 'usr/sbin/cryptsetup'}
 
@@ -281,7 +282,7 @@ def sysroot(args):
 def is_in(deb, libs, folders):
     """Its files are in the image: a program, a library, the kernel, firmware."""
     if deb.set in ('kernel', 'boot', 'firmware') or deb.name in (
-            'e2fsprogs', 'exfatprogs', 'tzdata', 'wpasupplicant'):
+            'e2fsprogs', 'exfatprogs', 'kexec-tools', 'tzdata', 'wpasupplicant'):
         return True
     if deb.set != 'run':
         return False
@@ -315,11 +316,31 @@ def image(args):
     text, texts = inventory(args, chosen, folders)
     write(out('packages.spdx.json'), text.encode())
     write(out('LICENCES.txt'), licences(texts))
-    files = {name: out(name) for name in
-             ('kernel8.img', 'initrd.img', 'packages.spdx.json', 'LICENCES.txt')}
+    files = {name: out(name) for name in ('packages.spdx.json', 'LICENCES.txt')}
     files.update(board_files(args, folders))
+    slot = {name: out(name) for name in ('kernel8.img', 'initrd.img')}
+    for name in [n for n in files if n == 'cmdline.txt' or n.endswith('.dtb')]:
+        slot[name] = files.pop(name)
+    check_slot(slot)
+    write(out('slot.list'), ''.join('%s=%s\n' % item for item in sorted(slot.items())).encode())
+    write(out('slot.txt'), slot_text(args.board))
+    files['slot.txt'] = out('slot.txt')
+    files.update({'a/' + name: path for name, path in slot.items()})
     card.write(out('card.img'), files)
     report(args, out, len(tree), len(names), len(libs))
+
+
+def slot_text(board):
+    """What lib/update/slots.c reads and the Pi's loader includes: one sector."""
+    return ('os_prefix=a/\n#board=%s\n#try=none\n' % board).ljust(511).encode() + b'\n'
+
+
+def check_slot(slot):
+    """An update of this size must find room beside it (update_file.h)."""
+    size = sum(os.path.getsize(path) for path in slot.values())
+    if size > update.BYTES_MAX:
+        raise BadImage('kernel, initramfs and device trees are %.1f MiB; a slot holds %d' %
+                       (size / 2**20, update.BYTES_MAX >> 20))
 
 
 def same_kernel(path, plain):

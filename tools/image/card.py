@@ -7,12 +7,16 @@ import subprocess
 
 SECTOR = 512
 FAT_AT = 2048  # sectors: 1 MiB, as everybody does
-FAT_SECTORS = 60 * 2048
+# Two slots of a kernel each. The image ends behind the last file, so that most of
+# this partition is only declared.
+FAT_SECTORS = 128 * 2048
 DATA_SECTORS = 256 * 2048
 SERIAL = 0x4e534944
 
-# What the box looks for before it makes its file system there (card.c).
-DATA_MARK = b'nightstand: make the data partition here\n'
+# What the box looks for before it makes its own file system (init_card.c), in the
+# gap before the first partition.
+DATA_MARK = b'nightstand: make the data partition\n'
+DATA_MARK_AT = 4096
 
 
 def entry(kind, first, count, active=False):
@@ -38,9 +42,9 @@ def write(path, files):
     new = path + '.new'
     with open(new, 'wb') as f:
         f.write(table())
+        f.seek(DATA_MARK_AT)
+        f.write(DATA_MARK)
         f.truncate((FAT_AT + FAT_SECTORS) * SECTOR)
-        f.seek((FAT_AT + FAT_SECTORS) * SECTOR)
-        f.write(DATA_MARK.ljust(4096, b'\0'))
     image = '%s@@%d' % (new, FAT_AT * SECTOR)
     mtools('mformat', '-i', image, '-F', '-T', str(FAT_SECTORS), '-h', '255', '-s', '63',
            '-H', str(FAT_AT), '-N', '%08x' % SERIAL, '-v', 'NIGHTSTAND', '::')
@@ -51,4 +55,19 @@ def write(path, files):
             made.add(folder)
             mtools('mmd', '-i', image, '::' + folder)
         mtools('mcopy', '-i', image, '-m', files[name], '::' + name)
+    os.truncate(new, FAT_AT * SECTOR + fat_end(new))
     os.replace(new, path)
+
+
+def fat_end(path):
+    """Bytes of the FAT32 up to the end of its last cluster that is used."""
+    with open(path, 'rb') as f:
+        f.seek(FAT_AT * SECTOR)
+        boot = f.read(SECTOR)
+        per_cluster, reserved, n_fats = struct.unpack_from('<BHB', boot, 13)
+        fat_sectors, = struct.unpack_from('<I', boot, 36)
+        f.seek((FAT_AT + reserved) * SECTOR)
+        fat = f.read(fat_sectors * SECTOR)
+    used = [n for n, (entry_,) in enumerate(struct.iter_unpack('<I', fat)) if entry_]
+    first = reserved + n_fats * fat_sectors  # cluster 2
+    return (first + (used[-1] - 1) * per_cluster) * SECTOR
