@@ -93,7 +93,8 @@ static void tick(struct box *b, int64_t now_ms)
 	if (now_ms < b->tick_ms)
 		return;
 	b->tick_ms = now_ms + TICK_MS;
-	wdog_kick(b->wdog);
+	if (box_watch_parts(b, now_ms))
+		wdog_kick(b->wdog);
 	box_look_at_disk(b);
 	box_time_tick(b);
 	box_hook_turn(b);

@@ -107,6 +107,8 @@ struct box_part {
 	unsigned begins;
 	unsigned crashes; /* since the last peace */
 	int64_t crash_ms;
+	int64_t alive_ms; /* when it said so last; 0: it says no such thing */
+	int64_t hung_ms; /* when it was killed for its silence; 0: it was not */
 };
 
 struct box {
@@ -273,6 +275,9 @@ struct box_part *box_part_at(struct box *b, unsigned i);
 /* Starts a part now. */
 void box_keep_log(struct box *b);
 void box_start_part(struct box *b, struct box_part *part);
+/* Ends those that have stopped answering. False: one can't be ended, and only
+ * a new start of the machine helps. */
+bool box_watch_parts(struct box *b, int64_t now_ms);
 /* After a long peace the fault that they made is over. */
 void box_forgive_parts(struct box *b, int64_t now_ms);
 /* Reads what the vault holds; with _again, once more when it is read now. */

@@ -15,6 +15,8 @@
 
 #define CRASHES  3 /* then the box says so */
 #define PEACE_MS (10 * 60 * 1000)
+#define HUNG_MS  (60 * 1000) /* six times ALIVE_EVERY_MS */
+#define KILL_MS  (60 * 1000) /* what was killed has ended by then */
 
 void box_start_part(struct box *b, struct box_part *part)
 {
@@ -32,6 +34,7 @@ void box_start_part(struct box *b, struct box_part *part)
 	snprintf(port, sizeof(port), "%d", c->port);
 	snprintf(tls_port, sizeof(tls_port), "%d", c->tls_port);
 	part->start_ms = 0;
+	part->alive_ms = part->hung_ms = 0;
 	part->begins++;
 	/* What parses bytes of the LAN sees no other part's lines. */
 	if (child_start(&part->child, part->role,
@@ -106,6 +109,28 @@ static void count_crash(struct box *b, struct box_part *part)
 		    part->crashes, words);
 }
 
+bool box_watch_parts(struct box *b, int64_t now_ms)
+{
+	bool all_end = true;
+
+	for (unsigned i = 0; box_part_at(b, i); i++) {
+		struct box_part *part = box_part_at(b, i);
+
+		if (!child_is_running(&part->child) || !part->alive_ms ||
+		    now_ms - part->alive_ms <= HUNG_MS)
+			continue;
+		if (!part->hung_ms) {
+			log_error("the part %s does not answer any more: it is "
+				  "ended",
+			    part->role);
+			part->hung_ms = now_ms;
+			child_kill(&part->child);
+		}
+		all_end = all_end && now_ms - part->hung_ms <= KILL_MS;
+	}
+	return all_end;
+}
+
 void box_forgive_parts(struct box *b, int64_t now_ms)
 {
 	for (unsigned i = 0; b->fault[0] && box_part_at(b, i); i++)
@@ -173,6 +198,11 @@ void box_drop_unconfirmed(struct box *b, int64_t now_ms)
 static bool part_message(
     struct box *b, struct box_part *part, const struct msg *m)
 {
+	if (m->type == MSG_ALIVE &&
+	    (part == &b->web || part == &b->usbmux || part == &b->wifi)) {
+		part->alive_ms = mono_ms();
+		return true;
+	}
 	if (part == &b->usbmux && m->type == MSG_ATTACHED) {
 		box_phone_attached(b, m->u.device.udid);
 		return true;

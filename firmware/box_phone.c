@@ -497,6 +497,7 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_UPDATE:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
+	case MSG_ALIVE:
 	case MSG_ON_BUS:
 	case MSG_SCRUBBED:
 	case MSG_UNLOCKED:

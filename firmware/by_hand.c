@@ -265,6 +265,7 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_PASSWORD:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
+	case MSG_ALIVE:
 	case MSG_ON_BUS:
 	case MSG_SCRUBBED:
 	case MSG_UNLOCKED:

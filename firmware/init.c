@@ -32,7 +32,9 @@
 #define CARD_MS     10000 /* a slow card has answered by then */
 #define WDOG_S      60
 #define PEACE_MS    (10 * 60 * 1000) /* then earlier crashes are forgotten */
-#define MEMORY_MS   20000
+#define MEMORY_MS   20000 /* a box that has settled */
+#define LOW_MS      5000 /* then it is looked at so often */
+#define LOW_KB      8192 /* and told again when so much less is left */
 #define TRIAL_S     240 /* for an update to say that it is well */
 #define END_MS      10000 /* for the box to end in good order */
 
@@ -45,7 +47,8 @@ struct init {
 	pid_t box; /* 0: does not run */
 	int64_t began_ms, start_ms;
 	int64_t trial_ms; /* this update's time is over; 0: none runs */
-	int64_t memory_ms; /* when it is to be told; 0: it was */
+	int64_t memory_ms; /* the next look at it */
+	unsigned long long low_kb; /* the least that was told to be left */
 	unsigned crashes;
 	int end; /* what reboot() is asked for; 0: go on */
 };
@@ -366,14 +369,15 @@ static void reap(struct init *in)
 			box_ended(in, status);
 }
 
-/* How much of it a box takes that has settled. */
+/* How much of it a box takes that has settled, and when it has less left than
+ * ever before. */
 static void tell_memory(struct init *in)
 {
 	unsigned long long total = 0, available = 0, kb;
 	char name[32];
 	FILE *f = fopen("/proc/meminfo", "re");
 
-	in->memory_ms = 0;
+	in->memory_ms = mono_ms() + LOW_MS;
 	if (!f)
 		return;
 	while (fscanf(f, "%31[^:]: %llu kB\n", name, &kb) == 2) {
@@ -385,6 +389,9 @@ static void tell_memory(struct init *in)
 			break;
 	}
 	fclose(f);
+	if (in->low_kb && available + LOW_KB >= in->low_kb)
+		return;
+	in->low_kb = available;
 	log_note("memory total_kb=%llu available_kb=%llu", total, available);
 }
 
@@ -499,13 +506,11 @@ static int time_left(const struct init *in)
 	int64_t at = in->start_ms;
 	int64_t left;
 
-	if (in->memory_ms && (!at || in->memory_ms < at))
+	if (!at || in->memory_ms < at)
 		at = in->memory_ms;
 	if (in->trial_ms && (!at || in->trial_ms < at))
 		at = in->trial_ms;
 	left = at - mono_ms();
-	if (!at)
-		return -1;
 	return left > 0 ? (int)left : 0;
 }
 
@@ -527,7 +532,7 @@ int init_main(void)
 		take_signals(&in);
 		if (in.start_ms && mono_ms() >= in.start_ms)
 			start_box(&in);
-		if (in.memory_ms && mono_ms() >= in.memory_ms)
+		if (mono_ms() >= in.memory_ms)
 			tell_memory(&in);
 		if (in.trial_ms && mono_ms() >= in.trial_ms)
 			end_trial(&in);

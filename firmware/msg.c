@@ -23,6 +23,7 @@ struct msg_header {
 
 static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_NONE] = 0,
+	[MSG_ALIVE] = 0,
 	[MSG_START] = sizeof(struct msg_start),
 	[MSG_CANCEL] = 0,
 	[MSG_PASSWORD] = sizeof(struct password_change),
@@ -256,6 +257,7 @@ bool msg_is_sound(const struct msg *m)
 		return start_is_sound(&m->u.start);
 	case MSG_CANCEL:
 	case MSG_UNLOCKED:
+	case MSG_ALIVE:
 		return true;
 	case MSG_PASSWORD:
 		return password_change_is_fit(&m->u.password);

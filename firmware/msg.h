@@ -24,6 +24,8 @@
 
 enum msg_type {
 	MSG_NONE,
+	/* web, usbmux, wifi -> box */
+	MSG_ALIVE,
 	/* box -> session */
 	MSG_START,
 	MSG_CANCEL,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alive.h"
 #include "jail.h"
 #include "log.h"
 #include "msg.h"
@@ -115,6 +116,7 @@ static int drive(int fd, char **argv)
 		.dev = "/dev/bus/usb",
 	};
 	struct usbmux_own *o = NULL;
+	int64_t alive_ms = 0;
 	enum rc rc;
 
 	log_set_level((enum log_level)atoi(argv[5]));
@@ -124,8 +126,11 @@ static int drive(int fd, char **argv)
 		return 1;
 	}
 	lock_in(&opts);
-	while (!rc)
-		rc = usbmux_own_turn(o, fd);
+	while (!rc) {
+		rc = usbmux_own_turn(o, fd, alive_ms);
+		if (!rc)
+			rc = alive_turn(fd, &alive_ms);
+	}
 	usbmux_own_close(o);
 	return rc != RC_GONE;
 }

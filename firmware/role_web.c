@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alive.h"
 #include "jail.h"
 #include "log.h"
 #include "mono.h"
@@ -178,7 +179,7 @@ int role_web(int fd, int argc, char **argv)
 	struct jail jail;
 	bool ready = false;
 	bool said = false;
-	int64_t begin_ms = mono_ms();
+	int64_t begin_ms = mono_ms(), alive_ms = 0;
 	int port = 0;
 	enum rc rc;
 
@@ -194,7 +195,7 @@ int role_web(int fd, int argc, char **argv)
 	rc = msg_send(fd, &up);
 	jail_enter("nightstand-web", &jail);
 	while (!rc) {
-		rc = web_turn(w, fd, 60 * 1000, &ready);
+		rc = web_turn(w, fd, ALIVE_EVERY_MS, &ready);
 		if (!rc && ready)
 			rc = take(fd, w);
 		if (!rc)
@@ -203,6 +204,8 @@ int role_web(int fd, int argc, char **argv)
 			rc = pass_time_on(fd, w);
 		if (!rc)
 			rc = pass_event_on(fd, w);
+		if (!rc)
+			rc = alive_turn(fd, &alive_ms);
 	}
 	web_close(w);
 	return rc != RC_GONE;

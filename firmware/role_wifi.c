@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "alive.h"
 #include "facts.h"
 #include "jail.h"
 #include "log.h"
@@ -107,7 +108,7 @@ int role_wifi(int fd)
 	const struct jail_opts opts = { .user = USER };
 	struct wifi w;
 	struct jail jail;
-	int64_t ask_ms = mono_ms() + SIGNAL_MS;
+	int64_t ask_ms = mono_ms() + SIGNAL_MS, alive_ms = 0;
 	char device[32];
 	enum rc rc;
 
@@ -120,8 +121,11 @@ int role_wifi(int fd)
 	}
 	jail_enter_with(&opts, &jail);
 	rc = tell(fd, w.now.state, 0);
-	while (!rc)
+	while (!rc) {
 		rc = turn(fd, &w, &ask_ms);
+		if (!rc)
+			rc = alive_turn(fd, &alive_ms);
+	}
 	if (rc != RC_GONE)
 		log_error("the link of Wi-Fi is lost: %s", rc_words(rc));
 	return rc != RC_GONE;

@@ -90,7 +90,7 @@ enum rc usbmux_own_open(const struct usbmux_own_opts *opts, usbmux_fn fn,
 	return RC_OK;
 }
 
-enum rc usbmux_own_turn(struct usbmux_own *o, int peer)
+enum rc usbmux_own_turn(struct usbmux_own *o, int peer, int64_t latest_ms)
 {
 	int64_t until, usb;
 	enum rc rc;
@@ -111,7 +111,9 @@ enum rc usbmux_own_turn(struct usbmux_own *o, int peer)
 		until = mux_server_turn(o->server);
 	if (o->usb)
 		usb = usb_port_turn(o->usb);
-	rc = mux_loop_turn(o->loop, usb < until ? usb : until);
+	if (usb < until)
+		until = usb;
+	rc = mux_loop_turn(o->loop, latest_ms < until ? latest_ms : until);
 	return o->peer_gone ? RC_GONE : rc;
 }
 

@@ -29,8 +29,9 @@ MUST_CHECK enum rc usbmux_own_open(const struct usbmux_own_opts *opts,
     usbmux_fn fn, usb_bus_fn bus_fn, void *ctx, struct usbmux_own **out);
 void usbmux_own_close(struct usbmux_own *o); /* NULL is fine */
 
-/* Waits and does what is due. RC_GONE: `peer` (a socket, lent) was closed or
- * speaks. */
-MUST_CHECK enum rc usbmux_own_turn(struct usbmux_own *o, int peer);
+/* Waits, until `latest_ms` (mono_ms()) at most, and does what is due. RC_GONE:
+ * `peer` (a socket, lent) was closed or speaks. */
+MUST_CHECK enum rc usbmux_own_turn(
+    struct usbmux_own *o, int peer, int64_t latest_ms);
 
 #endif

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 
 import harness
 from harness import check, equal, wait_until
@@ -52,3 +53,20 @@ def test_a_page_that_ends_is_started_again(t):
     os.kill(int(pid.name), 9)
     wait_until("another one", lambda: (role_pid(box, "web") or pid) != pid)
     wait_until("the page", box.status, 20)
+
+
+def test_a_part_that_hangs_is_started_again(t):
+    """Its process is there and does nothing: it has not said for a minute that its
+    loop goes round."""
+    if harness.SAN:
+        t.skip("a minute; tried without sanitizers")
+    box = Box(t, t.sim({"plugged": "no"}))
+    box.wait_state("ready")
+    pid = role_pid(box, "web")
+    # It has said so once, and is watched since.
+    wait_until("another thing to do", lambda: box.status()["now"], 5)
+    os.kill(int(pid.name), signal.SIGSTOP)
+    wait_until("the word of it", lambda: "the part web does not answer any more" in
+               box.p.err, 90, 0.5)
+    wait_until("the page", box.status, 30)
+    check(role_pid(box, "web") != pid, "it is the same one")

@@ -72,7 +72,8 @@ def test_card_says_what_is_in_it(rig):
     return f"{size / 2**20:.1f} MiB, {len(names)} packages"
 
 
-PROGRAMS = {"nightstand", "e2fsck", "mke2fs", "fsck.exfat", "cryptsetup", "wpa_supplicant"}
+PROGRAMS = {"nightstand", "e2fsck", "mke2fs", "fsck.exfat", "cryptsetup", "wpa_supplicant",
+            "kexec"}
 
 
 def test_programs_inside_are_known(rig):
