@@ -35,8 +35,10 @@ static void disk_changed(struct box *b, bool was_fit)
 	    (unsigned long long)b->disk.free_bytes, b->disk.why);
 	if (is_fit == was_fit)
 		return;
-	if (!is_fit)
+	if (!is_fit) {
 		box_scrub_stop(b);
+		box_update_disk_lost(b);
+	}
 	if (is_fit && b->census.child.pid == 0)
 		box_start_census(b);
 	for (unsigned i = 0; i < b->n_phones; i++) {

@@ -356,6 +356,8 @@ void box_wifi_status(const struct box *b, struct status_wifi *out);
 void box_update_begin(struct box *b);
 void box_update_turn(struct box *b, int64_t now_ms);
 int64_t box_update_next(const struct box *b);
+/* What lay on the disk is offered no more. */
+void box_update_disk_lost(struct box *b);
 /* One is written to the card, or the restart after it is near. */
 bool box_update_runs(const struct box *b);
 /* The page can be reached. */

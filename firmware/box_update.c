@@ -97,6 +97,11 @@ static void forget(struct box_update *u)
 	memset(&u->seen, 0, sizeof(u->seen));
 }
 
+void box_update_disk_lost(struct box *b)
+{
+	forget(&b->update);
+}
+
 /* The file of the disk, once for each that comes. */
 static void look(struct box *b)
 {
@@ -203,6 +208,8 @@ static void looked(struct box *b, const struct msg_update *m)
 {
 	struct box_update *u = &b->update;
 
+	if (!u->seen.ino) /* its disk is away again */
+		return;
 	memcpy(u->offer.version, m->version, sizeof(u->offer.version));
 	memcpy(u->offer.why, m->why, sizeof(u->offer.why));
 	u->offer.build = m->build;
