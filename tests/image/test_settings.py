@@ -73,7 +73,7 @@ def test_pin_stands_on_the_card(rig):
         pins.append(pin)
     assert pins[0] == pins[1] != pins[2], pins
     fat_image = rig.dir / "fat"
-    fat_image.write_bytes(part(card, 1, 60))
+    fat_image.write_bytes(part(card, 1, vm.FAT_END_MIB - 1))
     checked = subprocess.run(["fsck.vfat", "-n", str(fat_image)], capture_output=True)
     assert checked.returncode == 0, checked.stdout
 
