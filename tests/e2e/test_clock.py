@@ -203,12 +203,15 @@ def test_a_phone_tells_the_time_zone(t):
     equal(kept.read_text(), "Asia/Tokyo\n", "the zone that is kept")
     check("the time zone is Asia/Tokyo" in box.p.err, "the log")
 
+    def first_phone():
+        return next(iter((box.status() or {}).get("phones", [])), None)
+
     def shows_tokyo():
         """The page's role begins anew with the zone, so there may be none."""
-        st = box.status()
-        if not st or not st["phones"][0]["last_good"]:
+        good = (first_phone() or {}).get("last_good")
+        if not good:
             return False
-        at = st["phones"][0]["last_good"]["at"]
+        at = good["at"]
         hour = time.strftime("%H:%M", time.gmtime(at + 9 * 3600))
         try:
             return f"today {hour}" in box.get("/")
@@ -220,12 +223,12 @@ def test_a_phone_tells_the_time_zone(t):
     wait_until("hours of Tokyo again", shows_tokyo)
 
     def another_backup(n):
+        wait_until("the phone", lambda: (first_phone() or {}).get("attached"))
         b = Browser(box)
         b.sign_in(pin_of(t, box))
         equal(b.do("backup", udid=phone.udid)[0], 200, "asked")
         wait_until(f"{n} versions",
-                   lambda: (box.status() or {"phones": [{"versions": 0}]})[
-                       "phones"][0]["versions"] == n, 40)
+                   lambda: (first_phone() or {}).get("versions") == n, 40)
     # What is no zone changes nothing, and comes near no file.
     for n, name in enumerate(("Nowhere/City", "../../../etc/passwd")):
         phone.ctl("zone", name)
