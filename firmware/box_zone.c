@@ -3,19 +3,17 @@
  * know where they are. Kept in the state folder, so that the quiet hours hold
  * from the start.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "box_int.h"
 #include "log.h"
 #include "mono.h"
+#include "note.h"
 #include "zone.h"
 
 #define LOG_MODULE "clock"
-#define FILE_NAME  "zone" /* one line: its name */
+#define NOTE       "zone" /* one line: its name */
 #define SOON_MS    1000
 
 /* A computer has a zone, and so has who has set one. */
@@ -27,45 +25,24 @@ static bool may_take(const struct box *b)
 
 static void load(struct box *b)
 {
-	char path[CONFIG_TEXT + sizeof("/" FILE_NAME)], line[80] = "";
-	FILE *f;
+	char name[sizeof(b->zone) + 1];
 
-	snprintf(path, sizeof(path), "%s/" FILE_NAME, b->config->state);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fgets(line, sizeof(line), f))
-		line[strcspn(line, "\n")] = '\0';
-	fclose(f);
-	if (strlen(line) < sizeof(b->zone) && zone_use(line))
-		snprintf(b->zone, sizeof(b->zone), "%.63s", line);
+	if (!note_read(b->config->state, NOTE, name, sizeof(name)))
+		return; /* none was kept */
+	name[strcspn(name, "\n")] = '\0';
+	if (zone_use(name))
+		snprintf(b->zone, sizeof(b->zone), "%.63s", name);
 	else
 		log_warn("the time zone that was kept makes no sense");
 }
 
-static enum rc write_line(int dir, const char *name)
-{
-	int fd = openat(dir, FILE_NAME ".new",
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	bool ok;
-
-	if (fd < 0)
-		return rc_from_errno(errno);
-	ok = dprintf(fd, "%s\n", name) > 0 && fsync(fd) == 0;
-	if (close(fd) != 0 || !ok)
-		return RC_IO;
-	if (renameat(dir, FILE_NAME ".new", dir, FILE_NAME) != 0)
-		return rc_from_errno(errno);
-	return fsync(dir) == 0 ? RC_OK : rc_from_errno(errno);
-}
-
 static void store(const struct box *b)
 {
-	int dir = open(b->config->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum rc rc = dir < 0 ? rc_from_errno(errno) : write_line(dir, b->zone);
+	char line[sizeof(b->zone) + 1];
+	enum rc rc;
 
-	if (dir >= 0)
-		close(dir);
+	snprintf(line, sizeof(line), "%s\n", b->zone);
+	rc = note_write(b->config->state, NOTE, line);
 	if (rc)
 		log_warn("the time zone can't be kept: %s", rc_words(rc));
 }

@@ -1,5 +1,5 @@
-/* What the box remembers of disks: a line a file in its own folder, written
- * whole or not at all. */
+/* What the box remembers of its disks and the like: a line a file in its own
+ * folder, written whole or not at all. */
 #ifndef NOTE_H
 #define NOTE_H
 
