@@ -25,7 +25,7 @@ def near(value, wanted, slack=0.12):
 
 def test_no_disk_three_red_blinks(rig):
     """The grammar's rhythm, seen at the pins, with the machine's own times."""
-    m = rig.vm(rig.card()).start()
+    m = rig.vm(rig.card(), cold=True).start()
     m.wait_line(r"nightstand [0-9.]+ begins")
     m.wait_state("no_disk")
     m.read_serial(0)
@@ -49,7 +49,7 @@ def test_no_disk_three_red_blinks(rig):
 def test_ready_with_disk(rig):
     """Started with a disk in: ready, and the green LED blinks once in 10 s."""
     disk = rig.disk("backups", ["mkfs.ext4", "-q"])
-    m = rig.vm(rig.card(), disks=[disk]).start()
+    m = rig.vm(rig.card(), disks=[disk], cold=True).start()
     m.wait_line(r"the disk is mounted")
     line = m.wait_line(r"box: disk /disk/backups state=0")
     assert line
@@ -67,8 +67,8 @@ def test_ready_with_disk(rig):
             f"{total - free:.0f} MiB of {total:.0f} taken")
 
 
-test_no_disk_three_red_blinks.quick = True
-test_ready_with_disk.quick = True
+for test in (test_no_disk_three_red_blinks, test_ready_with_disk):
+    test.quick = test.timed = True
 
 
 def calm(m):
@@ -83,7 +83,7 @@ def calm(m):
 
 def test_figures_of_memory(rig):
     """A box of 256 MiB starts, too."""
-    m = rig.vm(rig.card(), memory=256).start()
+    m = rig.vm(rig.card(), memory=256, cold=True).start()
     m.wait_state("no_disk")
     m.wait_line(r"memory total_kb=\d+")
     assert "Out of memory" not in m.serial
@@ -93,7 +93,7 @@ def test_hung_kernel_is_restarted(rig):
     """The processor runs in a circle with interrupts off: the watchdog bites, and
     the next start says so. After it the power is cut: that is told apart."""
     card = rig.card()
-    m = rig.vm(card, bites=True).start()
+    m = rig.vm(card, bites=True, cold=True).start()
     m.wait_state("no_disk")
     assert m.status()["box"]["last_reset"] == "unknown", m.status()["box"]
     m.hang()
@@ -104,10 +104,13 @@ def test_hung_kernel_is_restarted(rig):
     m.wait_state("no_disk")
     assert m.status()["box"]["last_reset"] == "watchdog", m.status()["box"]
     m.cut()
-    m = rig.vm(card).start()
+    m = rig.vm(card, cold=True).start()
     m.wait_state("no_disk")
     assert m.status()["box"]["last_reset"] == "power", m.status()["box"]
     return f"bit after {took:.0f} s"
+
+
+test_hung_kernel_is_restarted.seconds = 120
 
 
 def test_data_partition_broken(rig):
@@ -133,6 +136,6 @@ def test_data_partition_broken(rig):
 
 
 def test_no_card(rig):
-    m = rig.vm(None, disks=[rig.disk("backups", ["mkfs.ext4", "-q"])]).start()
+    m = rig.vm(None, disks=[rig.disk("backups", ["mkfs.ext4", "-q"])], cold=True).start()
     m.wait_line(r"No card was found")
     m.wait_state("box_notice")
