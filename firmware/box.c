@@ -228,6 +228,7 @@ static void turn(struct box *b)
 	timers(b);
 	box_status_update(b);
 	box_status_send(b);
+	box_recorder_turn(b);
 }
 
 /* --- begin and end ---------------------------------------------------------------- */
@@ -302,6 +303,7 @@ static int box_open(struct box *b, const struct config *config)
 	    log_ring_make(&b->web_ring, &b->web_ring_fd))
 		log_warn("a report will have no log lines");
 	log_ring_use(b->ring);
+	box_recorder_open(b);
 	b->began_ms = mono_ms();
 	read_notices(b);
 	if (config->notices[0])

@@ -43,7 +43,7 @@ def image_dir():
 
 
 def device_tree(folder, memory):
-    """QEMU's own, with LEDs: the phandle of its GPIO differs by version."""
+    """QEMU's own, with LEDs and memory kept apart: the phandle of its GPIO differs by version."""
     plain, text, out = (folder / n for n in ("virt.dtb", "virt.dts", "led.dtb"))
     subprocess.run(["qemu-system-aarch64", "-M", f"virt,dumpdtb={plain}", *MACHINE[2:],
                     "-m", str(memory), "-nodefaults", "-display", "none"],
@@ -52,10 +52,10 @@ def device_tree(folder, memory):
                          check=True, capture_output=True, text=True).stdout
     node = re.search(r"pl061@[0-9a-f]+ \{(.*?)\n\t\};", dts, re.S)
     handle = re.search(r"phandle = <(0x[0-9a-f]+)>", node.group(1)).group(1)
-    leds = (TOP / "board/qemu-arm64/leds.dtsi").read_text().replace("GPIO", handle)
-    leds = re.sub(r"/\*.*?\*/", "", leds, flags=re.S)
+    more = "".join(f.read_text() for f in sorted((TOP / "board/qemu-arm64").glob("*.dtsi")))
+    more = re.sub(r"/\*.*?\*/", "", more, flags=re.S).replace("GPIO", handle)
     at = dts.rstrip().rindex("};")
-    text.write_text(dts[:at] + leds + dts[at:])
+    text.write_text(dts[:at] + more + dts[at:])
     subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(out), str(text)],
                    check=True)
     return out
