@@ -58,8 +58,16 @@ static size_t read_record(int dir, const char *name, char *out, size_t cap)
 static void keep_end(const char *text, size_t len, char *out, size_t cap)
 {
 	if (len > cap - 1) {
-		text += len - (cap - 1);
+		const char *cut = text + len - (cap - 1);
+		const char *line = memchr(cut, '\n', cap - 1);
+
+		/* The first line is one that lost its beginning. */
 		len = cap - 1;
+		if (line && line + 1 < cut + len) {
+			len -= (size_t)(line + 1 - cut);
+			cut = line + 1;
+		}
+		text = cut;
 	}
 	memcpy(out, text, len);
 	out[len] = '\0';
