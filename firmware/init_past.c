@@ -72,8 +72,9 @@ void init_look_back(const char *state_dir)
 	rc = recorder_write(&r, "", 0);
 	if (rc)
 		log_warn("no mark in memory: %s", rc_words(rc));
-	log_note("the run before ended reason=%s log=%zu kernel=%zu",
-	    status_reset_id(reset), strlen(log), strlen(kernel));
+	log_note("the run before ended reason=%s log=%zu kernel=%zu memory=%s",
+	    status_reset_id(reset), strlen(log), strlen(kernel),
+	    r.words ? "kept" : "none");
 	rc = last_run_tell(INIT_RESET, reset);
 	if (rc)
 		log_warn("the box won't know how: %s", rc_words(rc));
