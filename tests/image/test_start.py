@@ -106,6 +106,8 @@ def test_hung_kernel_is_restarted(rig):
     m = rig.vm(card, bites=True).start()
     m.wait_state("no_disk")
     assert m.status()["box"]["last_reset"] == "unknown", m.status()["box"]
+    m.owner()
+    m.sleep(1)
     m.hang()
     began, since = time.time(), len(m.serial)
     m.wait_event("WATCHDOG", 100)
@@ -115,7 +117,7 @@ def test_hung_kernel_is_restarted(rig):
     assert m.status()["box"]["last_reset"] == "watchdog", m.status()["box"]
     before = log_before(m)
     assert re.search(r"box: nightstand [0-9.]+ begins", before), before
-    assert "the box is nightstand.local" in before or "addresses: " in before, before
+    assert "somebody signed in" in before, before
     assert "last words" not in before, before
     m.cut()
     m = rig.vm(card).start()
@@ -130,23 +132,19 @@ def test_panic_is_told(rig):
     m = rig.vm(rig.card(), bites=True, cmdline=vm.CMDLINE.replace("panic=10", "panic=1")).start()
     m.wait_line(r"nightstand [0-9.]+ begins")
     m.wait_line(r"nic: the network's link is up")
-    m.sleep(2)
-    for reason in ("panic", "stopped"):
-        since = len(m.serial)
-        m.panic() if reason == "panic" else m.do("system_reset")
-        m.wait_line(rf"the run before ended reason={reason} log=[1-9]", since=since)
-        m.wait_line(r"box: nightstand [0-9.]+ begins", since=since)
-        if reason == "panic":
-            m.wait_state("no_disk")
-            before = log_before(m)
+    m.sleep(1)
+    since = len(m.serial)
+    m.panic()
+    m.wait_line(r"the run before ended reason=panic log=[1-9]", since=since)
+    m.wait_state("no_disk")
+    assert m.status()["box"]["last_reset"] == "panic", m.status()["box"]
+    before = log_before(m)
     assert "Kernel panic - not syncing" in before, before
     assert "Oops - Undefined instruction" in before, before
     assert "nic: the network's link is up" in before, before
-    m.wait_state("no_disk")
-    assert m.status()["box"]["last_reset"] == "stopped", m.status()["box"]
-    before = log_before(m)
-    assert "somebody signed in" in before, before
-    assert "last words" not in before, before
+    since = len(m.serial)
+    m.do("system_reset")
+    m.wait_line(r"the run before ended reason=stopped log=[1-9]\d* kernel=0 ", since=since)
 
 
 def test_data_partition_broken(rig):
