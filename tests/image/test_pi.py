@@ -1,5 +1,9 @@
 """The Raspberry Pi's own card and device tree, in QEMU's Pi 3B."""
 
+import subprocess
+
+import vm
+
 GREEN, RED = 1 << 17, 1 << 27
 
 
@@ -19,3 +23,26 @@ def test_card_starts_and_blinks(rig):
         seen.add(m.pi_pins() & (GREEN | RED))
         m.sleep(0.1)
     assert seen == {0, RED}, f"pins seen: {seen}"
+
+
+def test_memory_fits_each_tree(rig):
+    """The overlay that config.txt names for a board, in each tree of that board: the
+    cells are counted as the tree does, and the memory lies where it should."""
+    card = vm.image_dir().parent / "rpi-arm64/card"
+    out, seen = rig.dir / "with.dtb", 0
+
+    def get(node, what):
+        return subprocess.run(["fdtget", "-t", "x", str(out), f"/reserved-memory{node}", what],
+                              check=True, capture_output=True, text=True).stdout.split()
+
+    for chip, board in (("bcm2837", 3), ("bcm2711", 4), ("bcm2712", 5)):
+        overlay = card / f"nightstand-memory-pi{board}.dtbo"
+        for tree in sorted(card.glob(f"{chip}*.dtb")):
+            subprocess.run(["fdtoverlay", "-i", str(tree), "-o", str(out), str(overlay)], check=True)
+            high = ["0"] * (int(get("", "#address-cells")[0]) - 1)
+            size = ["0"] * (int(get("", "#size-cells")[0]) - 1) + ["10000"]
+            assert get("/ramoops@b000000", "reg") == [*high, "b000000", *size], tree
+            assert get("/log@b010000", "reg") == [*high, "b010000", *size], tree
+            seen += 1
+    assert seen >= 10, seen
+    return f"{seen} trees"
