@@ -160,6 +160,8 @@ static int time_left(const struct box *b, int led_ms)
 		sooner(&best, b->phones[i].deadline_ms);
 	if (led_ms >= 0)
 		sooner(&best, now_ms + led_ms);
+	if (b->recorder.words) /* what other parts have logged meanwhile */
+		sooner(&best, now_ms + BOX_RECORD_MS);
 	return best > now_ms ? (int)(best - now_ms) : 0;
 }
 

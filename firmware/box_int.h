@@ -439,7 +439,8 @@ void box_send_sntp(struct box *b);
 /* Where this machine has memory that outlives a reset. */
 void box_recorder_open(struct box *b);
 
-/* New lines go there, too. */
+/* New lines go there, too; at least so often. */
+#define BOX_RECORD_MS 1000
 void box_recorder_turn(struct box *b);
 
 /* --- box_status.c ------------------------------------------------------------ */
