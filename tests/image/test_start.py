@@ -1,5 +1,6 @@
 """From the power switch to a box that is ready."""
 
+import re
 import time
 
 import vm
@@ -89,13 +90,24 @@ def test_figures_of_memory(rig):
     assert "Out of memory" not in m.serial
 
 
+def log_before(m):
+    """What the report has of the run before."""
+    text = m.report()
+    parts = text.split("== log of the run before ==")
+    assert len(parts) == 2, text[-3000:]
+    return parts[1].split("== log of the page ==")[0]
+
+
 def test_hung_kernel_is_restarted(rig):
-    """The processor runs in a circle with interrupts off: the watchdog bites, and
-    the next start says so. After it the power is cut: that is told apart."""
+    """The processor runs in a circle with interrupts off: the watchdog bites, the
+    next start says so, and has the log's last lines. After it the power is cut:
+    that is told apart."""
     card = rig.card()
     m = rig.vm(card, bites=True, cold=True).start()
     m.wait_state("no_disk")
     assert m.status()["box"]["last_reset"] == "unknown", m.status()["box"]
+    m.owner()
+    m.sleep(2 * vm.SLOW)
     m.hang()
     began, since = time.time(), len(m.serial)
     m.wait_event("WATCHDOG", 100)
@@ -103,14 +115,39 @@ def test_hung_kernel_is_restarted(rig):
     m.wait_line(r"the run before ended reason=watchdog", since=since)
     m.wait_state("no_disk")
     assert m.status()["box"]["last_reset"] == "watchdog", m.status()["box"]
+    before = log_before(m)
+    assert re.search(r"box: nightstand [0-9.]+ begins", before), before
+    assert "somebody signed in" in before, before
+    assert "last words" not in before, before
     m.cut()
     m = rig.vm(card, cold=True).start()
-    m.wait_state("no_disk")
-    assert m.status()["box"]["last_reset"] == "power", m.status()["box"]
+    m.wait_line(r"the run before ended reason=power log=0 kernel=0 memory=kept")
     return f"bit after {took:.0f} s"
 
 
+def test_panic_is_told(rig):
+    """The kernel stops: it restarts itself, and the report has what it said and the
+    log's last lines. Once only: what the next start has is its own."""
+    m = rig.vm(rig.card(), bites=True, cold=True, cmdline=vm.CMDLINE.replace("panic=10", "panic=1")).start()
+    m.wait_line(r"nightstand [0-9.]+ begins")
+    m.wait_line(r"nic: the network's link is up")
+    m.sleep(2 * vm.SLOW)
+    since = len(m.serial)
+    m.panic()
+    m.wait_line(r"the run before ended reason=panic log=[1-9]", since=since)
+    m.wait_state("no_disk")
+    assert m.status()["box"]["last_reset"] == "panic", m.status()["box"]
+    before = log_before(m)
+    assert "Kernel panic - not syncing" in before, before
+    assert "Oops - Undefined instruction" in before, before
+    assert "nic: the network's link is up" in before, before
+    since = len(m.serial)
+    m.do("system_reset")
+    m.wait_line(r"the run before ended reason=stopped log=[1-9]\d* kernel=0 ", since=since)
+
+
 test_hung_kernel_is_restarted.seconds = 120
+test_panic_is_told.seconds = 60
 
 
 def test_data_partition_broken(rig):

@@ -43,7 +43,7 @@ def image_dir():
 
 
 def device_tree(folder, memory):
-    """QEMU's own, with LEDs: the phandle of its GPIO differs by version."""
+    """QEMU's own, with LEDs and memory kept apart: the phandle of its GPIO differs by version."""
     plain, text, out = (folder / n for n in ("virt.dtb", "virt.dts", "led.dtb"))
     subprocess.run(["qemu-system-aarch64", "-M", f"virt,dumpdtb={plain}", *MACHINE[2:],
                     "-m", str(memory), "-nodefaults", "-display", "none"],
@@ -52,10 +52,10 @@ def device_tree(folder, memory):
                          check=True, capture_output=True, text=True).stdout
     node = re.search(r"pl061@[0-9a-f]+ \{(.*?)\n\t\};", dts, re.S)
     handle = re.search(r"phandle = <(0x[0-9a-f]+)>", node.group(1)).group(1)
-    leds = (TOP / "board/qemu-arm64/leds.dtsi").read_text().replace("GPIO", handle)
-    leds = re.sub(r"/\*.*?\*/", "", leds, flags=re.S)
+    more = "".join(f.read_text() for f in sorted((TOP / "board/qemu-arm64").glob("*.dtsi")))
+    more = re.sub(r"/\*.*?\*/", "", more, flags=re.S).replace("GPIO", handle)
     at = dts.rstrip().rindex("};")
-    text.write_text(dts[:at] + leds + dts[at:])
+    text.write_text(dts[:at] + more + dts[at:])
     subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(out), str(text)],
                    check=True)
     return out
@@ -335,7 +335,8 @@ class Vm:
         tree = self.dir / "pi.dtb"
         files = image / "card"
         subprocess.run(["fdtoverlay", "-i", str(files / "bcm2837-rpi-3-b.dtb"), "-o", str(tree),
-                        str(files / "nightstand-leds.dtbo")], check=True)
+                        str(files / "nightstand-leds.dtbo"),
+                        str(files / "nightstand-memory-pi3.dtbo")], check=True)
         # QEMU's Pi restarts at once when its watchdog is merely started.
         line = (files / "cmdline.txt").read_text().strip() + " nightstand.watchdog=off"
         args = ["qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg,thread=single",
@@ -475,6 +476,38 @@ class Vm:
                 if answer != b"OK":
                     raise Failed(f"the debugger's stub says {answer} to {command[:20]}")
             ask(s, "D")
+
+    def panic(self, timeout=30):
+        """The idle kernel meets an instruction that there is none of."""
+        end = time.time() + timeout * SLOW
+        idle = False
+        while not idle:
+            with self._connect("gdb") as s:
+                s.sendall(b"\x03")
+                ask(s, None)
+                pc = int.from_bytes(bytes.fromhex(ask(s, "g").decode())[256:264], "little")
+                # Behind the WFI in which a kernel waits: no process is hit.
+                idle = ask(s, f"m{pc - 4:x},4") == b"7f2003d5"
+                if idle and ask(s, f"M{pc:x},4:00000000") != b"OK":
+                    raise Failed("the debugger's stub writes no memory")
+                ask(s, "D")
+            if not idle and time.time() > end:
+                raise Failed("the kernel is never idle")
+
+    def report(self):
+        """What an owner saves to send it to whoever helps."""
+        owner = self.owner()
+        if owner.do("report") != 200:
+            raise Failed("no report")
+        end = time.time() + 20 * SLOW
+        while True:
+            try:
+                with owner.opener.open(owner.home + "/report", timeout=20) as r:
+                    return r.read().decode()
+            except urllib.error.HTTPError as e:
+                if time.time() > end:
+                    raise Failed(f"no report: {e}") from e
+                self.read_serial(0.2)
 
     def plug_disk(self, path, name="d", readonly=False, port=None, via=None):
         """`via`: a filter of QEMU's that sits above the bytes, as blockdev-add
