@@ -44,10 +44,11 @@ def state(card):
     return text.split("\n")[0], text.split("\n")[2].split()[0]
 
 
-def restart(rig, m):
-    """The machine has ended with its restart, as -no-reboot has it."""
+def restart(rig, m, cold=True):
+    """The machine has ended with its restart, as -no-reboot has it. What goes on
+    by kexec takes this start's command line with it: it has to be a cold one."""
     m.wait_end(300)
-    return rig.vm(m.card, disks=m.disks, cmdline=m.cmdline, cold=True).start()
+    return rig.vm(m.card, disks=m.disks, cmdline=m.cmdline, cold=cold).start()
 
 
 def test_good(rig):
@@ -60,7 +61,7 @@ def test_good(rig):
     m.wait_line(r"the update is well", 180)
     m.cut()
     assert state(card) == ("os_prefix=b/", "#try=none"), state(card)
-    m = rig.vm(card, disks=[disk], cold=True).start()
+    m = rig.vm(card, disks=[disk]).start()
     m.wait_line(r"slot=b board=qemu-arm64(?!, on)")
     m.wait_state("ready")
 
@@ -102,7 +103,7 @@ def offer(m):
 def test_from_the_disk(rig):
     """Offered, installed by its owner, tried, confirmed; the PIN stays."""
     card, disk = rig.card(), disk_with(rig, make(rig, NEWER))
-    m = rig.vm(card, disks=[disk], cold=True).start()
+    m = rig.vm(card, disks=[disk]).start()
     m.wait_state("ready", 180)
     got = offer(m)
     assert (got["version"], got["older"], got["why"]) == ("9.9", False, ""), got
@@ -119,7 +120,7 @@ def test_from_the_disk(rig):
     assert m.owner().pin == pin
     m.cut()
     assert state(card) == ("os_prefix=b/", "#try=none"), state(card)
-    m = rig.vm(card, disks=[disk], cold=True).start()
+    m = rig.vm(card, disks=[disk]).start()
     m.wait_line(r"slot=b board=qemu-arm64")
     m.wait_state("ready", 180)
 
@@ -164,7 +165,7 @@ def comes_back(rig, kernel=None, initrd=None, why="did not start", cmdline=vm.CM
     m = rig.vm(card, disks=[disk], cmdline=cmdline, cold=True).start()
     m.wait_line(r"slot=a board=qemu-arm64")
     if restarts:
-        m = restart(rig, m)
+        m = restart(rig, m, cold=False)
     m.wait_line(f"The update to version 9.9 {why}.*; the former version runs again")
     m.wait_state("box_notice", 180)
     wait_night(m, "update not taken")
@@ -194,7 +195,7 @@ def test_kernel_hangs(rig):
     m.wait_event("WATCHDOG", 100)
     assert "on trial" not in m.serial
     m.cut()
-    m = rig.vm(card, cold=True).start()
+    m = rig.vm(card).start()
     m.wait_line(r"did not start; the former version runs again", 180)
 
 
@@ -255,7 +256,7 @@ def test_settings_are_reset(rig):
     assert owner.do("reset", pin="000000") == 403
     assert owner.do("reset", pin=owner.pin) == 200
     m.wait_line(r"the settings are reset")
-    m = restart(rig, m)
+    m = restart(rig, m, cold=False)
     m.wait_state("ready", 180)
     again = m.owner()
     assert again.pin == owner.pin
