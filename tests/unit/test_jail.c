@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "jail.c" /* firmware is in no archive */
+#include "jail_calls.c"
 
 static int pipe_fds[2];
 
