@@ -34,6 +34,10 @@ SAN = os.environ.get("NIGHTSTAND_SAN") == "1"
 # Short lives: freed memory that is kept aside for 256 MiB only costs time.
 if SAN:
     os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=8")
+# What no program may say in any test: a sanitizer's report, or that a jail
+# forbids what the work in it needs.
+WRONG = (r"ERROR: \w+Sanitizer|runtime error:|"
+         r"no need of this system call|[EW] (\S+/)?jail: ")
 PHONESIM = BUILD / "phonesim"
 NIGHTSTAND = BUILD / "nightstand"
 
@@ -290,7 +294,7 @@ class Rig:
             undo()
         for f in self.dir.glob("*.err"):
             text = f.read_text(errors="replace")
-            if re.search(r"ERROR: \w+Sanitizer|runtime error:", text):
+            if re.search(WRONG, text):
                 problems.append(f"{f.name}: {text[-4000:]}")
         if problems:
             raise Failed("\n".join(problems))
@@ -317,8 +321,7 @@ class Rig:
         r = subprocess.run([str(a) for a in args], capture_output=True,
                            text=text, env=full, timeout=seconds, input=input,
                            errors="replace" if text else None, **kw)
-        if re.search(r"ERROR: \w+Sanitizer|runtime error:",
-                     r.stderr if text else ""):
+        if re.search(WRONG, r.stderr if text else ""):
             raise Failed(f"{args[0]}: {r.stderr[-4000:]}")
         if ok and r.returncode != 0:
             raise Failed(f"{' '.join(str(a) for a in args)} ended with "
