@@ -48,6 +48,7 @@ struct jail_opts {
 	/* Of root's files, sockets only root may connect to: without any other
 	 * right (its fsuid). */
 	bool owns_sockets;
+	bool opens_all; /* … and with CAP_DAC_OVERRIDE */
 	/* May fork; what comes of it is in the same jail. */
 	bool has_child;
 	/* What "/" is from then on, for a process of root; NULL: as before. */

@@ -101,26 +101,44 @@ void role_jail_vault(const struct role_jail *j)
 	jail_enter_with(&opts, &got);
 }
 
-/* Anybody may speak to usbmuxd; to ours only root. */
-static bool is_roots(const char *socket)
+/* The folders on the way, from the top: may anybody pass? */
+static bool is_open_to_all(const char *socket)
+{
+	char way[256];
+	struct stat st;
+
+	snprintf(way, sizeof(way), "%s", socket);
+	for (char *p = strchr(way, '/'); p; p = strchr(p + 1, '/')) {
+		char after = p[1];
+
+		p[1] = '\0';
+		if (stat(way, &st) != 0 || !(st.st_mode & S_IXOTH))
+			return false;
+		p[1] = after;
+	}
+	return stat(socket, &st) == 0 && (st.st_mode & S_IWOTH);
+}
+
+static bool is_roots(const char *path)
 {
 	struct stat st;
 
-	return stat(socket, &st) != 0 || !(st.st_mode & S_IWOTH);
+	return stat(path, &st) == 0 && st.st_uid == 0;
 }
 
-/* Root's own socket is all that is left of the machine's folders; on a PC others
- * lie beside that of usbmuxd. */
+/* Anybody may speak to usbmuxd. To our own driver only root may: then its folder
+ * is all that is left of the machine's. */
 static bool use_folder(struct paths *p, struct jail_opts *opts)
 {
-	char *slash = strrchr(p->socket, '/');
+	const char *slash = strrchr(p->socket, '/');
 
-	if (geteuid() != 0 || !is_roots(p->socket) || !slash)
+	if (geteuid() != 0 || !slash || is_open_to_all(p->socket))
 		return false;
 	snprintf(p->folder, sizeof(p->folder), "%.*s", (int)(slash - p->socket),
 	    p->socket);
 	opts->root = p->folder;
 	opts->owns_sockets = true;
+	opts->opens_all = !is_roots(p->socket) || !is_roots(p->folder);
 	add(p, (struct jail_path){ .path = "/", .may_connect = true });
 	return true;
 }
