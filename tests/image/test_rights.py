@@ -41,8 +41,9 @@ def parts(m, owner):
     return {line.split()[0]: dict(f.split("=") for f in line.split()[1:]) for line in lines}
 
 
-def look(m, owner, wanted):
+def look(m, wanted):
     """All that run are as the table says, and these are among them."""
+    owner = m.owner()  # the page begins again when a phone tells the time zone
     end = time.time() + 60 * vm.SLOW
     while True:
         found = parts(m, owner)
@@ -65,13 +66,14 @@ def test_each_process_has_the_rights_it_needs(rig):
     m = rig.vm(rig.card(), disks=[disk]).start()
     m.wait_state("ready")
     always = {"init", "box", "disk", "web", "usbmux"}
-    owner = m.owner()
-    look(m, owner, always)
+    look(m, always)
     phone = Phone(rig, trusted="yes", files=60, bytes="8M", plugged="no")
     phone.ask(f"@{phone.udid} passcode entered 60000")
     phone.ask(f"@{phone.udid} plug")
     m.wait_state("wants_passcode", 240)
-    look(m, owner, always | {"session"})
+    m.wait_line("the page begins again", 60)
+    m.wait_page()
+    look(m, always | {"session"})
     m.wait_state("safe", 240)
     # Asked again, and nobody answers.
     phone.ask(f"@{phone.udid} unplug")
@@ -80,7 +82,7 @@ def test_each_process_has_the_rights_it_needs(rig):
     phone.ask(f"@{phone.udid} lock")
     phone.ask(f"@{phone.udid} plug")
     m.wait_state("passcode_missed", 240)
-    look(m, owner, always | {"watch"})
+    look(m, always | {"watch"})
     phone.ask(f"@{phone.udid} passcode entered 0")
     phone.ask(f"@{phone.udid} unlock")
     m.wait_state("safe", 240)
