@@ -84,6 +84,7 @@ def test_each_process_has_the_rights_it_needs(rig):
     m.wait_state("passcode_missed", 240)
     look(m, always | {"watch"})
     phone.ask(f"@{phone.udid} passcode entered 0")
+    m.sleep(8)  # it must have seen the phone locked, every 2 s it looks
     phone.ask(f"@{phone.udid} unlock")
     m.wait_state("safe", 240)
     m.read_serial(0.5)
