@@ -132,6 +132,7 @@ def test_a_session_has_few_rights(t):
         check(re.search(r" uid=(\d+),\1,\1,0 caps=2 ", line), line)
     # What it makes belongs to whom the box belongs to.
     box.wait_state("safe", 60, phone=phone)
+    wait_until("its last work", lambda: not role_pid(box, "session"))
     owners = {p.stat().st_uid for p in box.vault.rglob("*")}
     equal(owners, {os.geteuid()}, "owners of what is in the vault")
     copies = wait_until("the copy of the catalogue", lambda: list(
@@ -194,6 +195,7 @@ def test_a_vault_of_another_user_goes_on(t):
         box.wait_state("safe", phone=phone)
         phone.ctl("unplug")
         phone.ctl("mutate", "change=10", "add=5", f"seed={seed}")
+        wait_until("its last work", lambda: not role_pid(box, "session"))
         for p in [box.vault, *box.vault.rglob("*")]:
             os.chown(p, 1234, 1234)
             os.chmod(p, 0o700 if p.is_dir() else 0o600)

@@ -91,3 +91,21 @@ def test_each_process_has_the_rights_it_needs(rig):
     refused = [line for line in m.serial.splitlines() if "no need of this system call" in line]
     assert not refused, f"{refused}"
     return "init, box, disk, web, usbmux, session, watch are as the table says"
+
+
+def test_a_session_writes_where_nothing_has_an_owner(rig):
+    """exFAT: all is root's, and so is what the session is in files."""
+    whole = rig.disk("part", ["mkfs.exfat"], mib=300)
+    m = rig.vm(rig.card(), disks=[whole]).start()
+    m.wait_state("ready")
+    phone = Phone(rig, trusted="yes", files=60, bytes="4M", plugged="no")
+    for _ in range(2):
+        phone.ask(f"@{phone.udid} plug")
+        m.wait_state("safe", 240)
+        phone.ask(f"@{phone.udid} unplug")
+        m.wait_state("ready", 60)
+        phone.ask(f"@{phone.udid} mutate change=10 add=5")
+    m.read_serial(0.5)
+    assert "fs=exfat" in m.serial, m.serial[-2000:]
+    assert "no need of this system call" not in m.serial, m.serial[-2000:]
+    return "two nights on exFAT"
