@@ -190,17 +190,21 @@ def test_a_vault_of_another_user_goes_on(t):
     sim = t.sim({"plugged": "no"})
     phone = sim.phone()
     box = Box(t, sim)
-    for seed in (1, 2):
+
+    def night(number):
         phone.ctl("plug")
-        box.wait_state("safe", phone=phone)
-        phone.ctl("unplug")
-        phone.ctl("mutate", "change=10", "add=5", f"seed={seed}")
+        wait_until(f"night {number}", lambda: [
+            n["state"] for n in box.status()["nights"]].count("safe") == number)
         wait_until("its last work", lambda: not role_pid(box, "session"))
+        phone.ctl("unplug")
+
+    for number in (1, 2):
+        night(number)
+        phone.ctl("mutate", "change=10", "add=5", f"seed={number}")
         for p in [box.vault, *box.vault.rglob("*")]:
             os.chown(p, 1234, 1234)
             os.chmod(p, 0o700 if p.is_dir() else 0o600)
-    phone.ctl("plug")
-    box.wait_state("safe", phone=phone)
+    night(3)
     t.compare_plain(t.latest(box.vault, phone), phone.hashes())
     t.nightstand("verify", "--vault", box.vault)
     t.nightstand("scrub", "--vault", box.vault)

@@ -105,6 +105,8 @@ def test_a_session_writes_where_nothing_has_an_owner(rig):
         phone.ask(f"@{phone.udid} unplug")
         m.wait_state("ready", 60)
         phone.ask(f"@{phone.udid} mutate change=10 add=5")
+    nights = [n["state"] for n in m.status()["nights"]]
+    assert nights.count("safe") == 2, nights
     m.read_serial(0.5)
     assert "fs=exfat" in m.serial, m.serial[-2000:]
     assert "no need of this system call" not in m.serial, m.serial[-2000:]
