@@ -66,8 +66,9 @@ static bool become(const struct jail_opts *opts, struct jail *out)
 	uid_t uid = pw && pw->pw_uid ? pw->pw_uid : NOBODY;
 	gid_t gid = pw && pw->pw_gid ? pw->pw_gid : NOBODY;
 	/* Of what root may, only to open files of others. */
-	uint64_t rights =
-	    opts->has_devices || opts->has_vault ? RIGHT(CAP_DAC_OVERRIDE) : 0;
+	bool opens_all =
+	    opts->has_devices || opts->has_vault || opts->opens_all;
+	uint64_t rights = opens_all ? RIGHT(CAP_DAC_OVERRIDE) : 0;
 	bool in_files = opts->has_vault || opts->owns_sockets;
 
 	if (geteuid() != 0)

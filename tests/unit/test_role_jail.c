@@ -290,6 +290,11 @@ static void none_is_root(void **s)
 	has_only(WATCH, "0000000000000000");
 	assert_int_equal(tried(SESSION, be_root), 1);
 	assert_int_equal(tried(WATCH, be_root), 1);
+	/* A folder of somebody else's, which root alone may enter beside them. */
+	assert_int_equal(chown(state, 1234, 1234), 0);
+	has_only(WATCH, opens_all);
+	assert_int_equal(tried(WATCH, speak_to_phones), 0);
+	assert_int_equal(chown(state, 0, 0), 0);
 }
 
 /* --- what is none of their work ---------------------------------------------------- */
