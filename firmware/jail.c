@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -33,6 +34,13 @@ static bool keep_dac(void)
 	return syscall(SYS_capset, &head, data) == 0;
 }
 
+unsigned jail_uid(const char *user)
+{
+	const struct passwd *pw = getpwnam(user);
+
+	return pw && pw->pw_uid ? pw->pw_uid : NOBODY;
+}
+
 static bool become(const char *name, bool with_dac)
 {
 	const struct passwd *pw = getpwnam(name);
@@ -53,6 +61,9 @@ static bool become(const char *name, bool with_dac)
 		    strerror(errno));
 		return false;
 	}
+	/* Another user's process forgets that it is to die with its parent. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		log_warn("it may outlive its parent: %s", strerror(errno));
 	return setuid(0) != 0; /* there is no way back */
 }
 
@@ -229,6 +240,28 @@ static const int allowed_devices[] = {
 	SCMP_SYS(rt_sigtimedwait),
 };
 
+/* … and over files, in one thread. */
+static const int allowed_files[] = {
+	SCMP_SYS(open),
+	SCMP_SYS(openat),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(syncfs),
+};
+
 /* Nothing of ours asks for these: whoever does is not us any more. */
 static const int deadly[] = {
 	SCMP_SYS(execve),
@@ -277,6 +310,16 @@ static bool allow_devices(scmp_filter_ctx ctx)
 		   ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
 }
 
+static void allow_files(scmp_filter_ctx ctx)
+{
+	size_t n = sizeof(allowed_files) / sizeof(allowed_files[0]);
+
+	/* As above. */
+	for (size_t i = 0; i < n; i++)
+		(void)seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, allowed_files[i], 0);
+}
+
 static bool load(scmp_filter_ctx ctx, const struct jail_opts *opts)
 {
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
@@ -289,6 +332,8 @@ static bool load(scmp_filter_ctx ctx, const struct jail_opts *opts)
 			    ctx, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	if (opts->has_devices && !allow_devices(ctx))
 		return false;
+	if (opts->has_files)
+		allow_files(ctx);
 	return allow_own_signals(ctx) && seccomp_load(ctx) == 0;
 }
 

@@ -34,6 +34,8 @@ struct jail_opts {
 	 * (of root's rights this one is kept), has epoll, and threads, but no
 	 * processes. */
 	bool has_devices;
+	/* Reads and writes files below `paths`, and has neither of those. */
+	bool has_files;
 };
 
 /*
@@ -42,6 +44,9 @@ struct jail_opts {
  * gains any. False: more of them stay, or it never was root.
  */
 bool jail_keep_rights(uint64_t mask);
+
+/* Whom jail_enter() makes of a process of root. */
+unsigned jail_uid(const char *user);
 
 /* `user`: whom a process of root becomes; when there is none of that name,
  * "nobody". What holds afterwards is told in *out. */

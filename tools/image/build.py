@@ -46,9 +46,11 @@ REGULATORY = ('regulatory.db', 'regulatory.db.p7s')
 PASSWD = '''root:x:0:0:root:/:/nologin
 nightstand-web:x:100:100:the page:/:/nologin
 nightstand-wifi:x:101:101:the link of Wi-Fi:/:/nologin
+nightstand-update:x:105:105:an update of the firmware:/:/nologin
 nobody:x:65534:65534:nobody:/:/nologin
 '''
-GROUP = 'root:x:0:\nnightstand-web:x:100:\nnightstand-wifi:x:101:\nnogroup:x:65534:\n'
+GROUP = 'root:x:0:\nnightstand-web:x:100:\nnightstand-wifi:x:101:\n'
+         'nightstand-update:x:105:\nnogroup:x:65534:\n'
 
 
 class BadImage(Exception):
