@@ -72,7 +72,7 @@ struct box_update {
 	bool has; /* this machine has slots */
 	bool trial; /* what runs is being tried */
 	bool served; /* the page was reachable since the start */
-	char card[64], board[16];
+	char card[256], board[16];
 	char tried[32]; /* version of the last try; "-" */
 	struct child child;
 	enum box_update_job job;

@@ -45,7 +45,7 @@ void box_update_begin(struct box *b)
 		    "no slots are told path=%s: %s", path, strerror(errno));
 	if (!f)
 		return;
-	u->has = fscanf(f, "%63s %15s %7s %31s", u->card, u->board, mode,
+	u->has = fscanf(f, "%255s %15s %7s %31s", u->card, u->board, mode,
 		     u->tried) == 4;
 	fclose(f);
 	u->trial = u->has && !strcmp(mode, "trial");

@@ -21,7 +21,7 @@
 /* A form of a few fields; three passwords of 127 bytes, each byte as %XX. */
 #define HTTP_REQUEST_BODY_MAX 2048
 #define HTTP_REQUEST_TYPE_MAX 127
-#define HTTP_REQUEST_CSRF_MAX 63
+#define HTTP_REQUEST_CSRF_MAX 127
 
 enum http_request_step {
 	HTTP_REQUEST_MORE, /* feed more */

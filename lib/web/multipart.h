@@ -16,7 +16,7 @@
 #define MULTIPART_MARK_MAX     (MULTIPART_BOUNDARY_MAX + 4)
 #define MULTIPART_HEAD_MAX     1023 /* of one part, with the file's name */
 #define MULTIPART_NAME_MAX     31
-#define MULTIPART_VALUE_MAX    63
+#define MULTIPART_VALUE_MAX    127
 #define MULTIPART_FIELDS_MAX   8
 
 /* What one returns but RC_OK ends it. */

@@ -156,6 +156,10 @@ void site_post_update(struct site *s, const struct http_request *req,
 	u->sink = (struct multipart_sink){ s, on_field, on_file, on_data };
 	u->is_form = !multipart_begin(&u->form, req->type, &u->sink);
 	u->has_token = auth_csrf_fits(&s->auth, req->csrf);
+	if (!u->is_form && req->length > WEB_UPLOAD_MAX) {
+		say(s, req, 413, SITE_TOO_LARGE, a);
+		return;
+	}
 	if (!u->is_form && is_form_path(req)) {
 		say(s, req, 400, "Choose a file in the form.", a);
 		return;
