@@ -49,8 +49,12 @@ nightstand-wifi:x:101:101:the link of Wi-Fi:/:/nologin
 nightstand-update:x:105:105:an update of the firmware:/:/nologin
 nobody:x:65534:65534:nobody:/:/nologin
 '''
-GROUP = 'root:x:0:\nnightstand-web:x:100:\nnightstand-wifi:x:101:\n'
-         'nightstand-update:x:105:\nnogroup:x:65534:\n'
+GROUP = '''root:x:0:
+nightstand-web:x:100:
+nightstand-wifi:x:101:
+nightstand-update:x:105:
+nogroup:x:65534:
+'''
 
 
 class BadImage(Exception):
