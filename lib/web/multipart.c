@@ -156,7 +156,9 @@ static enum rc take_head(struct multipart *m, char c)
 		return RC_LIMIT;
 	m->head[m->head_len++] = c;
 	m->head[m->head_len] = '\0';
-	/* The empty line behind it; a part without any header has no name. */
+	if (m->head_len == 2 && !memcmp(m->head, "\r\n", 2))
+		return RC_PROTO; /* no header at all, so no name */
+	/* The empty line behind it. */
 	if (m->head_len < 4 ||
 	    memcmp(m->head + m->head_len - 4, "\r\n\r\n", 4) != 0)
 		return RC_OK;
