@@ -24,7 +24,7 @@ void page_put_upload(struct markup *m, const char *csrf)
 	    "<p class=\"do\"><button>Send it</button></p></form></fieldset>");
 }
 
-/* With the version that the page shows as installed next: {u} of the status. */
+/* How it stands with one that was sent. */
 static void put_now(struct markup *m, const struct status_update *u)
 {
 	if (u->comes)
@@ -59,10 +59,10 @@ void page_update(const struct status_update *u, const char *said,
 		put_now(m, u);
 	}
 	if (u->version[0] && !u->runs && !u->trial && !u->comes) {
-		markup_raw(m, "<section class=\"card\" "
-			      "aria-label=\"Install\">");
+		markup_raw(m, "<fieldset class=\"card\"><legend>What waits"
+			      "</legend>");
 		page_put_update(m, u, csrf);
-		markup_raw(m, "</section>");
+		markup_raw(m, "</fieldset>");
 	}
 	if (!u->can)
 		markup_raw(m, "<p class=\"sentence\">Only a box that runs from "
