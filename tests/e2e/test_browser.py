@@ -578,9 +578,7 @@ def test_an_update_is_sent_with_and_without_javascript(t):
         for look in each_look(page):
             page.check_fits(f"update, arrived, {look}")
             picture(page, f"update-arrived-{look}")
-    with Page(t, box) as page:
         page.without_script()
-        page.sign_in(pin)
         page.go("/settings")
         send_file(page, good)
         equal_soon("words", lambda: "has arrived" in page.text(".said.kept"),
