@@ -5,6 +5,7 @@ card."""
 
 import json
 import os
+import pathlib
 import re
 import socket
 import ssl
@@ -16,6 +17,7 @@ import time
 import harness
 from harness import check, equal, wait_until
 from test_box import Box, free_port
+from test_jail import facts, role_pid
 from test_pin import Browser, pin_of
 
 sys.path.insert(0, str(harness.ROOT / "tools/image"))
@@ -376,6 +378,48 @@ def test_one_at_a_time_and_the_page_answers(t):
     is_whole(box, parts)
     print(f"    pages meanwhile: {len(slow)}, the slowest "
           f"{1000 * max(slow):.0f} ms")
+
+
+def tree_of(pid):
+    """Its descendants, itself first."""
+    out = [pid]
+    for at in out:
+        for task in pathlib.Path(f"/proc/{at}/task").glob("*/children"):
+            out += [int(n) for n in task.read_text().split()]
+    return out
+
+
+def test_who_takes_it_has_few_rights(t):
+    """While it comes: one process with four of root's rights, which reads
+    nothing, and one in a jail."""
+    box = CardBox(t)
+    o = Owner(box)
+    path, _ = make(t)
+    data = path.read_bytes()
+    r = Raw(box, o, len(data))
+    r.say(data[:100000])
+    wait_until("it comes", lambda: box.update()["pct"] > 0, 10)
+    outer = role_pid(box, "update")
+    check(outer, "no process of the role")
+    both = tree_of(int(outer.name))
+    equal(len(both), 2, "its processes")
+    inner = facts(pathlib.Path(f"/proc/{both[1]}"))
+    equal(inner["NoNewPrivs"].strip(), "1", "NoNewPrivs")
+    if not harness.SAN:
+        equal(inner["Seccomp"].strip(), "2", "Seccomp")
+    if os.geteuid() == 0:
+        # SYS_ADMIN, DAC_OVERRIDE, SETUID, SETGID
+        equal(int(facts(outer)["CapEff"], 16), 1 << 21 | 1 << 1 | 1 << 7 | 1 << 6,
+              "rights of the one that mounts")
+        check("0" not in inner["Uid"].split(), inner["Uid"])
+        for name in ("CapEff", "CapPrm", "CapBnd"):
+            equal(int(inner[name], 16) & ~(1 << 21 | 1 << 1 | 1 << 7 | 1 << 6)
+                  if name == "CapBnd" else int(inner[name], 16), 0, name)
+    # Neither outlives the box.
+    box.p.p.kill()
+    wait_until("their end", lambda: not any(
+        os.path.exists(f"/proc/{pid}") for pid in both), 10)
+    r.s.close()
 
 
 def test_who_stalls_is_cut(t):
