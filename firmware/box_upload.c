@@ -26,13 +26,18 @@ bool box_upload_comes(const struct box *b)
 	       (b->update.child.pid && b->update.job == BOX_UPDATE_RECEIVE);
 }
 
-static void tell(struct box *b, enum rc rc, const char *why)
+/* what: its version, or why not. */
+static void tell(struct box *b, enum rc rc, const char *what)
 {
 	struct box_upload *up = &b->upload;
 
 	up->said.over = 1;
 	up->said.good = rc == RC_OK;
-	snprintf(up->said.why, sizeof(up->said.why), "%s", why);
+	if (rc)
+		snprintf(up->said.why, sizeof(up->said.why), "%s", what);
+	else
+		snprintf(
+		    up->said.version, sizeof(up->said.version), "%s", what);
 	up->wanted = false;
 	up->behind = true;
 }
@@ -129,6 +134,8 @@ void box_upload_turn(struct box *b)
 void box_upload_progress(struct box *b, const struct msg_update *m)
 {
 	b->update.pct = m->pct;
+	if (b->upload.wanted)
+		return; /* of the one before */
 	b->upload.said.taken = m->taken;
 	b->upload.behind = true;
 }
@@ -138,15 +145,14 @@ void box_upload_over(struct box *b, const struct msg_update *m)
 	struct box_update *u = &b->update;
 	char why[sizeof(u->said)] = "";
 
-	snprintf(b->upload.said.version, sizeof(b->upload.said.version), "%s",
-	    m ? m->version : "");
 	if (m && !m->rc) {
 		memcpy(u->sent.version, m->version, sizeof(u->sent.version));
 		u->sent.build = m->build;
 		u->sent.older = m->older;
 		log_note("an update has arrived, whole and genuine version=%s",
 		    m->version);
-		tell(b, RC_OK, "");
+		if (!b->upload.wanted)
+			tell(b, RC_OK, m->version);
 		return;
 	}
 	if (m)
@@ -161,7 +167,9 @@ void box_upload_over(struct box *b, const struct msg_update *m)
 	u->said_sent = true;
 	if (!m)
 		box_update_line(b, why);
-	tell(b, m ? (enum rc)m->rc : RC_GONE, why);
+	/* Else another one waits, and who sent this one is gone. */
+	if (!b->upload.wanted)
+		tell(b, m ? (enum rc)m->rc : RC_GONE, why);
 }
 
 /* Behind the status, which the page's next look is to have. */

@@ -182,6 +182,8 @@ static enum rc open_card(struct job *j, const char *card, bool *mounted)
 	*mounted = !is_folder(card);
 	j->card = *mounted ? CARD_DIR : card;
 	if (*mounted)
+		mounter_leave(CARD_DIR); /* one that was killed has left it */
+	if (*mounted)
 		rc = mounter_mount_fat_lazy(card, CARD_DIR, jail_uid(USER));
 	*mounted = *mounted && !rc;
 	if (rc)

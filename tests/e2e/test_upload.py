@@ -467,3 +467,62 @@ def test_a_box_without_slots(t):
         equal(code, 400, body)
         check("runs from its own card" in body, body[-300:])
     check("multipart" not in o.send("/settings")[1], "a form")
+
+
+def test_again_at_once_after_a_cut(t):
+    """The one before may still be ending: it does not speak for the next."""
+    box = CardBox(t)
+    o = Owner(box)
+    path, parts = make(t, 2 << 20)
+    data = path.read_bytes()
+    for n in range(4):
+        r = Raw(box, o, len(data))
+        r.say(data[:200000 * n + 5000])
+        wait_until("it comes", lambda: box.update()["comes"], 10)
+        r.s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        r.s.close()
+        got = 409
+        while got == 409:
+            got, body = o.upload(path)
+        equal(got, 200, body)
+        is_whole(box, parts)
+        equal(box.update()["version"], "9.9", "the offer")
+
+
+def peak_kib(pid):
+    return int(facts(pathlib.Path(f"/proc/{pid}"))["VmHWM"].split()[0])
+
+
+def test_a_large_one_costs_no_memory(t):
+    box = CardBox(t)
+    web = int(role_pid(box, "web").name)
+    small, _ = make(t, name="small.update")
+    large, parts = make(t, 28 << 20, name="large.update")
+    for tls in (False, True):
+        o = Owner(box, tls)
+        equal(o.upload(small)[0], 200, "a small one")
+        before, peaks, end = peak_kib(web), [0], threading.Event()
+
+        def look(peaks=peaks, end=end):
+            while not end.wait(0.05):
+                outer = role_pid(box, "update")
+                for pid in tree_of(int(outer.name)) if outer else []:
+                    try:
+                        peaks.append(peak_kib(pid))
+                    except (OSError, KeyError):
+                        pass
+        looker = threading.Thread(target=look)
+        looker.start()
+        begun = time.monotonic()
+        equal(o.upload(large, seconds=120)[0], 200, "a large one")
+        took = time.monotonic() - begun
+        end.set()
+        looker.join()
+        is_whole(box, parts)
+        size = large.stat().st_size
+        print(f"    {size / 1e6:.1f} MB over {'HTTPS' if tls else 'HTTP'} in "
+              f"{took:.1f} s; web {before} to {peak_kib(web)} KiB, update at "
+              f"most {max(peaks)} KiB")
+        if not harness.SAN:
+            check(peak_kib(web) - before < 1024, "the page's part grew")
+            check(0 < max(peaks) < 14000, f"the part that writes: {peaks}")
