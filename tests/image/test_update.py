@@ -25,10 +25,11 @@ HEAD = "os_prefix=a/\n#board=qemu-arm64\n"
 
 
 def wait_night(m, text):
+    """m: a machine, or its owner, who sees the reasons."""
     end = time.time() + 20 * vm.SLOW
     while not any(text in n["text"] for n in m.status()["nights"]):
         assert time.time() < end, m.status()["nights"]
-        m.sleep(1)
+        time.sleep(1)
 
 
 def put_ready(card, kernel=None, initrd=None, page="page"):
@@ -223,7 +224,7 @@ def test_upload_cut(rig):
     m.wait_state("ready", 180)
     owner = m.owner()
     send(owner, update, 0.4, lambda: m.wait_state("update_comes"))
-    wait_night(m, "cut off at")
+    wait_night(owner, "cut off at")
     got = m.status()["box"]["update"]
     assert got["version"] is None and "send it again" in got["why"], got
     send(owner, update, 0.5, lambda: (m.wait_state("update_comes"), m.cut()))
