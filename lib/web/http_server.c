@@ -413,7 +413,8 @@ static bool is_idle(const struct slot *s, int64_t now)
 	return !s->rank.number &&
 	       (!s->shakes || now - s->shakes_ms > HTTP_PLACES_NEW) &&
 	       (s->conn.state == HTTP_CONN_IDLE ||
-		   s->conn.state == HTTP_CONN_HEAD);
+		   s->conn.state == HTTP_CONN_HEAD ||
+		   s->conn.state == HTTP_CONN_OVER);
 }
 
 static struct http_place place_of(

@@ -526,3 +526,24 @@ def test_a_large_one_costs_no_memory(t):
         if not harness.SAN:
             check(peak_kib(web) - before < 1024, "the page's part grew")
             check(0 < max(peaks) < 14000, f"the part that writes: {peaks}")
+
+
+def test_strangers_that_linger_hold_up_nobody(t):
+    """Refused, and what they say that they send is waited for, for a while."""
+    box = CardBox(t)
+    held = []
+    for _ in range(90):
+        s = socket.create_connection(("127.0.0.1", box.port), timeout=10)
+        s.sendall(f"POST /update HTTP/1.1\r\nHost: 127.0.0.1:{box.port}\r\n"
+                  "Content-Length: 40000000\r\n\r\n".encode())
+        held.append(s)
+    begun = time.monotonic()
+    for _ in range(20):
+        equal(Browser(box).send("/")[0], 200, "the page")
+    took = time.monotonic() - begun
+    check(took < 10, f"twenty pages took {took} s")
+    path, parts = make(t)
+    equal(Owner(box).upload(path)[0], 200, "its owner's")
+    is_whole(box, parts)
+    for s in held:
+        s.close()
