@@ -37,7 +37,7 @@ static void tell(struct box *b, enum rc rc, const char *what)
 		snprintf(up->said.why, sizeof(up->said.why), "%s", what);
 	else
 		snprintf(
-		    up->said.version, sizeof(up->said.version), "%s", what);
+		    up->said.version, sizeof(up->said.version), "%.31s", what);
 	up->wanted = false;
 	up->behind = true;
 }
