@@ -124,7 +124,9 @@ static enum rc open_file(const char *path, int *out)
 /* Behind it nothing is opened but below `card`; "" nothing at all. */
 static void lock_in(const char *card)
 {
-	const struct jail_path path = { card, true, true };
+	const struct jail_path path = {
+		.path = card, .may_write = true, .may_make = true
+	};
 	const struct jail_opts opts = {
 		.user = USER,
 		.paths = &path,

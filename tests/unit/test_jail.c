@@ -302,7 +302,9 @@ static bool make_folder(void)
 
 static void an_update_has_the_card_alone(void **state)
 {
-	const struct jail_path path = { card, true, true };
+	const struct jail_path path = {
+		.path = card, .may_write = true, .may_make = true
+	};
 	const struct jail_opts opts = { .user = "nightstand-update",
 		.paths = &path,
 		.n_paths = 1,
