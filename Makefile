@@ -234,11 +234,11 @@ update: image ## … and an update file for boxes that run already (UPDATE_KEY=P
 		--out $(IMAGE_OUT)/nightstand.update $$(cat $(IMAGE_OUT)/slot.list)
 
 .PHONY: check-image
-check-image: ## the image in a virtual machine: phone, disks, settings, power cuts (K=TEXT, CUTS=50)
+check-image: ## the image in a virtual machine: phone, disks, settings, power cuts (K=TEXT, CUTS=6)
 	@$(MAKE) --no-print-directory image BOARD=qemu-arm64
 	@$(MAKE) --no-print-directory image BOARD=rpi-arm64
 	@$(MAKE) --no-print-directory -j2 BOARD=host all
-	@CUTS=$(if $(CUTS),$(CUTS),6) NIGHTSTAND_UPDATE_KEY=$(abspath $(UPDATE_KEY)) NIGHTSTAND_BUILD=$(abspath $(if $(O),$(O),build)/host) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
+	@$(if $(CUTS),CUTS=$(CUTS)) NIGHTSTAND_UPDATE_KEY=$(abspath $(UPDATE_KEY)) NIGHTSTAND_BUILD=$(abspath $(if $(O),$(O),build)/host) NIGHTSTAND_IMAGE=$(abspath $(if $(O),$(O),build)/image/qemu-arm64) \
 		tests/image/run.py $(if $(K),-k $(K)) $(if $(KEEP),--keep) $(if $(RESULTS),--results $(abspath $(RESULTS)))
 
 .PHONY: units check check-all check-units check-e2e check-tree
@@ -276,8 +276,8 @@ fuzz: deps-fuzz ## the fuzzers, with clang's libFuzzer (build/host-san-clang-fuz
 .PHONY: fuzz-programs
 fuzz-programs: $(FUZZ)
 
-check-fuzz: fuzz ## … each for T=600 seconds, two side by side
-	@T=$(T) tests/fuzz/run.sh $(if $(O),$(O),build)/$(BOARD)-san-clang-fuzz/tests/fuzz
+check-fuzz: fuzz ## … each for T=600 seconds, two side by side (K="mux usb": those)
+	@T=$(T) K="$(K)" tests/fuzz/run.sh $(if $(O),$(O),build)/$(BOARD)-san-clang-fuzz/tests/fuzz
 
 .PHONY: check-usb
 check-usb: deps-check deps-usb ## the driver on a real USB stack, in a virtual machine (USB='--plugs 1000')

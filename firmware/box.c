@@ -161,6 +161,8 @@ static int time_left(const struct box *b, int led_ms)
 		sooner(&best, b->phones[i].deadline_ms);
 	if (led_ms >= 0)
 		sooner(&best, now_ms + led_ms);
+	if (b->recorder.words) /* what other parts have logged meanwhile */
+		sooner(&best, now_ms + BOX_RECORD_MS);
 	return best > now_ms ? (int)(best - now_ms) : 0;
 }
 
@@ -231,6 +233,7 @@ static void turn(struct box *b)
 	box_status_update(b);
 	box_status_send(b);
 	box_upload_send(b);
+	box_recorder_turn(b);
 }
 
 /* --- begin and end ---------------------------------------------------------------- */
@@ -305,6 +308,7 @@ static int box_open(struct box *b, const struct config *config)
 	    log_ring_make(&b->web_ring, &b->web_ring_fd))
 		log_warn("a report will have no log lines");
 	log_ring_use(b->ring);
+	box_recorder_open(b);
 	b->began_ms = mono_ms();
 	read_notices(b);
 	if (config->notices[0])

@@ -16,6 +16,7 @@
 #include "outcome.h"
 #include "phone_fsm.h"
 #include "policy.h"
+#include "recorder.h"
 #include "status.h"
 #include "timekeeper.h"
 #include "tlscert.h"
@@ -139,6 +140,8 @@ struct box {
 	int signals, listen; /* -1: none */
 	struct log_ring *ring, *web_ring; /* NULL: none */
 	int64_t log_kept_ms; /* 0: not yet */
+	struct recorder recorder; /* without words: none */
+	uint64_t recorded_end; /* of both rings, when it was written last */
 	enum status_reset last_reset;
 	int ring_fd, web_ring_fd;
 	int64_t web_again_ms; /* it begins again then; 0: not */
@@ -465,6 +468,15 @@ void box_time_status(const struct box *b, struct status *st);
 
 /* Tells the page's role whom to ask, if anybody. */
 void box_send_sntp(struct box *b);
+
+/* --- box_recorder.c ---------------------------------------------------------- */
+
+/* Where this machine has memory that outlives a reset. */
+void box_recorder_open(struct box *b);
+
+/* New lines go there, too; at least so often. */
+#define BOX_RECORD_MS 1000
+void box_recorder_turn(struct box *b);
 
 /* --- box_status.c ------------------------------------------------------------ */
 

@@ -264,18 +264,6 @@ static void tell_notices(struct init *in)
 	in->notices = NULL;
 }
 
-/* How the run before ended, for the box to tell. */
-static void look_back(struct init *in)
-{
-	enum status_reset r =
-	    last_run_begin(in->config.state, facts_was_bitten("/sys"));
-	enum rc rc = last_run_tell(INIT_RESET, r);
-
-	log_note("the run before ended reason=%s", status_reset_id(r));
-	if (rc)
-		log_warn("the box won't know how: %s", rc_words(rc));
-}
-
 /* --- an update ------------------------------------------------------------------------- */
 
 /* Before anything else is begun. Does not return when an update is tried. */
@@ -494,7 +482,7 @@ static void begin(struct init *in)
 		read_settings(in);
 	init_card_data(&in->card, in->config.state, in->notices);
 	init_button(&in->config);
-	look_back(in);
+	init_look_back(in->config.state);
 	if (in->card.disk[0])
 		init_card_pin(&in->card, in->config.state, in->notices);
 	write_config(in);

@@ -58,6 +58,12 @@ void init_card_pin(
 void init_card_data(
     const struct init_card *card, const char *dir, FILE *notices);
 
+/* --- init_past.c: the run before ---------------------------------------------------- */
+
+/* How it ended, into INIT_RESET for the box to tell; what is left of its log
+ * and its kernel's last words into `state_dir`. */
+void init_look_back(const char *state_dir);
+
 /* --- init_update.c: the two slots of the card --------------------------------------- */
 
 struct init_update {

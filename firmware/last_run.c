@@ -89,26 +89,34 @@ static enum status_reset reset_from_id(const char *id)
 				       : STATUS_RESET_UNKNOWN;
 }
 
-static enum status_reset reason(const char *mark, bool was_bitten)
+static enum status_reset reason(
+    const char *mark, const struct last_run_signs *signs)
 {
 	enum status_reset r = reset_from_id(mark);
 
+	/* Also in an end that was in good order until then. */
+	if (signs->panicked)
+		return STATUS_RESET_PANIC;
+	if (!strcmp(mark, UP) && signs->was_bitten)
+		return STATUS_RESET_WATCHDOG;
 	if (!strcmp(mark, UP))
-		return was_bitten ? STATUS_RESET_WATCHDOG : STATUS_RESET_POWER;
+		return signs->had_power ? STATUS_RESET_STOPPED
+					: STATUS_RESET_POWER;
 	/* Nothing else is ever written there. */
 	return r == STATUS_RESET_ASKED || r == STATUS_RESET_OFF
 		   ? r
 		   : STATUS_RESET_UNKNOWN;
 }
 
-enum status_reset last_run_begin(const char *state_dir, bool was_bitten)
+enum status_reset last_run_begin(
+    const char *state_dir, const struct last_run_signs *signs)
 {
 	char mark[WORD], tail[512], before[512];
 	enum status_reset r;
 	enum rc rc;
 
 	get_file(state_dir, MARK, mark, sizeof(mark));
-	r = reason(mark, was_bitten);
+	r = reason(mark, signs);
 	rc = put_file(state_dir, MARK, UP, strlen(UP));
 	if (rc)
 		log_warn("not marked as running: %s", rc_words(rc));
@@ -155,18 +163,58 @@ enum status_reset last_run_told(const char *path)
 
 /* --- its log ------------------------------------------------------------------------ */
 
-enum rc last_run_keep_log(
-    const char *state_dir, const struct log_ring *const *rings)
+size_t last_run_tail(const struct log_ring *const *rings, char *out, size_t cap)
 {
-	static char text[LAST_RUN_LOG];
 	size_t n = 0, len = 0;
 
 	while (rings[n])
 		n++;
 	for (size_t i = 0; i < n; i++)
-		len += log_ring_read(
-		    rings[i], text + len, (sizeof(text) - len) / (n - i));
+		len +=
+		    log_ring_read(rings[i], out + len, (cap - len) / (n - i));
+	return len;
+}
+
+enum rc last_run_keep_log(
+    const char *state_dir, const struct log_ring *const *rings)
+{
+	static char text[LAST_RUN_LOG];
+	size_t len = last_run_tail(rings, text, sizeof(text));
+
 	return len ? put_file(state_dir, TAIL, text, len) : RC_OK;
+}
+
+/* The end of a text, from a line's beginning where it is cut. */
+static const char *end_of(const char *text, size_t room)
+{
+	size_t len = strlen(text);
+	const char *line;
+
+	if (len <= room)
+		return text;
+	text += len - room;
+	line = strchr(text, '\n');
+	return line ? line + 1 : text;
+}
+
+enum rc last_run_found(
+    const char *state_dir, const char *log, const char *kernel)
+{
+	static const char title[] = "\n-- its kernel's last words --\n";
+	static char text[LAST_RUN_LOG], kept[LAST_RUN_LOG];
+	size_t room = sizeof(text) - sizeof(title);
+	int n;
+
+	if (!log[0] && !kernel[0])
+		return RC_OK;
+	if (!log[0]) {
+		get_file(state_dir, BEFORE, kept, sizeof(kept));
+		log = kept;
+	}
+	kernel = end_of(kernel, LAST_RUN_KERNEL);
+	n = snprintf(text, sizeof(text), "%s%s%s",
+	    end_of(log, room - strlen(kernel)), kernel[0] ? title : "", kernel);
+	return put_file(state_dir, BEFORE, text, (size_t)n);
 }
 
 size_t last_run_log(const char *state_dir, char *out, size_t cap)

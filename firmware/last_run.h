@@ -4,10 +4,13 @@
  *
  * How it ended: a mark stands in the folder while the machine runs, and is
  * replaced in an orderly end. Whoever finds it at a start knows that there was
- * none; the watchdog's own bit then tells a hang from the power.
+ * none; what the kernel left in memory, the watchdog's own bit, and whether
+ * that memory is still what it was, tell the rest.
  *
- * The log: some KiB, written at an orderly end and when a part crashed, not
- * more often than once in ten minutes. What a kernel said last is not in it.
+ * The log: some KiB, written to the card at an orderly end and when a part
+ * crashed, not more often than once in ten minutes. Where the machine has
+ * memory that outlives a reset, its newest lines stand there as well
+ * (box_recorder.c) and are put into the folder at the next start.
  */
 #ifndef LAST_RUN_H
 #define LAST_RUN_H
@@ -19,12 +22,25 @@
 #include "rc.h"
 #include "status.h"
 
-#define LAST_RUN_LOG (24 * 1024) /* bytes of the kept tail, both rings */
+#define LAST_RUN_LOG    (24 * 1024) /* bytes of the kept tail, both rings */
+#define LAST_RUN_KERNEL (12 * 1024) /* … of which its kernel's, at most */
+
+/* What this start finds, besides the mark. */
+struct last_run_signs {
+	bool was_bitten; /* the watchdog says that it restarted the machine */
+	bool had_power; /* memory, or the chip, says that it had all along */
+	bool panicked; /* the kernel left its last words */
+};
 
 /* At the machine's start: how the run before ended. Sets the mark, and makes
- * the tail that run wrote the one that last_run_log() reads. `was_bitten`: the
- * watchdog says that it restarted the machine. */
-enum status_reset last_run_begin(const char *state_dir, bool was_bitten);
+ * the tail that run wrote the one that last_run_log() reads. */
+enum status_reset last_run_begin(
+    const char *state_dir, const struct last_run_signs *signs);
+
+/* Behind that: what memory still had of that run's log (else what the folder
+ * has stays), and its kernel's last words. "": none. */
+MUST_CHECK enum rc last_run_found(
+    const char *state_dir, const char *log, const char *kernel);
 
 /* In its orderly end. RC_IO, RC_NOSPC …: the next start won't know. */
 MUST_CHECK enum rc last_run_end(const char *state_dir, bool is_off);
@@ -33,6 +49,11 @@ MUST_CHECK enum rc last_run_end(const char *state_dir, bool is_off);
  * at all. */
 MUST_CHECK enum rc last_run_keep_log(
     const char *state_dir, const struct log_ring *const *rings);
+
+/* The newest lines of each ring (NULL ends the list), terminated; returns their
+ * length. */
+size_t last_run_tail(
+    const struct log_ring *const *rings, char *out, size_t cap);
 
 /* The tail of the run before, cleaned and terminated; returns its length, 0
  * when there is none. */

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATH_CAP 400
-#define ETHERNET "1" /* ARPHRD_ETHER */
+#define PATH_CAP       400
+#define ETHERNET       "1" /* ARPHRD_ETHER */
+#define PM_RSTS_HADWRF 0x20
 
 static bool read_line(
     const char *sys, const char *name, const char *file, char *out, size_t cap)
@@ -124,6 +125,23 @@ bool facts_was_bitten(const char *sys)
 	char name[32];
 
 	return first_of(sys, "watchdog", has_bitten, name, sizeof(name));
+}
+
+bool facts_was_reset(const char *sys)
+{
+	char path[PATH_CAP];
+	unsigned char raw[4] = { 0 };
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path),
+	    "%s/firmware/devicetree/base/chosen/bootloader/rsts", sys);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	ok = fread(raw, 1, sizeof(raw), f) == sizeof(raw);
+	fclose(f);
+	return ok && (raw[3] & PM_RSTS_HADWRF);
 }
 
 bool facts_led(const char *sys, const char *name)

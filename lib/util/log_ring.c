@@ -104,6 +104,11 @@ static void clean(char *s, size_t len)
 			s[i] = '?';
 }
 
+uint64_t log_ring_end(const struct log_ring *r)
+{
+	return atomic_load(&r->end);
+}
+
 size_t log_ring_read(const struct log_ring *r, char *out, size_t cap)
 {
 	uint64_t end = atomic_load(&r->end);

@@ -10,6 +10,7 @@
 #define LOG_RING_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "rc.h"
 
@@ -27,6 +28,9 @@ void log_ring_drop(struct log_ring *r); /* NULL is fine */
 
 /* From now on this process's lines go there, too; NULL: no more. */
 void log_ring_use(struct log_ring *r);
+
+/* Grows with each line; the same number: nothing came. */
+uint64_t log_ring_end(const struct log_ring *r);
 
 /* The newest lines that fit, oldest first, cleaned and terminated; returns
  * their length. */

@@ -177,6 +177,8 @@ const char *status_reset_id(enum status_reset r)
 		[STATUS_RESET_ASKED] = "asked",
 		[STATUS_RESET_OFF] = "off",
 		[STATUS_RESET_WATCHDOG] = "watchdog",
+		[STATUS_RESET_PANIC] = "panic",
+		[STATUS_RESET_STOPPED] = "stopped",
 		[STATUS_RESET_POWER] = "power",
 	};
 

@@ -207,6 +207,8 @@ enum status_reset {
 	STATUS_RESET_ASKED, /* restarted in good order */
 	STATUS_RESET_OFF, /* switched off in good order */
 	STATUS_RESET_WATCHDOG, /* it hung, and the hardware noticed */
+	STATUS_RESET_PANIC, /* its kernel stopped, and said why */
+	STATUS_RESET_STOPPED, /* no end in good order, and the power was on */
 	STATUS_RESET_POWER, /* the power went, or what the board can't tell
 			       from that */
 	STATUS_RESET_COUNT_

@@ -162,6 +162,10 @@ const char *words_reset(enum status_reset reset)
 		return "switched off in good order";
 	case STATUS_RESET_WATCHDOG:
 		return "it hung, and its watchdog restarted it";
+	case STATUS_RESET_PANIC:
+		return "its system stopped with an error and restarted itself";
+	case STATUS_RESET_STOPPED:
+		return "its system stopped or hung while the power was on";
 	case STATUS_RESET_POWER:
 		return "the power went, or its system stopped";
 	case STATUS_RESET_UNKNOWN:

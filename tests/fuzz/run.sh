@@ -1,6 +1,7 @@
 #!/bin/sh
-# run.sh FOLDER: each fuzzer that stands there for $T seconds, two at a time,
-# from its corpus on. What is found lies in FOLDER; a table ends it.
+# run.sh FOLDER: each fuzzer that stands there (with K="mux usb": those only) for
+# $T seconds, two at a time, from its corpus on. What is found lies in FOLDER; a
+# table ends it.
 set -u
 bin=$1
 corpus=$(dirname "$0")/corpus
@@ -15,8 +16,18 @@ one() {
 	echo $? >"$work.rc"
 }
 
+wanted() {
+	[ -z "${K:-}" ] && return
+	for k in $K; do
+		[ "$1" = "fuzz_$k" ] && return
+	done
+	return 1
+}
+
+rm -f "$bin"/*.work.log "$bin"/*.work.rc
 running=''
 for f in "$bin"/fuzz_*; do
+	wanted "$(basename "$f")" || continue
 	[ -x "$f" ] && [ -f "$f" ] || continue
 	case $f in *.o | *.d | *.log | *.rc) continue ;; esac
 	one "$(basename "$f")" &

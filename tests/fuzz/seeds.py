@@ -608,6 +608,21 @@ def smart():
         yield what, bytes([1, len(sense)]) + sense + table
 
 
+def recorder():
+    """(what, input): two halves of a page with any check, records of a kernel."""
+    def half(serial, text):
+        head = b"NiteTail" + struct.pack("<QQQ", serial, len(text), 0)
+        return (head + text).ljust(2048, b"\0")
+
+    for what, first, second in (("first", 3, 2), ("second", 4, 5),
+                                ("last", 2**64 - 1, 7)):
+        yield what, b"\1" + half(first, b"12:00 N box: a\n") + half(
+            second, b"12:01 N box: b\n" * 20)
+    yield "one", b"\0" + half(1, b"")
+    yield "panic", b"\0Panic#2 Part1\n<0>[   22.08] Kernel panic"
+    yield "oops", b"\0Oops#1 Part1\n<4>[   22.08] pc"
+
+
 HOOKS = {
     "ok": "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nok",
     "continue": "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
@@ -658,6 +673,8 @@ def seeds():
     yield from usb_seeds()
     for what, data in smart():
         yield "fuzz_smart", what, data
+    for what, data in recorder():
+        yield "fuzz_recorder", what, data
     for what, data in tls():
         yield "fuzz_tls", what, data
     for what, text in HOOKS.items():

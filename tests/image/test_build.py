@@ -94,3 +94,6 @@ def test_programs_inside_are_known(rig):
                 mode[0] == "-" and "x" in mode and ".so" not in name):
             programs.add(os.path.basename(name))
     assert programs == PROGRAMS, programs ^ PROGRAMS
+
+
+test_same_bytes_in_another_folder.seconds = 90

@@ -30,8 +30,9 @@ def test_power_button_backs_up(rig):
     if not (test_phone.BUILD / "phonesim").exists():
         raise test_phone.vm.Skip("no phonesim: make all")
     disk = rig.disk("backups", ["mkfs.ext4", "-q"], mib=512)
-    m = rig.vm(rig.card(), disks=[disk]).start()
+    m = rig.running()
     m.wait_line(r"the button is key 116 of gpio-keys")
+    m.plug_disk(disk)
     m.wait_state("ready")
     phone = test_phone.Phone(rig, trusted="yes", files=20, bytes="1M", plugged="no")
     phone.ask(f"@{phone.udid} plug")

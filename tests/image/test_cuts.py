@@ -1,4 +1,4 @@
-"""The power goes while a backup runs, and both card and disk lose what was not
+"""The power goes while a backup runs, or while the box starts, and both card and disk lose what was not
 flushed (lossy.py). After each cut what is on the disk is one whole night of the
 phone, the one before or the one that was on its way; after the last one the
 box goes on as if nothing had been."""
@@ -14,7 +14,8 @@ import test_power
 import vm
 from lossy import LossyDisk
 
-CUTS = int(os.environ.get("CUTS", "6"))
+CUTS = int(os.environ.get("CUTS", "50"))
+BOXES = 3  # the cuts are shared among so many, side by side
 SEED = int(os.environ.get("SEED", "1"))
 # Where in a night: the phone's own steps, then what the box does alone.
 POINTS = ("hello", "passcode", "upload-file:2", "upload-file:15", "upload-file:25", "manifest",
@@ -43,8 +44,8 @@ class House:
         self.phone = None
         self.nights = []  # {file id: sha256}, the newest last
 
-    def start(self):
-        self.machine = self.rig.vm(self.card, disks=[self.disk]).start()
+    def start(self, cold=False):
+        self.machine = self.rig.vm(self.card, disks=[self.disk], cold=cold).start()
         return self.machine
 
     def wait_ready(self):
@@ -106,10 +107,11 @@ class House:
         raise AssertionError(f"{where}: the newest backup is no night of the phone")
 
 
-def one_cut(h, n):
+def one_cut(h, n, seed):
     """Where it happened, in words."""
-    m = h.start()
-    if h.lot.random() < 0.2:
+    at_start = h.lot.random() < 0.2
+    m = h.start(cold=at_start)
+    if at_start:
         after = h.lot.uniform(1.5, 9)
         m.sleep(after)
         where = f"{after:.1f} s after the start"
@@ -124,11 +126,11 @@ def one_cut(h, n):
         m.sleep(delay)
         where = f"{delay:.2f} s after {where}"
     h.cut()
-    return f"cut {n} (seed {SEED}), {where}"
+    return f"cut {n} (seed {seed}), {where}"
 
 
-def test_cuts_during_a_backup(rig):
-    lot = random.Random(SEED)
+def cuts(rig, seed, count):
+    lot = random.Random(seed)
     h = House(rig, lot)
     m = h.start()
     m.wait_state("ready")
@@ -139,9 +141,9 @@ def test_cuts_during_a_backup(rig):
     m.wait_state("safe", 240)
     first_pin = test_power.pin(h.card)
     began = time.time()
-    for n in range(CUTS):
+    for n in range(count):
         if n:
-            where = one_cut(h, n)
+            where = one_cut(h, n, seed)
         else:  # right behind the first word that it is safe
             where = "cut 0, once it is safe"
             h.cut()
@@ -150,12 +152,22 @@ def test_cuts_during_a_backup(rig):
     m = h.start()
     h.wait_ready()
     kept = h.versions()
-    h.plug(change=CUTS + 2)
+    h.plug(change=count + 2)
     h.wait_for("one more backup", lambda: h.versions() > kept)
     h.cut()
     h.nights = h.nights[-1:]
     h.look("the night after all of them")
     assert test_power.pin(h.card) == first_pin, "another PIN"
-    return (f"{CUTS} cuts, {(time.time() - began) / CUTS:.0f} s each; disk: {h.disk.flushes} flushes, "
+    return (f"{count} cuts, {(time.time() - began) / count:.0f} s each; disk: {h.disk.flushes} flushes, "
             f"{h.disk.lost} writes lost, {h.disk.torn} torn, {h.disk.kept} kept; card: "
             f"{h.card.disk.lost} lost, {h.card.disk.torn} torn, {h.card.disk.kept} kept")
+
+
+def of_box(number):
+    def test(rig):
+        return cuts(rig, SEED * BOXES + number, -(-(CUTS - number) // BOXES))
+    test.seconds = 500
+    return test
+
+
+test_first_box, test_second_box, test_third_box = map(of_box, range(BOXES))

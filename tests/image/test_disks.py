@@ -10,12 +10,6 @@ import test_phone
 import vm
 
 
-def begin(rig, **options):
-    m = rig.vm(rig.card(), **options).start()
-    m.wait_line(r"nightstand [0-9.]+ begins")
-    return m
-
-
 def is_clean(path):
     """After the journal: -n alone would call what waits in it an error."""
     subprocess.run(["e2fsck", "-p", str(path)], capture_output=True)
@@ -24,7 +18,7 @@ def is_clean(path):
 
 def test_ext4_is_mounted_and_left(rig):
     disk = rig.disk("mine", ["mkfs.ext4", "-q", "-L", "mine"])
-    m = begin(rig)
+    m = rig.running()
     m.wait_state("no_disk")
     m.plug_disk(disk)
     m.wait_state("ready")
@@ -43,7 +37,7 @@ def test_exfat_is_mounted(rig):
     write(disk, 446, bytes((0, 0, 2, 0, 7, 0, 0, 0, 0, 8, 0, 0)) + (200 * 2048).to_bytes(4, "little"))
     write(disk, 510, b"\x55\xaa")
     write(disk, 2048 * 512, whole)
-    m = begin(rig)
+    m = rig.running()
     m.plug_disk(disk)
     m.wait_line(r"fs=exfat")
     m.wait_state("ready")
@@ -53,7 +47,7 @@ def test_exfat_is_mounted(rig):
 
 def test_empty_disk_is_prepared(rig):
     disk = rig.disk("empty")
-    m = begin(rig)
+    m = rig.running()
     m.plug_disk(disk)
     m.wait_line(r"an empty disk is prepared")
     m.wait_state("ready")
@@ -93,7 +87,7 @@ def test_data_is_never_overwritten(rig):
     """What is not empty is told, and not a byte of it changes."""
     disks = [("fat", ["mkfs.vfat", "-F", "32"]), ("btrfs", ["mkfs.btrfs", "-q"]), ("table", None),
              ("text", None), ("late", None)]
-    m = begin(rig)
+    m = rig.running()
     for name, make in disks:
         path = rig.disk(name, make)
         if name == "table":
@@ -123,7 +117,7 @@ def test_damaged_disk_is_told(rig):
     for inode in ("<2>", "<8>"):
         subprocess.run(["debugfs", "-w", "-R", f"sif {inode} mode 0", str(disk)], check=True,
                        capture_output=True)
-    m = begin(rig)
+    m = rig.running()
     m.plug_disk(disk)
     st = m.wait_state("disk_readonly")
     assert st["led"]["id"] == "no_disk", st["led"]
@@ -131,13 +125,13 @@ def test_damaged_disk_is_told(rig):
 
 def test_readonly_disk_is_told(rig):
     disk = rig.disk("switch", ["mkfs.ext4", "-q"])
-    m = begin(rig)
+    m = rig.running()
     m.plug_disk(disk, readonly=True)
     m.wait_state("disk_readonly")
 
 
 def test_second_disk_while_the_first_is_bad(rig):
-    m = begin(rig)
+    m = rig.running()
     m.plug_disk(rig.disk("fat", ["mkfs.vfat", "-F", "32"]), "one")
     m.wait_state("disk_unfit")
     m.plug_disk(rig.disk("good", ["mkfs.ext4", "-q"]), "two")
@@ -160,7 +154,7 @@ def two_parts(rig):
 def test_ejected_until_it_comes_again(rig):
     """All of it: the other partition is not mounted in its place."""
     disk, starts = two_parts(rig)
-    m = begin(rig)
+    m = rig.running()
     m.plug_disk(disk)
     m.wait_state("ready")
     owner = m.owner()
@@ -185,7 +179,7 @@ def test_ejected_until_it_comes_again(rig):
 
 def test_prepared_by_its_owner_only(rig):
     disk = rig.disk("fat", ["mkfs.vfat", "-F", "32"])
-    m = begin(rig)
+    m = rig.running()
     m.plug_disk(disk)
     offer = m.wait_state("disk_unfit")["disk"]["offer"]
     before = disk.read_bytes()
@@ -232,9 +226,8 @@ def test_known_by_its_id_not_its_port(rig):
     folder = vault(rig, "mine")
     mine = rig.disk("a", ["mkfs.ext4", "-q", "-d", str(folder)])
     other = rig.disk("b", ["mkfs.ext4", "-q"])
-    card = rig.card()
-    m = rig.vm(card).start()
-    m.wait_line(r"nightstand [0-9.]+ begins")
+    m = rig.running()
+    card = m.card
     for disk, wanted in ((mine, 1), (other, 0), (mine, 1)):
         m.plug_disk(disk, port=3)
         m.wait_state("ready")
@@ -252,7 +245,7 @@ def test_known_by_its_id_not_its_port(rig):
 def test_too_small_disk_is_told(rig):
     disk = rig.disk("small", ["mkfs.ext4", "-q"], mib=32)
     before = disk.read_bytes()
-    m = begin(rig)
+    m = rig.running()
     m.plug_disk(disk)
     m.wait_state("disk_unfit")
     st = m.owner().status()
@@ -263,7 +256,7 @@ def test_too_small_disk_is_told(rig):
 
 def test_disk_that_answers_with_errors(rig):
     """From the first read on, and in the middle of a backup."""
-    m = begin(rig)
+    m = rig.running()
     disk = rig.disk("dead", ["mkfs.ext4", "-q"])
     m.plug_disk(disk, "dead", via=errors("read"))
     st = m.wait_state("disk_failing")
@@ -368,9 +361,9 @@ def luks_disk(rig, name, word):
 
 def test_locked_disk_is_opened_by_its_password(rig):
     """On the page; kept on the card when that was asked for, and not else."""
-    disk, card = luks_disk(rig, "locked", "correct horse"), rig.card()
-    m = rig.vm(card).start()
-    m.wait_line(r"nightstand [0-9.]+ begins")
+    disk = luks_disk(rig, "locked", "correct horse")
+    m = rig.running()
+    card = m.card
     m.plug_disk(disk)
     st = m.wait_state("disk_locked")
     assert "password" in st["sentence"] and st["led"]["id"] == "no_disk", st

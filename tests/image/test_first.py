@@ -69,7 +69,7 @@ class Album:
 def test_five_minutes(rig):
     """Card in, disk in, phone in; Trust; passcode; safe."""
     album = Album()
-    m = rig.vm(rig.card()).start()
+    m = rig.vm(rig.card(), cold=True).start()
     said = {}
 
     def step(state):

@@ -1,5 +1,6 @@
 """From the power switch to a box that is ready."""
 
+import re
 import time
 
 import vm
@@ -25,7 +26,7 @@ def near(value, wanted, slack=0.12):
 
 def test_no_disk_three_red_blinks(rig):
     """The grammar's rhythm, seen at the pins, with the machine's own times."""
-    m = rig.vm(rig.card()).start()
+    m = rig.vm(rig.card(), cold=True).start()
     m.wait_line(r"nightstand [0-9.]+ begins")
     m.wait_state("no_disk")
     m.read_serial(0)
@@ -49,7 +50,7 @@ def test_no_disk_three_red_blinks(rig):
 def test_ready_with_disk(rig):
     """Started with a disk in: ready, and the green LED blinks once in 10 s."""
     disk = rig.disk("backups", ["mkfs.ext4", "-q"])
-    m = rig.vm(rig.card(), disks=[disk]).start()
+    m = rig.vm(rig.card(), disks=[disk], cold=True).start()
     m.wait_line(r"the disk is mounted")
     line = m.wait_line(r"box: disk /disk/backups state=0")
     assert line
@@ -67,8 +68,8 @@ def test_ready_with_disk(rig):
             f"{total - free:.0f} MiB of {total:.0f} taken")
 
 
-test_no_disk_three_red_blinks.quick = True
-test_ready_with_disk.quick = True
+for test in (test_no_disk_three_red_blinks, test_ready_with_disk):
+    test.quick = test.timed = True
 
 
 def calm(m):
@@ -83,19 +84,30 @@ def calm(m):
 
 def test_figures_of_memory(rig):
     """A box of 256 MiB starts, too."""
-    m = rig.vm(rig.card(), memory=256).start()
+    m = rig.vm(rig.card(), memory=256, cold=True).start()
     m.wait_state("no_disk")
     m.wait_line(r"memory total_kb=\d+")
     assert "Out of memory" not in m.serial
 
 
+def log_before(m):
+    """What the report has of the run before."""
+    text = m.report()
+    parts = text.split("== log of the run before ==")
+    assert len(parts) == 2, text[-3000:]
+    return parts[1].split("== log of the page ==")[0]
+
+
 def test_hung_kernel_is_restarted(rig):
-    """The processor runs in a circle with interrupts off: the watchdog bites, and
-    the next start says so. After it the power is cut: that is told apart."""
+    """The processor runs in a circle with interrupts off: the watchdog bites, the
+    next start says so, and has the log's last lines. After it the power is cut:
+    that is told apart."""
     card = rig.card()
-    m = rig.vm(card, bites=True).start()
+    m = rig.vm(card, bites=True, cold=True).start()
     m.wait_state("no_disk")
     assert m.status()["box"]["last_reset"] == "unknown", m.status()["box"]
+    m.owner()
+    m.sleep(2 * vm.SLOW)
     m.hang()
     began, since = time.time(), len(m.serial)
     m.wait_event("WATCHDOG", 100)
@@ -103,11 +115,39 @@ def test_hung_kernel_is_restarted(rig):
     m.wait_line(r"the run before ended reason=watchdog", since=since)
     m.wait_state("no_disk")
     assert m.status()["box"]["last_reset"] == "watchdog", m.status()["box"]
+    before = log_before(m)
+    assert re.search(r"box: nightstand [0-9.]+ begins", before), before
+    assert "somebody signed in" in before, before
+    assert "last words" not in before, before
     m.cut()
-    m = rig.vm(card).start()
-    m.wait_state("no_disk")
-    assert m.status()["box"]["last_reset"] == "power", m.status()["box"]
+    m = rig.vm(card, cold=True).start()
+    m.wait_line(r"the run before ended reason=power log=0 kernel=0 memory=kept")
     return f"bit after {took:.0f} s"
+
+
+def test_panic_is_told(rig):
+    """The kernel stops: it restarts itself, and the report has what it said and the
+    log's last lines. Once only: what the next start has is its own."""
+    m = rig.vm(rig.card(), bites=True, cold=True, cmdline=vm.CMDLINE.replace("panic=10", "panic=1")).start()
+    m.wait_line(r"nightstand [0-9.]+ begins")
+    m.wait_line(r"nic: the network's link is up")
+    m.sleep(2 * vm.SLOW)
+    since = len(m.serial)
+    m.panic()
+    m.wait_line(r"the run before ended reason=panic log=[1-9]", since=since)
+    m.wait_state("no_disk")
+    assert m.status()["box"]["last_reset"] == "panic", m.status()["box"]
+    before = log_before(m)
+    assert "Kernel panic - not syncing" in before, before
+    assert "Oops - Undefined instruction" in before, before
+    assert "nic: the network's link is up" in before, before
+    since = len(m.serial)
+    m.do("system_reset")
+    m.wait_line(r"the run before ended reason=stopped log=[1-9]\d* kernel=0 ", since=since)
+
+
+test_hung_kernel_is_restarted.seconds = 120
+test_panic_is_told.seconds = 60
 
 
 def test_data_partition_broken(rig):
@@ -133,6 +173,6 @@ def test_data_partition_broken(rig):
 
 
 def test_no_card(rig):
-    m = rig.vm(None, disks=[rig.disk("backups", ["mkfs.ext4", "-q"])]).start()
+    m = rig.vm(None, disks=[rig.disk("backups", ["mkfs.ext4", "-q"])], cold=True).start()
     m.wait_line(r"No card was found")
     m.wait_state("box_notice")

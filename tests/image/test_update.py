@@ -50,20 +50,20 @@ def state(card):
 def restart(rig, m):
     """The machine has ended with its restart, as -no-reboot has it."""
     m.wait_end(300)
-    return rig.vm(m.card, disks=m.disks, cmdline=m.cmdline).start()
+    return rig.vm(m.card, disks=m.disks, cmdline=m.cmdline, cold=True).start()
 
 
 def test_good(rig):
     """The other kernel runs, says that it is well, and from then on starts."""
     card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
     put_ready(card)
-    m = rig.vm(card, disks=[disk]).start()
+    m = rig.vm(card, disks=[disk], cold=True).start()
     m.wait_line(r"starting the update version=9\.9")
     m.wait_line(r"slot=b board=qemu-arm64, on trial", 180)
     m.wait_line(r"the update is well", 180)
     m.cut()
     assert state(card) == ("os_prefix=b/", "#try=none"), state(card)
-    m = rig.vm(card, disks=[disk]).start()
+    m = rig.vm(card, disks=[disk], cold=True).start()
     m.wait_line(r"slot=b board=qemu-arm64(?!, on)")
     m.wait_state("ready")
 
@@ -105,7 +105,7 @@ def offer(m):
 def test_from_the_disk(rig):
     """Offered, installed by its owner, tried, confirmed; the PIN stays."""
     card, disk = rig.card(), disk_with(rig, make(rig, NEWER))
-    m = rig.vm(card, disks=[disk]).start()
+    m = rig.vm(card, disks=[disk], cold=True).start()
     m.wait_state("ready", 180)
     got = offer(m)
     assert (got["version"], got["older"], got["why"]) == ("9.9", False, ""), got
@@ -122,7 +122,7 @@ def test_from_the_disk(rig):
     assert m.owner().pin == pin
     m.cut()
     assert state(card) == ("os_prefix=b/", "#try=none"), state(card)
-    m = rig.vm(card, disks=[disk]).start()
+    m = rig.vm(card, disks=[disk], cold=True).start()
     m.wait_line(r"slot=b board=qemu-arm64")
     m.wait_state("ready", 180)
 
@@ -131,16 +131,16 @@ def test_refused(rig):
     """Another board, another key, an older one, a changed one: in words."""
     stranger = rig.dir / "stranger.pem"
     subprocess.run([TOOL, "key", "--key", stranger], check=True, stdout=subprocess.DEVNULL)
-    card = rig.card()
-    plain = rig.disk("plain", ["mkfs.ext4", "-q"])
-    m = rig.vm(card, disks=[plain]).start()
+    m = rig.running()
+    card = m.card
+    m.plug_disk(rig.disk("plain", ["mkfs.ext4", "-q"]), "plain")
     m.wait_state("ready", 180)
     owner = m.owner()
     assert owner.do("update", version="9.9", pin=owner.pin) == 400
     cases = [({"build": NEWER, "board": "rpi-arm64"}, "another kind of box"),
              ({"build": NEWER, "key": stranger}, "nobody has signed it"),
              ({"build": 1}, "")]
-    m.pull_disk("disk0")
+    m.pull_disk("plain")
     m.wait_state("no_disk")
     for n, (how, why) in enumerate(cases):
         disk = disk_with(rig, make(rig, kernel=b"k", initrd=b"i", **how))
@@ -248,7 +248,7 @@ def comes_back(rig, kernel=None, initrd=None, why="did not start", cmdline=vm.CM
                restarts=True):
     card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
     put_ready(card, kernel, initrd)
-    m = rig.vm(card, disks=[disk], cmdline=cmdline).start()
+    m = rig.vm(card, disks=[disk], cmdline=cmdline, cold=True).start()
     m.wait_line(r"slot=a board=qemu-arm64")
     if restarts:
         m = restart(rig, m)
@@ -274,14 +274,14 @@ def test_kernel_hangs(rig):
     armed bites. (QEMU only tells of it here; a power cut plays its part.)"""
     card = rig.card()
     put_ready(card)
-    m = rig.vm(card, cmdline=vm.CMDLINE.replace(" quiet", "")).start()
+    m = rig.vm(card, cmdline=vm.CMDLINE.replace(" quiet", ""), cold=True).start()
     m.wait_line(r"starting the update version=9\.9", 180)
     m.wait_line(r"Booting Linux on physical", 180, since=len(m.serial))
     m.hang()
     m.wait_event("WATCHDOG", 100)
     assert "on trial" not in m.serial
     m.cut()
-    m = rig.vm(card).start()
+    m = rig.vm(card, cold=True).start()
     m.wait_line(r"did not start; the former version runs again", 180)
 
 
@@ -333,8 +333,8 @@ def test_cut_while_written(rig):
 
 def test_settings_are_reset(rig):
     """What was set on the page goes, with the PIN only; the PIN itself stays."""
-    card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
-    m = rig.vm(card, disks=[disk]).start()
+    m = rig.running()
+    m.plug_disk(rig.disk("backups", ["mkfs.ext4", "-q"]))
     m.wait_state("ready", 180)
     owner = m.owner()
     code, said = owner.post("/api/settings", csrf=owner.csrf, **{"policy.overdue_days": "9"})
@@ -349,3 +349,7 @@ def test_settings_are_reset(rig):
     got = json.loads(again.opener.open(again.home + "/api/settings", timeout=20).read())
     days = [s["value"] for s in got["settings"] if s["key"] == "policy.overdue_days"]
     assert days == ["3"], days
+
+
+for test in (test_good, test_from_the_disk, test_kernel_hangs, test_unhealthy, test_cut_while_written):
+    test.seconds = 90

@@ -43,7 +43,7 @@ def image_dir():
 
 
 def device_tree(folder, memory):
-    """QEMU's own, with LEDs: the phandle of its GPIO differs by version."""
+    """QEMU's own, with LEDs and memory kept apart: the phandle of its GPIO differs by version."""
     plain, text, out = (folder / n for n in ("virt.dtb", "virt.dts", "led.dtb"))
     subprocess.run(["qemu-system-aarch64", "-M", f"virt,dumpdtb={plain}", *MACHINE[2:],
                     "-m", str(memory), "-nodefaults", "-display", "none"],
@@ -52,10 +52,10 @@ def device_tree(folder, memory):
                          check=True, capture_output=True, text=True).stdout
     node = re.search(r"pl061@[0-9a-f]+ \{(.*?)\n\t\};", dts, re.S)
     handle = re.search(r"phandle = <(0x[0-9a-f]+)>", node.group(1)).group(1)
-    leds = (TOP / "board/qemu-arm64/leds.dtsi").read_text().replace("GPIO", handle)
-    leds = re.sub(r"/\*.*?\*/", "", leds, flags=re.S)
+    more = "".join(f.read_text() for f in sorted((TOP / "board/qemu-arm64").glob("*.dtsi")))
+    more = re.sub(r"/\*.*?\*/", "", more, flags=re.S).replace("GPIO", handle)
     at = dts.rstrip().rindex("};")
-    text.write_text(dts[:at] + leds + dts[at:])
+    text.write_text(dts[:at] + more + dts[at:])
     subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(out), str(text)],
                    check=True)
     return out
@@ -71,7 +71,7 @@ def by_hand():
     machine.start()
     print(f"page http://127.0.0.1:{machine.port}/, card and log in {folder}; Ctrl-C cuts the power")
     try:
-        while machine.proc.poll() is None:
+        while not machine.has_ended():
             at = len(machine.serial)
             machine.read_serial(0.5)
             sys.stdout.write(machine.serial[at:])
@@ -109,9 +109,10 @@ def ask(s, command):
 class Card:
     """The SD card: a copy of the image's, as large as a small real one."""
 
-    def __init__(self, path, settings=None, board="qemu-arm64"):
+    def __init__(self, path, settings=None, board="qemu-arm64", copy_of=None):
         self.path = pathlib.Path(path)
-        shutil.copyfile(image_dir().parent / board / "card.img", self.path)
+        subprocess.run(["cp", "--sparse=always", str(copy_of or image_dir().parent / board / "card.img"),
+                        str(self.path)], check=True)
         os.truncate(self.path, CARD_BYTES)
         if settings is not None:
             self.put("SETTINGS.txt", settings)
@@ -186,7 +187,7 @@ class Owner:
 
 class Vm:
     def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(), sata=(),
-                 cable=False, bites=False, keyboard=False, point=None):
+                 cable=False, bites=False, keyboard=False, point=None, cold=False):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
@@ -198,6 +199,8 @@ class Vm:
         self.sata = list(sata)
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.bites = bites  # its watchdog restarts it; else that is only told
+        self.cold = cold  # it starts from nothing, as a real one; else see begun.py
+        self.nice = []  # what is written before QEMU's command
         self.port, self.tls_port = free_port(), free_port()
         self.serial = ""
         self.proc = self.qmp = None
@@ -205,25 +208,73 @@ class Vm:
         self.log_at = self.log.stat().st_size if self.log.exists() else 0
         self.events = []
         self.began = 0.0
+        self.cpu = 0.0  # seconds of the host's processor, of all that have ended
         self.plugs = 0
 
     # --- begin and end
 
-    def start(self):
-        for name in ("qmp", "gdb", "cable", "phone", "leds.log"):
+    def _clear(self):
+        for name in ("qmp", "gdb", "cable", "phone", "console", "leds.log"):
             (self.dir / name).unlink(missing_ok=True)
-        tree = device_tree(self.dir, self.memory)
-        image = image_dir()
+
+    def start(self):
+        self._clear()
         kernel, initrd = (self.card.boot_files(self.dir) if self.card else
-                          (image / "kernel8.img", image / "initrd.img"))
+                          (image_dir() / "kernel8.img", image_dir() / "initrd.img"))
+        if not (self.cold or self.bites or self.sata or self.point) and self.card:
+            return self._start_begun(kernel, initrd)
         cmdline = self.cmdline
         if self.point is not None:
             import ap
             initrd = ap.initrd(self.dir / "ap-initrd.img", initrd, self.point)
             cmdline += " rdinit=/test/init"
+        args = self._args(kernel, initrd, cmdline)
+        for number in range(len(self.disks)):
+            args += ["-device", f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
+        return self.begin(args)
+
+    def _start_begun(self, kernel, initrd):
+        """With a kernel that is up already (begun.py)."""
+        import begun
+        key = (self.memory, self.cmdline, self.cable, self.keyboard, begun.digest(kernel, initrd))
+        args = self._args(kernel, begun.with_gate(self.dir, initrd),
+                          self.cmdline + " rdinit=/test/gate")
+        self._go_on(args, begun.at_gate(self, key, args))
+        # As if they had been in from the first: the kernel has not looked yet.
+        for number in range(len(self.disks)):
+            self.do("device_add", driver="usb-storage", drive=f"start{number}",
+                    id=f"disk{number}", bus="xhci.0")
+        self.do("cont")
+        with self._connect("console") as s:
+            s.sendall(b"\n")
+        return self
+
+    def go_on_from(self, folder):
+        """As the machine that was kept there (begun.at_page), with a copy of its card."""
+        import begun
+        self._clear()
+        shutil.copyfile(folder / "serial.log", self.log)
+        self.log_at = 0
+        kernel, initrd = self.card.boot_files(self.dir)
+        self._go_on(self._args(kernel, begun.with_gate(self.dir, initrd),
+                               self.cmdline + " rdinit=/test/gate"), folder / "state")
+        self.do("cont")
+        return self
+
+    def _go_on(self, args, state):
+        """Until it has taken the state; it stands still then."""
+        self.begin([*args, "-S", "-incoming", f"exec:cat '{state}'"])
+        end = time.time() + 60 * SLOW
+        while self.do("query-status")["status"] == "inmigrate":
+            if time.time() > end:
+                raise Failed("the machine does not take its state")
+            time.sleep(0.02)
+
+    def _args(self, kernel, initrd, cmdline):
+        """All but the disks on USB, whose bytes only are named here."""
         args = ["qemu-system-aarch64", *MACHINE, "-accel", "tcg,thread=single",
                 "-m", str(self.memory), "-kernel", str(kernel),
-                "-initrd", str(initrd), "-dtb", str(tree),
+                "-initrd", str(initrd), "-dtb", str(device_tree(self.dir, self.memory)),
                 "-append", cmdline, "-device", "qemu-xhci,id=xhci",
                 "-netdev", f"stream,id=n,server=on,addr.type=unix,addr.path={self.dir}/cable"
                 if self.cable else
@@ -252,19 +303,19 @@ class Vm:
             args += ["-drive", f"if=none,id=card,format=raw,file={place(self.card)}",
                      "-device", "virtio-blk-pci,drive=card"]
         for number, path in enumerate(self.disks):
-            args += ["-drive", f"if=none,id=start{number},format=raw,file={place(path)}", "-device",
-                     f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
+            args += ["-drive", f"if=none,id=start{number},format=raw,file={place(path)}"]
         if self.sata:
             args += ["-device", "ich9-ahci,id=ahci"]
         for number, path in enumerate(self.sata):
             args += ["-drive", f"if=none,id=sata{number},format=raw,file={path}", "-device",
                      f"ide-hd,drive=sata{number},bus=ahci.{number}"]
-        return self._begin(args)
+        return args
 
-    def _begin(self, args):
+    def begin(self, args):
         self.began = time.time()
         with open(self.dir / "qemu.log", "ab") as log:
-            self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.proc = subprocess.Popen([*self.nice, *args], stdin=subprocess.DEVNULL,
+                                         stdout=log, stderr=log)
         self.qmp = self._connect("qmp")
         self._qmp_read(lambda m: "QMP" in m)
         self.do("qmp_capabilities")
@@ -272,9 +323,10 @@ class Vm:
 
     def serial_line(self):
         """Into a file. A socket of QEMU's is full after 300 characters that
-        nobody has read yet, and then the whole machine stands still."""
-        return ("-chardev", f"file,id=serial,path={self.log},append=on",
-                "-serial", "chardev:serial")
+        nobody has read yet, and then the whole machine stands still; to this
+        one somebody connects for one line only."""
+        return ("-chardev", f"socket,id=serial,path={self.dir}/console,server=on,wait=off,"
+                f"logfile={self.log},logappend=on", "-serial", "chardev:serial")
 
     def start_pi(self):
         """The Pi's own card in QEMU's Pi 3B: its device tree, its SD controller,
@@ -283,7 +335,8 @@ class Vm:
         tree = self.dir / "pi.dtb"
         files = image / "card"
         subprocess.run(["fdtoverlay", "-i", str(files / "bcm2837-rpi-3-b.dtb"), "-o", str(tree),
-                        str(files / "nightstand-leds.dtbo")], check=True)
+                        str(files / "nightstand-leds.dtbo"),
+                        str(files / "nightstand-memory-pi3.dtbo")], check=True)
         # QEMU's Pi restarts at once when its watchdog is merely started.
         line = (files / "cmdline.txt").read_text().strip() + " nightstand.watchdog=off"
         args = ["qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg,thread=single",
@@ -293,7 +346,7 @@ class Vm:
                 *self.serial_line(),
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                 "-display", "none", "-no-reboot", "-monitor", "none"]
-        return self._begin(args)
+        return self.begin(args)
 
     def pi_pins(self):
         """The levels of the Pi's first 32 pins."""
@@ -309,20 +362,26 @@ class Vm:
                 return s
             except OSError as e:
                 s.close()
-                if self.proc.poll() is not None or time.time() > end:
+                if self.has_ended() or time.time() > end:
                     log = (self.dir / "qemu.log").read_text()
                     raise Failed(f"the machine did not start: {log}") from e
                 time.sleep(0.02)
 
+    def has_ended(self):
+        """Looks only: _gone() takes its end, with the time that it used."""
+        return os.waitid(os.P_PID, self.proc.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def cut(self):
         """The power goes, now."""
-        if self.proc and self.proc.poll() is None:
+        if self.proc:
             self.proc.send_signal(signal.SIGKILL)
         self._gone()
 
     def _gone(self):
         if self.proc:
-            self.proc.wait()
+            _, status, used = os.wait4(self.proc.pid, 0)
+            self.proc.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu += used.ru_utime + used.ru_stime
         self.read_serial(0)
         if self.qmp:
             self.qmp.close()
@@ -331,13 +390,13 @@ class Vm:
 
     def wait_end(self, timeout=30):
         end = time.time() + timeout * SLOW
-        while self.proc.poll() is None:
+        while not self.has_ended():
             self.read_serial(0.1)
             if time.time() > end:
                 raise Failed("the machine goes on")
-        status = self.proc.returncode
+        proc = self.proc
         self._gone()
-        return status
+        return proc.returncode
 
     # --- its serial line
 
@@ -362,7 +421,7 @@ class Vm:
             found = re.search(pattern, self.serial[since:])
             if found:
                 return found
-            if time.time() > end or self.proc.poll() is not None:
+            if time.time() > end or self.has_ended():
                 raise Failed(f"the console did not say {pattern!r}; its end:\n"
                              + self.serial[-3000:])
             self.read_serial(0.2)
@@ -417,6 +476,38 @@ class Vm:
                 if answer != b"OK":
                     raise Failed(f"the debugger's stub says {answer} to {command[:20]}")
             ask(s, "D")
+
+    def panic(self, timeout=30):
+        """The idle kernel meets an instruction that there is none of."""
+        end = time.time() + timeout * SLOW
+        idle = False
+        while not idle:
+            with self._connect("gdb") as s:
+                s.sendall(b"\x03")
+                ask(s, None)
+                pc = int.from_bytes(bytes.fromhex(ask(s, "g").decode())[256:264], "little")
+                # Behind the WFI in which a kernel waits: no process is hit.
+                idle = ask(s, f"m{pc - 4:x},4") == b"7f2003d5"
+                if idle and ask(s, f"M{pc:x},4:00000000") != b"OK":
+                    raise Failed("the debugger's stub writes no memory")
+                ask(s, "D")
+            if not idle and time.time() > end:
+                raise Failed("the kernel is never idle")
+
+    def report(self):
+        """What an owner saves to send it to whoever helps."""
+        owner = self.owner()
+        if owner.do("report") != 200:
+            raise Failed("no report")
+        end = time.time() + 20 * SLOW
+        while True:
+            try:
+                with owner.opener.open(owner.home + "/report", timeout=20) as r:
+                    return r.read().decode()
+            except urllib.error.HTTPError as e:
+                if time.time() > end:
+                    raise Failed(f"no report: {e}") from e
+                self.read_serial(0.2)
 
     def plug_disk(self, path, name="d", readonly=False, port=None, via=None):
         """`via`: a filter of QEMU's that sits above the bytes, as blockdev-add

@@ -40,18 +40,27 @@ static int drop_dir(void **state)
 	return rmdir(dir);
 }
 
+static const struct last_run_signs nothing,
+    bitten = { .was_bitten = true }, powered = { .had_power = true },
+    panicked = { .panicked = true, .was_bitten = true, .had_power = true };
+
 static void a_run_without_an_end_is_known(void **state)
 {
 	(void)state;
-	assert_int_equal(last_run_begin(dir, true), STATUS_RESET_UNKNOWN);
-	assert_int_equal(last_run_begin(dir, false), STATUS_RESET_POWER);
-	assert_int_equal(last_run_begin(dir, true), STATUS_RESET_WATCHDOG);
+	assert_int_equal(last_run_begin(dir, &bitten), STATUS_RESET_UNKNOWN);
+	assert_int_equal(last_run_begin(dir, &nothing), STATUS_RESET_POWER);
+	assert_int_equal(last_run_begin(dir, &bitten), STATUS_RESET_WATCHDOG);
+	assert_int_equal(last_run_begin(dir, &powered), STATUS_RESET_STOPPED);
+	assert_int_equal(last_run_begin(dir, &panicked), STATUS_RESET_PANIC);
 	assert_int_equal(last_run_end(dir, false), RC_OK);
 	/* It was asked for: a bit that stayed from earlier changes nothing. */
-	assert_int_equal(last_run_begin(dir, true), STATUS_RESET_ASKED);
+	assert_int_equal(last_run_begin(dir, &bitten), STATUS_RESET_ASKED);
 	assert_int_equal(last_run_end(dir, true), RC_OK);
-	assert_int_equal(last_run_begin(dir, false), STATUS_RESET_OFF);
-	assert_int_equal(last_run_begin(dir, false), STATUS_RESET_POWER);
+	assert_int_equal(last_run_begin(dir, &powered), STATUS_RESET_OFF);
+	assert_int_equal(last_run_begin(dir, &nothing), STATUS_RESET_POWER);
+	/* In the very last moment of an orderly end. */
+	assert_int_equal(last_run_end(dir, false), RC_OK);
+	assert_int_equal(last_run_begin(dir, &panicked), STATUS_RESET_PANIC);
 }
 
 static void a_mark_that_means_nothing_says_nothing(void **state)
@@ -65,10 +74,10 @@ static void a_mark_that_means_nothing_says_nothing(void **state)
 		assert_int_equal(
 		    put_file(dir, MARK, marks[i], strlen(marks[i])), RC_OK);
 		assert_int_equal(
-		    last_run_begin(dir, false), STATUS_RESET_UNKNOWN);
+		    last_run_begin(dir, &nothing), STATUS_RESET_UNKNOWN);
 	}
 	assert_int_equal(
-	    last_run_begin("/nowhere", false), STATUS_RESET_UNKNOWN);
+	    last_run_begin("/nowhere", &nothing), STATUS_RESET_UNKNOWN);
 	assert_int_equal(last_run_end("/nowhere", false), RC_NOTFOUND);
 }
 
@@ -106,7 +115,7 @@ static void the_log_of_the_run_before_is_read(void **state)
 	assert_int_equal(last_run_log(dir, text, sizeof(text)), 0);
 	assert_int_equal(last_run_keep_log(dir, rings), RC_OK);
 	assert_int_equal(last_run_log(dir, text, sizeof(text)), 0);
-	last_run_begin(dir, false);
+	last_run_begin(dir, &nothing);
 	assert_true(last_run_log(dir, text, sizeof(text)) > LAST_RUN_LOG / 2);
 	assert_non_null(strstr(text, "line 998 of"));
 	assert_non_null(strstr(text, "line 999 of"));
@@ -114,7 +123,7 @@ static void the_log_of_the_run_before_is_read(void **state)
 	for (size_t cap = 0; cap < 100; cap++)
 		assert_true(last_run_log(dir, text, cap) < (cap ? cap : 1));
 	/* A run that wrote none: that of an older one is not shown for it. */
-	last_run_begin(dir, false);
+	last_run_begin(dir, &nothing);
 	assert_int_equal(last_run_log(dir, text, sizeof(text)), 0);
 	assert_int_equal(put_file(dir, BEFORE, "a\x1b[2J\xff\n", 7), RC_OK);
 	assert_int_equal(last_run_log(dir, text, sizeof(text)), 7);
@@ -123,6 +132,36 @@ static void the_log_of_the_run_before_is_read(void **state)
 		log_ring_drop(r[i]);
 		close(fd[i]);
 	}
+}
+
+static void what_memory_had_is_put_beside(void **state)
+{
+	static char text[LAST_RUN_LOG], log[LAST_RUN_LOG], kernel[LAST_RUN_LOG];
+
+	(void)state;
+	assert_int_equal(last_run_found(dir, "", ""), RC_OK);
+	assert_int_equal(last_run_log(dir, text, sizeof(text)), 0);
+	assert_int_equal(last_run_found(dir, "a line\n", ""), RC_OK);
+	assert_true(last_run_log(dir, text, sizeof(text)) > 0);
+	assert_string_equal(text, "a line\n");
+	/* Without a log in memory that of the folder stays. */
+	assert_int_equal(last_run_found(dir, "", "<0>panic\n"), RC_OK);
+	assert_true(last_run_log(dir, text, sizeof(text)) > 0);
+	assert_string_equal(
+	    text, "a line\n\n-- its kernel's last words --\n<0>panic\n");
+	/* Noise; both longer than there is room for: their ends. */
+	for (size_t i = 0; i < sizeof(log) - 1; i++) {
+		log[i] = i % 50 == 49 ? '\n' : 'l';
+		kernel[i] = i % 50 == 49 ? '\n' : (char)(0x80 + i % 0x40);
+	}
+	memcpy(log + sizeof(log) - 6, "last\n", 6);
+	memcpy(kernel + sizeof(kernel) - 7, "words\n", 7);
+	assert_int_equal(last_run_found(dir, log, kernel), RC_OK);
+	assert_true(last_run_log(dir, text, sizeof(text)) > LAST_RUN_LOG - 200);
+	assert_non_null(strstr(text, "last\n\n-- its kernel's"));
+	assert_string_equal(text + strlen(text) - 6, "words\n");
+	assert_true(strstr(text, "--\n") - text > LAST_RUN_KERNEL - 200);
+	assert_int_equal(last_run_found("/nowhere", "x", ""), RC_NOTFOUND);
 }
 
 #define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, drop_dir)
@@ -134,6 +173,7 @@ int main(void)
 		WITH_DIR(a_mark_that_means_nothing_says_nothing),
 		WITH_DIR(the_box_is_told),
 		WITH_DIR(the_log_of_the_run_before_is_read),
+		WITH_DIR(what_memory_had_is_put_beside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

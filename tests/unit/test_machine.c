@@ -14,7 +14,9 @@
 
 #include "blockdev.h"
 #include "facts.h"
+#include "kept_memory.h"
 #include "modules.h"
+#include "pstore.h"
 #include "tool.h"
 #include "uevent.h"
 
@@ -37,7 +39,7 @@ static int remove_dir(void **state)
 }
 
 /* A file below the folder, with the folders that it needs. */
-static void put(const char *name, const char *text)
+static void put_bytes(const char *name, const void *bytes, size_t len)
 {
 	char path[256];
 	FILE *f;
@@ -51,8 +53,13 @@ static void put(const char *name, const char *text)
 		}
 	f = fopen(path, "w");
 	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	assert_int_equal(fclose(f), 0);
+}
+
+static void put(const char *name, const char *text)
+{
+	put_bytes(name, text, strlen(text));
 }
 
 static void point(const char *name, const char *target)
@@ -179,6 +186,153 @@ static void a_watchdog_of_the_machine(void **state)
 	assert_false(facts_was_bitten(dir));
 	put("class/watchdog/watchdog1/bootstatus", "34\n");
 	assert_true(facts_was_bitten(dir));
+}
+
+static void a_chip_that_was_reset(void **state)
+{
+	static const char rsts[] = "firmware/devicetree/base/chosen/"
+				   "bootloader/rsts";
+
+	(void)state;
+	assert_false(facts_was_reset(dir));
+	put_bytes(rsts, "\0\0\x10\0", 4); /* the power came */
+	assert_false(facts_was_reset(dir));
+	put_bytes(rsts, "\0\0\0\x20", 4);
+	assert_true(facts_was_reset(dir));
+	put_bytes(rsts, "\0\0\0", 3);
+	assert_false(facts_was_reset(dir));
+}
+
+/* --- memory that outlives a reset ---------------------------------------------------- */
+
+#define RESERVED "firmware/devicetree/base/reserved-memory/"
+#define NODE     RESERVED "log@b010000/"
+
+static void put_node(const char *reg, size_t len)
+{
+	put_bytes(NODE "compatible", "nightstand,log", 15);
+	put_bytes(NODE "reg", reg, len);
+}
+
+static void memory_kept_apart(void **state)
+{
+	struct kept_memory m;
+
+	(void)state;
+	assert_int_equal(kept_memory_find(dir, &m), RC_NOTFOUND);
+	/* a Pi 3's tree: one cell each */
+	put_bytes(RESERVED "#address-cells", "\0\0\0\1", 4);
+	put_bytes(RESERVED "#size-cells", "\0\0\0\1", 4);
+	put_bytes(RESERVED "linux,cma/compatible", "shared-dma-pool", 16);
+	assert_int_equal(kept_memory_find(dir, &m), RC_NOTFOUND);
+	put_node("\x0b\x01\0\0\0\1\0\0", 8);
+	assert_int_equal(kept_memory_find(dir, &m), RC_CORRUPT); /* mapped */
+	put(NODE "no-map", "");
+	assert_int_equal(kept_memory_find(dir, &m), RC_OK);
+	assert_int_equal(m.start, 0x0b010000);
+	assert_int_equal(m.len, 0x10000);
+	/* a Pi 4's: two and one; a Pi 5's: two each */
+	put_bytes(RESERVED "#address-cells", "\0\0\0\2", 4);
+	assert_int_equal(kept_memory_find(dir, &m), RC_CORRUPT);
+	put_node("\0\0\0\1\x0b\x01\0\0\0\1\0\0", 12);
+	assert_int_equal(kept_memory_find(dir, &m), RC_OK);
+	assert_int_equal(m.start, 0x10b010000);
+	put_bytes(RESERVED "#size-cells", "\0\0\0\2", 4);
+	put_node("\0\0\0\0\x0b\x01\0\0\0\0\0\0\0\4\0\0", 16);
+	assert_int_equal(kept_memory_find(dir, &m), RC_OK);
+	assert_int_equal(m.len, KEPT_MEMORY_MAX);
+}
+
+static void memory_that_makes_no_sense(void **state)
+{
+	static const char *const bad[] = {
+		"\0\0\0\0\0\1\0\0", /* at nothing */
+		"\x0b\x01\0\0\0\0\0\0", /* of nothing */
+		"\x0b\x01\0\0\0\4\x10\0", /* too large */
+		"\x0b\x01\0\x08\0\1\0\0", /* no page */
+		"\x0b\x01\0\0\0\1\0\1",
+	};
+	struct kept_memory m;
+
+	(void)state;
+	put(NODE "no-map", "");
+	put_node(bad[0], 8);
+	assert_int_equal(kept_memory_find(dir, &m), RC_CORRUPT); /* no cells */
+	put_bytes(RESERVED "#address-cells", "\0\0\0\1", 4);
+	put_bytes(RESERVED "#size-cells", "\0\0\0\1", 4);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		put_node(bad[i], 8);
+		assert_int_equal(kept_memory_find(dir, &m), RC_CORRUPT);
+	}
+	put_node("\x0b\x01\0\0\0\1\0", 7);
+	assert_int_equal(kept_memory_find(dir, &m), RC_CORRUPT);
+	put_bytes(RESERVED "#size-cells", "\0\0\0\3", 4);
+	assert_int_equal(kept_memory_find(dir, &m), RC_CORRUPT);
+	/* nobody's name, or only the beginning of ours */
+	put_bytes(NODE "compatible", "nightstand,logs", 16);
+	assert_int_equal(kept_memory_find(dir, &m), RC_NOTFOUND);
+}
+
+/* --- what a kernel said last ------------------------------------------------------------ */
+
+static void a_record_by_its_first_line(void **state)
+{
+	static const char *const others[] = { "Oops#1 Part1\n", "Panic",
+		"Panic#", "Panic#x Part1", "Panic#0 Part1", "Panic#1Part1",
+		" Panic#1 Part1", "Panic#1 \n", "\xff\x01 noise",
+		"panic#1 Part1" };
+	unsigned count;
+
+	(void)state;
+	assert_int_equal(pstore_kind_of("", &count), PSTORE_NONE);
+	assert_int_equal(
+	    pstore_kind_of("Panic#2 Part1\n<0>x", &count), PSTORE_PANIC);
+	assert_int_equal(count, 2);
+	assert_int_equal(
+	    pstore_kind_of("Panic#99999999999999999999 Part1", &count),
+	    PSTORE_PANIC);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_int_equal(
+		    pstore_kind_of(others[i], &count), PSTORE_OTHER);
+		assert_int_equal(count, 0);
+	}
+}
+
+static void the_record_that_matters_is_read(void **state)
+{
+	static char big[100 * 1024], out[4096];
+	char small[8];
+
+	(void)state;
+	assert_int_equal(
+	    pstore_read("/nonexistent", out, sizeof(out)), PSTORE_NONE);
+	assert_int_equal(pstore_read(dir, out, sizeof(out)), PSTORE_NONE);
+	put("readme", "Panic#9 Part1\nno record\n");
+	put("dmesg-ramoops-0", "Oops#1 Part1\nan oops\n");
+	assert_int_equal(pstore_read(dir, out, sizeof(out)), PSTORE_OTHER);
+	assert_string_equal(out, "Oops#1 Part1\nan oops\n");
+	put("dmesg-ramoops-1", "Panic#2 Part1\na panic\n");
+	put("dmesg-ramoops-2", "Panic#10 Part1\nthe newest\n");
+	put("dmesg-ramoops-3", "");
+	put("dmesg-ramoops-4.enc.z", "\x78\x9c noise");
+	assert_int_equal(pstore_read(dir, out, sizeof(out)), PSTORE_PANIC);
+	assert_string_equal(out, "Panic#10 Part1\nthe newest\n");
+	assert_int_equal(pstore_read(dir, small, sizeof(small)), PSTORE_PANIC);
+	assert_string_equal(small, "newest\n");
+	/* The end of a long one, from a line's beginning. */
+	memset(big, 'x', sizeof(big));
+	memcpy(big, "Panic#11 Part1\n", 15);
+	for (size_t i = 99; i < sizeof(big); i += 100)
+		big[i] = '\n';
+	put_bytes("dmesg-ramoops-2", big, sizeof(big));
+	assert_int_equal(pstore_read(dir, out, sizeof(out)), PSTORE_PANIC);
+	assert_true(strlen(out) < sizeof(out));
+	assert_true(strlen(out) > sizeof(out) - 102);
+	/* 64 KiB - 1 of it are read: so much of its last line. */
+	assert_int_equal(strlen(out) % 100, (64 * 1024 - 1) % 100);
+	pstore_drop(dir);
+	assert_int_equal(pstore_read(dir, out, sizeof(out)), PSTORE_NONE);
+	pstore_drop("/nonexistent");
 }
 
 /* --- disks ------------------------------------------------------------------------------ */
@@ -309,6 +463,11 @@ int main(void)
 		IN_DIR(only_what_a_device_wants_is_tried),
 		IN_DIR(the_first_real_ethernet_port),
 		IN_DIR(a_watchdog_of_the_machine),
+		IN_DIR(a_chip_that_was_reset),
+		IN_DIR(memory_kept_apart),
+		IN_DIR(memory_that_makes_no_sense),
+		cmocka_unit_test(a_record_by_its_first_line),
+		IN_DIR(the_record_that_matters_is_read),
 		IN_DIR(disks_and_their_parts),
 		IN_DIR(a_disk_is_blank_or_not),
 		IN_DIR(what_lies_on_a_disk),

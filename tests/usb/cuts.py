@@ -2,6 +2,7 @@
 that was there stays as it was, byte by byte, and in the end a night is whole."""
 
 import collections
+import itertools
 import os
 import random
 
@@ -9,12 +10,13 @@ from harness import equal, wait_until
 
 # What a night of this phone sends is between a tenth and all of it.
 NIGHT = 1 << 20
+BEFORE = "before the backup"  # these come on top of those that were asked for
 
 
 def lot(dice, i):
-    """Every second one near the beginning, where each byte is another step:
+    """Every fourth one near the beginning, where each byte is another step:
     plug, version, pairing, TLS, the services. The others anywhere."""
-    if i % 2 == 0:
+    if i % 4 == 0:
         return int(2 ** dice.uniform(0, 17))
     return int(dice.uniform(0, NIGHT * 1.1))
 
@@ -51,7 +53,7 @@ def until_cut(b, phone, nights):
         phone.ctl("unplug")
     began = phone.ctl("wait-event", "backup begin", 1, check_ok=False)
     if "backup begin" not in began:
-        return "before the backup"
+        return BEFORE
     if how == "whole":
         return "after its last byte"
     return phone.status()["last_point"].split(":")[0]
@@ -89,18 +91,22 @@ def test_pulled_in_the_middle_of_a_backup(b):
     b.wait_listed()
     kept = digest(b, phone)
     dice = random.Random(b.opts.seed)
-    where = collections.Counter()
-    for i in range(b.opts.cuts):
+    where, inside = collections.Counter(), 0
+    for i in itertools.count():
+        if inside == b.opts.cuts:
+            break
         bytes_ = lot(dice, i)
         at, whole = one_cut(b, phone, bytes_, 1000 * b.opts.seed + i)
         where[at] += 1
+        inside += at != BEFORE
+        assert i < 20 + 4 * b.opts.cuts, f"hardly a backup begins: {dict(where)}"
         now = digest(b, phone)
         if whole:
             kept = now
         equal(now, kept, f"the backup after cut {i}, byte {bytes_}, {at}")
         if (i + 1) % 20 == 0:
             print(f"    {i + 1} cuts: {dict(where)}", flush=True)
-    print(f"    {b.opts.cuts} cuts: {dict(where)}; {n_safe(b)} nights whole")
+    print(f"    {i} cuts: {dict(where)}; {n_safe(b)} nights whole")
     nights = n_safe(b)
     phone.ctl("plug")
     wait_until("safe again", lambda: n_safe(b) > nights, 180, 0.2)
