@@ -294,6 +294,8 @@ bool box_update_told(struct box *b, const struct msg *m)
 	if (m->u.update.what == MSG_UPDATE_DONE) {
 		u->done = true;
 		u->last = m->u.update;
+		close(u->child.fd); /* there is nothing more to say */
+		u->child.fd = -1;
 	} else if (u->job == BOX_UPDATE_RECEIVE) {
 		box_upload_progress(b, &m->u.update);
 	} else {

@@ -321,6 +321,19 @@ static enum rc receive_all(struct job *j, struct update_take *t)
 	return rc;
 }
 
+/* A word that is followed by the end of a socket with pieces that nobody has
+ * read may be lost: they are, until the box has closed its end. */
+static int done_receiving(struct job *j, enum rc rc, const char *why)
+{
+	static struct msg m;
+	int status = done(j, rc, why);
+
+	while (msg_recv(j->box, &m) == RC_OK) {
+		/* thrown away */
+	}
+	return status;
+}
+
 /* An older one may come: whether it is to run is asked when it is here. */
 static int receive(struct job *j)
 {
@@ -333,7 +346,7 @@ static int receive(struct job *j)
 	in.progress = on_received;
 	rc = installer_begin(&in);
 	if (rc)
-		return done(j, rc, in.why);
+		return done_receiving(j, rc, in.why);
 	sink.ctx = &in;
 	rc = update_take_begin(&t, update_keys(), &sink);
 	if (!rc)
@@ -343,7 +356,7 @@ static int receive(struct job *j)
 	if (rc == RC_GONE)
 		return 1; /* nobody hears it */
 	say_head(j, &in.head);
-	return done(j, rc, in.why);
+	return done_receiving(j, rc, in.why);
 }
 
 static int install_left(struct job *j)
