@@ -39,6 +39,13 @@ static bool set_rights(uint64_t mask)
 	return syscall(SYS_capset, &head, data) == 0;
 }
 
+unsigned jail_uid(const char *user)
+{
+	const struct passwd *pw = getpwnam(user);
+
+	return pw && pw->pw_uid ? pw->pw_uid : NOBODY;
+}
+
 /* Whom the kernel takes it for where files are concerned, and nowhere else. */
 static bool be_root_in_files(uint64_t rights)
 {
@@ -275,6 +282,28 @@ static const int allowed_devices[] = {
 	SCMP_SYS(rt_sigtimedwait),
 };
 
+/* … and over files, in one thread. */
+static const int allowed_files[] = {
+	SCMP_SYS(open),
+	SCMP_SYS(openat),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(syncfs),
+};
+
 /* Nothing of ours asks for these: whoever does is not us any more. */
 static const int deadly[] = {
 	SCMP_SYS(execve),
@@ -329,6 +358,16 @@ static bool has_more(const struct jail_opts *opts)
 	return opts->has_vault || opts->has_phones;
 }
 
+static void allow_files(scmp_filter_ctx ctx)
+{
+	size_t n = sizeof(allowed_files) / sizeof(allowed_files[0]);
+
+	/* As above. */
+	for (size_t i = 0; i < n; i++)
+		(void)seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, allowed_files[i], 0);
+}
+
 static bool load(scmp_filter_ctx ctx, const struct jail_opts *opts)
 {
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
@@ -346,6 +385,8 @@ static bool load(scmp_filter_ctx ctx, const struct jail_opts *opts)
 			   : seccomp_rule_add(
 				 ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 0) != 0)
 		return false;
+	if (opts->has_files)
+		allow_files(ctx);
 	return allow_own_signals(ctx) && seccomp_load(ctx) == 0;
 }
 

@@ -53,6 +53,8 @@ struct jail_opts {
 	bool has_child;
 	/* What "/" is from then on, for a process of root; NULL: as before. */
 	const char *root;
+	/* Reads and writes files below `paths`, and has neither of those. */
+	bool has_files;
 };
 
 /*
@@ -61,6 +63,9 @@ struct jail_opts {
  * gains any. False: more of them stay, or it never was root.
  */
 bool jail_keep_rights(uint64_t mask);
+
+/* Whom jail_enter() makes of a process of root. */
+unsigned jail_uid(const char *user);
 
 /* `user`: whom a process of root becomes; when there is none of that name,
  * "nobody". What holds afterwards is told in *out. */

@@ -40,6 +40,8 @@ WRONG = (r"ERROR: \w+Sanitizer|runtime error:|"
          r"no need of this system call|[EW] (\S+/)?jail: ")
 PHONESIM = BUILD / "phonesim"
 NIGHTSTAND = BUILD / "nightstand"
+# The same, but for a key that the tests sign updates with.
+KEYED = BUILD / "tests/keyed/nightstand"
 
 
 class Skip(Exception):
@@ -335,11 +337,12 @@ class Rig:
             env.update(sim.env)
         return self.run(NIGHTSTAND, *args, env=env, **kw)
 
-    def start_nightstand(self, *args, sim=None, name="nightstand", env=None):
+    def start_nightstand(self, *args, sim=None, name="nightstand", env=None,
+                         program=NIGHTSTAND):
         full = dict(env or {})
         if sim:
             full.update(sim.env)
-        p = Process(self, name, [NIGHTSTAND, *args], env=full)
+        p = Process(self, name, [program, *args], env=full)
         self.processes.append(p)
         return p
 
