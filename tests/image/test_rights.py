@@ -47,7 +47,8 @@ def look(m, wanted):
     end = time.time() + 60 * vm.SLOW
     while True:
         found = parts(m, owner)
-        if wanted <= found.keys():
+        # The role update looks at a disk for a moment.
+        if wanted <= found.keys() and "update" not in found:
             break
         if time.time() > end:
             raise vm.Failed(f"{wanted} do not all run: {found}")
