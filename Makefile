@@ -174,6 +174,11 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libupdate.a $(B)/libutil.a $(B)/liblwip.a
 	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(LIBS_all)
 
+# The program with a key for updates that the tests can sign with.
+KEYED := $(B)/tests/keyed/nightstand
+$(KEYED): $(B)/tests/keyed/update_keys.o $(filter-out $(B)/firmware/update_keys.o,$(call obj,$(FW_SRC))) $(B)/libdrv.a $(B)/libphone.a $(B)/libvault.a $(B)/libweb.a $(B)/libupdate.a $(B)/libutil.a $(B)/liblwip.a
+	$(call say,LINK,$@)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_all)
+
 # The one test of two sides that share nothing: it holds the simulator's, too.
 $(B)/tests/unit/test_mux_model.o: INC = -Itools/phonesim $(INC_drv)
 
@@ -237,7 +242,7 @@ check-image: ## the image in a virtual machine: phone, disks, settings, power cu
 		tests/image/run.py $(if $(K),-k $(K)) $(if $(KEEP),--keep) $(if $(RESULTS),--results $(abspath $(RESULTS)))
 
 .PHONY: units check check-all check-units check-e2e check-tree
-units: $(UNIT) $(POWER) $(FUZZ)
+units: $(UNIT) $(POWER) $(FUZZ) $(KEYED)
 
 check: deps-check ## everything that proves it: units, peers, faults (SAN=1: sanitizers)
 	@$(MAKE) --no-print-directory -j2 all units

@@ -129,6 +129,7 @@ static void timers(struct box *b)
 	box_settings_turn(b, now_ms);
 	box_eject_turn(b, now_ms);
 	box_button_turn(b, now_ms);
+	box_upload_turn(b);
 	box_update_turn(b, now_ms);
 }
 
@@ -208,7 +209,8 @@ static void turn(struct box *b)
 	for (unsigned i = 0; i < n; i++) {
 		fds[i].fd = sources[i].child->fd;
 		fds[i].events = POLLIN;
-		if (sources[i].part == &b->web && b->web_behind)
+		if (sources[i].part == &b->web &&
+		    (b->web_behind || b->upload.behind))
 			fds[i].events |= POLLOUT;
 	}
 	fds[n] = (struct pollfd){ .fd = b->signals, .events = POLLIN };
@@ -230,6 +232,7 @@ static void turn(struct box *b)
 	timers(b);
 	box_status_update(b);
 	box_status_send(b);
+	box_upload_send(b);
 	box_recorder_turn(b);
 }
 

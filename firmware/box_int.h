@@ -64,6 +64,8 @@ struct box_phone {
 enum box_update_job {
 	BOX_UPDATE_LOOK, /* at the file of the disk */
 	BOX_UPDATE_INSTALL, /* it, into the card's other slot */
+	BOX_UPDATE_RECEIVE, /* as it is sent, likewise, to wait there */
+	BOX_UPDATE_TAKE, /* what waits there is to be tried */
 	BOX_UPDATE_CONFIRM /* the one that runs on trial */
 };
 
@@ -71,7 +73,7 @@ struct box_update {
 	bool has; /* this machine has slots */
 	bool trial; /* what runs is being tried */
 	bool served; /* the page was reachable since the start */
-	char card[64], board[16];
+	char card[256], board[16];
 	char tried[32]; /* version of the last try; "-" */
 	struct child child;
 	enum box_update_job job;
@@ -85,11 +87,25 @@ struct box_update {
 		char why[128]; /* it can't be installed; "" it can */
 		uint64_t build;
 		bool older;
-	} offer;
+	} offer; /* of the disk */
+	struct {
+		char version[32]; /* "" none */
+		uint64_t build;
+		bool older;
+	} sent; /* waits on the card; a new start forgets it */
 	uint8_t pct;
-	char said[128]; /* why the last one was not installed */
+	char said[128]; /* why the last one was not taken */
+	bool said_sent; /* … which came through the page */
+	struct msg_update last; /* what the child said at its end */
 	int64_t look_ms;
 	int64_t restart_ms; /* the machine is restarted then; 0: not */
+};
+
+/* An update that is sent through the page. */
+struct box_upload {
+	bool wanted; /* once another child of `update` has ended */
+	bool behind; /* `said` was not sent yet */
+	struct web_upload_said said;
 };
 
 /* A device on USB, by its place there. */
@@ -165,6 +181,7 @@ struct box {
 	int64_t time_keep_ms; /* the moment is kept again; 0: not begun */
 	bool time_unkept; /* the last try failed */
 	struct box_update update;
+	struct box_upload upload;
 	char zone[64]; /* that of the phones; "" none, or not asked for */
 	char fault[200];
 	char notice[256]; /* of the system, at the start; "" none */
@@ -373,6 +390,24 @@ void box_update_reset(struct box *b);
 bool box_update_told(struct box *b, const struct msg *m);
 void box_update_ended(struct box *b);
 void box_update_status(const struct box *b, struct status_update *out);
+/* For box_upload.c. */
+bool box_update_start(
+    struct box *b, enum box_update_job job, const char *const *args);
+void box_update_line(struct box *b, const char *why);
+
+/* --- box_upload.c: … that is sent through the page -------------------------------- */
+
+/* A piece of it, from the page's role; and that has ended. */
+void box_upload_message(struct box *b, const struct msg *m);
+void box_upload_web_lost(struct box *b);
+/* Begins when it can. */
+void box_upload_turn(struct box *b);
+bool box_upload_comes(const struct box *b);
+/* Its child says how far it is, and what came of it; NULL: it was cut off. */
+void box_upload_progress(struct box *b, const struct msg_update *m);
+void box_upload_over(struct box *b, const struct msg_update *m);
+/* Sends what the page's role has not got yet. */
+void box_upload_send(struct box *b);
 
 /* --- box_command.c: what is asked for on the page ------------------------------ */
 

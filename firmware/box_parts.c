@@ -173,6 +173,8 @@ static void part_ended(struct box *b, struct box_part *part)
 		return;
 	}
 	part->start_ms = mono_ms() + back_off_ms(part);
+	if (part == &b->web)
+		box_upload_web_lost(b);
 	if (part == &b->usbmux)
 		box_bus_lost(b);
 	if (part == &b->usbmux && !b->usbmux_lost_ms) {
@@ -266,6 +268,10 @@ static bool part_message(
 	}
 	if (part == &b->web && m->type == MSG_SETTINGS) {
 		box_set_settings(b, &m->u.settings);
+		return true;
+	}
+	if (part == &b->web && m->type == MSG_UPLOAD) {
+		box_upload_message(b, m);
 		return true;
 	}
 	if (part == &b->web && m->type == MSG_COMMAND)

@@ -495,6 +495,8 @@ bool box_phone_message(struct box *b, struct box_phone *p, const struct msg *m)
 	case MSG_WIFI_JOIN:
 	case MSG_WIFI:
 	case MSG_UPDATE:
+	case MSG_UPLOAD:
+	case MSG_UPLOAD_SAID:
 	case MSG_ATTACHED:
 	case MSG_DETACHED:
 	case MSG_ALIVE:

@@ -36,6 +36,8 @@ static enum status_state box_state(const struct box *b)
 			return STATE_DISK_WORN;
 		if (is_weak(b))
 			return STATE_WEAK_POWER;
+		if (box_upload_comes(b))
+			return STATE_UPDATE_COMES;
 		return b->notice[0] ? STATE_NOTICE : STATE_READY;
 	case DISK_MISSING:
 		return STATE_NO_DISK;

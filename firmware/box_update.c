@@ -1,8 +1,10 @@
 /*
- * A new firmware: found on the backup disk, offered, installed when a person
- * says so, tried at the next start, and confirmed when the box is well. The
- * work is done by a child (role_update.c).
+ * A new firmware: found on the backup disk or sent through the page
+ * (box_upload.c), offered, installed when a person says so, tried at the next
+ * start, and confirmed when the box is well. The work is done by a child
+ * (role_update.c).
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,12 +36,16 @@ void box_update_begin(struct box *b)
 {
 	struct box_update *u = &b->update;
 	char mode[8] = "", why[96];
-	FILE *f = b->config->disks ? fopen(INIT_SLOTS, "re") : NULL;
+	const char *path = b->config->slots;
+	FILE *f = path[0] ? fopen(path, "re") : NULL;
 
 	u->child = CHILD_NONE;
+	if (path[0] && !f)
+		log_warn(
+		    "no slots are told path=%s: %s", path, strerror(errno));
 	if (!f)
 		return;
-	u->has = fscanf(f, "%63s %15s %7s %31s", u->card, u->board, mode,
+	u->has = fscanf(f, "%255s %15s %7s %31s", u->card, u->board, mode,
 		     u->tried) == 4;
 	fclose(f);
 	u->trial = u->has && !strcmp(mode, "trial");
@@ -47,10 +53,15 @@ void box_update_begin(struct box *b)
 		return;
 	snprintf(why, sizeof(why),
 	    "version %s did not come up well; the former one runs", u->tried);
+	box_update_line(b, why);
+}
+
+void box_update_line(struct box *b, const char *why)
+{
 	add_line(b, STATE_UPDATE_FAILED, why);
 }
 
-static bool start(
+bool box_update_start(
     struct box *b, enum box_update_job job, const char *const *args)
 {
 	struct box_update *u = &b->update;
@@ -80,7 +91,7 @@ static void confirm(struct box *b)
 {
 	const char *const args[] = { "confirm", b->update.card, NULL };
 
-	if (!start(b, BOX_UPDATE_CONFIRM, args))
+	if (!box_update_start(b, BOX_UPDATE_CONFIRM, args))
 		log_error("the update can't be confirmed");
 }
 
@@ -122,7 +133,7 @@ static void look(struct box *b)
 	u->seen.size = st.st_size;
 	u->seen.mtime = st.st_mtime;
 	u->seen.ino = st.st_ino;
-	if (!start(b, BOX_UPDATE_LOOK, args))
+	if (!box_update_start(b, BOX_UPDATE_LOOK, args))
 		forget(u);
 }
 
@@ -154,8 +165,11 @@ int64_t box_update_next(const struct box *b)
 
 bool box_update_runs(const struct box *b)
 {
-	return b->update.restart_ms ||
-	       (b->update.child.pid && b->update.job == BOX_UPDATE_INSTALL);
+	const struct box_update *u = &b->update;
+
+	return u->restart_ms ||
+	       (u->child.pid &&
+		   (u->job == BOX_UPDATE_INSTALL || u->job == BOX_UPDATE_TAKE));
 }
 
 void box_update_served(struct box *b)
@@ -163,26 +177,52 @@ void box_update_served(struct box *b)
 	b->update.served = true;
 }
 
+static bool install_sent(struct box *b, const char *older)
+{
+	struct box_update *u = &b->update;
+	const char *const args[] = { "take", u->card, older,
+		u->served ? "page" : "-", NULL };
+
+	log_note("the update that was sent is installed, as its owner asked "
+		 "version=%s",
+	    u->sent.version);
+	return box_update_start(b, BOX_UPDATE_TAKE, args);
+}
+
+static bool install_of_disk(struct box *b, const char *older)
+{
+	struct box_update *u = &b->update;
+	char path[sizeof(b->config->vault) + sizeof(FILE_NAME) + 1];
+	const char *const args[] = { "install", u->card, older,
+		u->served ? "page" : "-", path, NULL };
+
+	path_of(b, path, sizeof(path));
+	log_note("an update is installed, as its owner asked version=%s",
+	    u->offer.version);
+	return box_update_start(b, BOX_UPDATE_INSTALL, args);
+}
+
 /* What runs on the disk and the phones goes on: only the restart ends it, as
  * an unplugged phone would. */
 void box_update_asked(struct box *b, bool older)
 {
 	struct box_update *u = &b->update;
-	char path[sizeof(b->config->vault) + sizeof(FILE_NAME) + 1];
-	const char *const args[] = { "install", u->card, path,
-		older ? "older" : "-", u->served ? "page" : "-", NULL };
+	const char *word = older ? "older" : "-";
+	bool begun;
 
 	if (!u->has || u->child.pid || u->restart_ms || u->trial ||
-	    !u->offer.version[0] || u->offer.why[0]) {
+	    b->upload.wanted ||
+	    (!u->sent.version[0] &&
+		(!u->offer.version[0] || u->offer.why[0]))) {
 		log_warn("there is no update to be installed now");
 		return;
 	}
-	path_of(b, path, sizeof(path));
-	log_note("an update is installed, as its owner asked version=%s",
-	    u->offer.version);
 	u->pct = 0;
 	u->said[0] = '\0';
-	if (!start(b, BOX_UPDATE_INSTALL, args))
+	u->said_sent = u->sent.version[0];
+	begun = u->sent.version[0] ? install_sent(b, word)
+				   : install_of_disk(b, word);
+	if (!begun)
 		log_error("the update can't be installed now");
 }
 
@@ -192,7 +232,7 @@ void box_update_reset(struct box *b)
 {
 	enum rc rc = RC_BUSY;
 
-	if (b->update.has && !box_update_runs(b))
+	if (b->update.has && !box_update_runs(b) && !box_upload_comes(b))
 		rc = settings_forget(b->config->state);
 	if (rc) {
 		log_error("the settings were not reset: %s", rc_words(rc));
@@ -251,42 +291,66 @@ bool box_update_told(struct box *b, const struct msg *m)
 
 	if (m->type != MSG_UPDATE || u->done)
 		return false;
-	if (m->u.update.what == MSG_UPDATE_PROGRESS) {
+	if (m->u.update.what == MSG_UPDATE_DONE) {
+		u->done = true;
+		u->last = m->u.update;
+		close(u->child.fd); /* there is nothing more to say */
+		u->child.fd = -1;
+	} else if (u->job == BOX_UPDATE_RECEIVE) {
+		box_upload_progress(b, &m->u.update);
+	} else {
 		u->pct = m->u.update.pct;
-		return true;
 	}
-	u->done = true;
-	if (u->job == BOX_UPDATE_LOOK)
-		looked(b, &m->u.update);
-	else if (u->job == BOX_UPDATE_INSTALL)
-		installed(b, &m->u.update);
-	else
-		confirmed(b, &m->u.update);
 	return true;
 }
 
+/* Then the card is unmounted, and what was said counts. */
 void box_update_ended(struct box *b)
 {
 	struct msg_update lost = { .rc = RC_BUG, .why = "it ended too early" };
 	struct box_update *u = &b->update;
+	bool done = u->done;
 
 	child_close(&u->child);
-	if (!u->done && u->job == BOX_UPDATE_INSTALL)
-		installed(b, &lost);
 	u->done = true;
+	switch (u->job) {
+	case BOX_UPDATE_LOOK:
+		if (done)
+			looked(b, &u->last);
+		break;
+	case BOX_UPDATE_INSTALL:
+	case BOX_UPDATE_TAKE:
+		/* The slot that it wrote to, or that it did not like. */
+		memset(&u->sent, 0, sizeof(u->sent));
+		installed(b, done ? &u->last : &lost);
+		break;
+	case BOX_UPDATE_RECEIVE:
+		box_upload_over(b, done ? &u->last : NULL);
+		break;
+	case BOX_UPDATE_CONFIRM:
+		if (done)
+			confirmed(b, &u->last);
+		break;
+	}
 }
 
 void box_update_status(const struct box *b, struct status_update *out)
 {
 	const struct box_update *u = &b->update;
+	bool sent = u->sent.version[0];
 
 	out->can = u->has;
 	out->runs = box_update_runs(b);
+	out->comes = box_upload_comes(b);
 	out->trial = u->trial;
 	out->pct = u->pct;
-	out->older = u->offer.older;
-	out->build = u->offer.build;
-	snprintf(out->version, sizeof(out->version), "%s", u->offer.version);
+	out->sent = sent || (u->said[0] && u->said_sent);
+	out->older = sent ? u->sent.older : u->offer.older;
+	out->build = sent ? u->sent.build : u->offer.build;
+	snprintf(out->version, sizeof(out->version), "%s",
+	    sent ? u->sent.version : u->offer.version);
 	snprintf(out->why, sizeof(out->why), "%s",
-	    u->said[0] ? u->said : u->offer.why);
+	    u->said[0] ? u->said
+	    : sent     ? ""
+		       : u->offer.why);
 }

@@ -287,6 +287,8 @@ static void on_message(struct by_hand *b, const struct msg *m)
 	case MSG_WIFI_JOIN:
 	case MSG_WIFI:
 	case MSG_UPDATE:
+	case MSG_UPLOAD:
+	case MSG_UPLOAD_SAID:
 	case MSG_STATUS:
 	case MSG_TYPE_COUNT_:
 		break;

@@ -367,6 +367,7 @@ static void mend_one(struct mending *m, const char *udid)
 	int status;
 	enum rc rc;
 
+	mend_prepare(cli->config.state);
 	mend_copy_path(cli->config.state, m->vault, udid, copy, sizeof(copy));
 	if (!copy[0])
 		o.copy = NULL;

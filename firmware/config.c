@@ -77,6 +77,9 @@ static const struct key keys[] = {
 { "box", "notices", TEXT(notices), "", 0, 0, NULL,
 	"file of what the system wants told when the box begins, a line each; "
 	"empty: none" },
+{ "box", "slots", TEXT(slots), "", 0, 0, NULL,
+	"file of one line: the card's FAT or a folder in its place, the board, "
+	"plain, the version; then the box can be updated; empty: it can't" },
 { "box", "disks", KEY_FLAG, AT(disks), 0, "no", 0, 0, NULL,
 	"find a disk, check and mount it where vault says (the image; root)" },
 { "box", "boot_disk", TEXT(boot_disk), "", 0, 0, NULL,

@@ -51,6 +51,7 @@ struct config {
 	char sys[CONFIG_TEXT]; /* where the kernel tells of the machine */
 	char zone[64]; /* "" the system's own */
 	char notices[CONFIG_TEXT]; /* file of lines to be told; "" none */
+	char slots[CONFIG_TEXT]; /* file of INIT_SLOTS' shape; "" none */
 	bool disks; /* find and mount them at `vault` */
 	char boot_disk[32]; /* … but never this one; "" none */
 

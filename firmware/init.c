@@ -238,6 +238,7 @@ static void write_config(struct init *in)
 	FILE *f = fopen(INIT_CONFIG, "we");
 
 	snprintf(c->notices, sizeof(c->notices), "%s", INIT_NOTICES);
+	snprintf(c->slots, sizeof(c->slots), "%s", INIT_SLOTS);
 	c->disks = true;
 	snprintf(c->boot_disk, sizeof(c->boot_disk), "%s", in->card.disk);
 	if (!f) {

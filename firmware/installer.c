@@ -70,7 +70,8 @@ enum rc installer_begin(struct installer *in)
 enum rc installer_judge(struct installer *in, const struct update_head *head)
 {
 	if (strcmp(head->board, in->slots.board) != 0) {
-		in->why = "it is for another kind of box";
+		in->why = "it is for another kind of box: get the one for "
+			  "this board";
 		return RC_UNSUPPORTED;
 	}
 	if (head->build < in->running && !in->older) {
@@ -216,18 +217,81 @@ static enum rc check_slot(struct installer *in)
 	return rc;
 }
 
-enum rc installer_end(struct installer *in, enum rc rc)
+static enum rc came(struct installer *in, enum rc rc)
 {
 	if (in->fd >= 0)
 		in->fs->close(in->fs->ctx, in->fd);
 	in->fd = -1;
-	if (!rc)
-		rc = check_slot(in);
-	if (rc)
-		return rc;
+	return rc ? rc : check_slot(in);
+}
+
+static enum rc note_ready(struct installer *in)
+{
 	in->slots.try = SLOTS_READY;
 	in->slots.page = in->page;
 	in->slots.build = in->head.build;
 	memcpy(in->slots.version, in->head.version, sizeof(in->head.version));
 	return installer_note(in->fs, in->dir, &in->slots);
+}
+
+enum rc installer_end(struct installer *in, enum rc rc)
+{
+	rc = came(in, rc);
+	return rc ? rc : note_ready(in);
+}
+
+/* --- one that waits ---------------------------------------------------------- */
+
+enum rc installer_leave(
+    struct installer *in, const uint8_t raw[UPDATE_HEAD], enum rc rc)
+{
+	char path[64];
+	int fd, err;
+
+	rc = came(in, rc);
+	if (rc)
+		return rc;
+	path_of(in, INSTALLER_HEAD, path);
+	fd = in->fs->open(in->fs->ctx, in->dir, path,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return fileops_rc(fd);
+	rc = fileops_write_all(in->fs, fd, raw, UPDATE_HEAD);
+	err = in->fs->fsync(in->fs->ctx, fd);
+	in->fs->close(in->fs->ctx, fd);
+	if (!rc)
+		rc = fileops_rc(err);
+	return rc ? rc : fileops_rc(in->fs->syncfs(in->fs->ctx, in->dir));
+}
+
+static enum rc read_head(struct installer *in, const struct update_keys *keys)
+{
+	static uint8_t raw[UPDATE_HEAD];
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	path_of(in, INSTALLER_HEAD, path);
+	fd = in->fs->open(in->fs->ctx, in->dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fileops_rc(fd);
+	n = in->fs->pread(in->fs->ctx, fd, raw, sizeof(raw), 0);
+	in->fs->close(in->fs->ctx, fd);
+	if (n < 0)
+		return fileops_rc(n);
+	return n == (ssize_t)sizeof(raw)
+		   ? update_head_read(raw, keys, &in->head)
+		   : RC_CORRUPT;
+}
+
+enum rc installer_take_left(
+    struct installer *in, const struct update_keys *keys)
+{
+	enum rc rc = read_head(in, keys);
+
+	if (!rc)
+		rc = installer_judge(in, &in->head);
+	if (!rc)
+		rc = check_slot(in);
+	return rc ? rc : note_ready(in);
 }

@@ -5,6 +5,10 @@
  * Order, for a cut at any moment: no try is noted; the other slot is emptied
  * and written; it is on the card and was read back; only then is the try
  * noted. The slot that runs, and the sector's first line, are not touched.
+ *
+ * One that is to wait for its owner's word ends without the note, and with its
+ * head beside the parts, last of all: whoever notes it later believes only the
+ * signature there, and reads all parts again.
  */
 #ifndef INSTALLER_H
 #define INSTALLER_H
@@ -47,6 +51,19 @@ extern const struct update_sink installer_sink; /* ctx: NULL, to be set */
 /* May this one come? RC_UNSUPPORTED: of another board; RC_REFUSED: older. */
 MUST_CHECK enum rc installer_judge(
     struct installer *in, const struct update_head *head);
+
+#define INSTALLER_HEAD "update.sig" /* of the slot: a head, UPDATE_HEAD bytes */
+
+/* All came: reads it back, and leaves it with its head `raw`. Or rc is what went
+ * wrong. As installer_end() else. */
+MUST_CHECK enum rc installer_leave(
+    struct installer *in, const uint8_t raw[UPDATE_HEAD], enum rc rc);
+
+/* After installer_begin(): what was left waits to be noted. Reads it, and notes
+ * the try. RC_NOTFOUND: there is none; RC_UNTRUSTED, RC_CORRUPT, and as
+ * installer_judge(). */
+MUST_CHECK enum rc installer_take_left(
+    struct installer *in, const struct update_keys *keys);
 
 /* All came: reads it back and notes the try. Or rc is what went wrong, and
  * nothing is noted. Closes what is open; returns what came of it. */

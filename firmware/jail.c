@@ -4,16 +4,19 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "jail_int.h"
 #include "log.h"
 
 #define LOG_MODULE "jail"
@@ -21,34 +24,73 @@
 
 /* --- the user ----------------------------------------------------------------- */
 
-/* Of what root may, only to open files of others: Landlock says which. */
-static bool keep_dac(void)
+#define RIGHT(cap) (UINT64_C(1) << (cap))
+
+static bool set_rights(uint64_t mask)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3
 	};
 	struct __user_cap_data_struct data[2] = { 0 };
 
-	data[0].effective = data[0].permitted = 1u << CAP_DAC_OVERRIDE;
+	for (int i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted =
+		    (uint32_t)(mask >> (32 * i));
 	return syscall(SYS_capset, &head, data) == 0;
 }
 
-static bool become(const char *name, bool with_dac)
+unsigned jail_uid(const char *user)
 {
-	const struct passwd *pw = getpwnam(name);
+	const struct passwd *pw = getpwnam(user);
+
+	return pw && pw->pw_uid ? pw->pw_uid : NOBODY;
+}
+
+/* Whom the kernel takes it for where files are concerned, and nowhere else. */
+static bool be_root_in_files(uint64_t rights)
+{
+	if (!set_rights(rights | RIGHT(CAP_SETUID) | RIGHT(CAP_SETGID)))
+		return false;
+	setfsgid(0);
+	setfsuid(0);
+	/* Both only tell whom it was before; -1 changes nothing. */
+	return setfsgid((gid_t)-1) == 0 && setfsuid((uid_t)-1) == 0;
+}
+
+static bool change_root(const char *root)
+{
+	if (!root)
+		return false;
+	if (chroot(root) == 0 && chdir("/") == 0)
+		return true;
+	log_warn("it sees all folders: %s", strerror(errno));
+	return false;
+}
+
+static bool become(const struct jail_opts *opts, struct jail *out)
+{
+	const struct passwd *pw = getpwnam(opts->user);
 	uid_t uid = pw && pw->pw_uid ? pw->pw_uid : NOBODY;
 	gid_t gid = pw && pw->pw_gid ? pw->pw_gid : NOBODY;
+	/* Of what root may, only to open files of others. */
+	bool opens_all =
+	    opts->has_devices || opts->has_vault || opts->opens_all;
+	uint64_t rights = opens_all ? RIGHT(CAP_DAC_OVERRIDE) : 0;
+	bool in_files = opts->has_vault || opts->owns_sockets;
 
 	if (geteuid() != 0)
 		return false; /* it is somebody already, with their rights */
-	if (with_dac && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+	out->root = change_root(opts->root); /* behind it no user has a name */
+	if ((rights || in_files) && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
 		log_warn("no right can be kept: %s", strerror(errno));
 	if (setgroups(0, NULL) || setresgid(gid, gid, gid) ||
 	    setresuid(uid, uid, uid)) {
 		log_warn("it stays root: %s", strerror(errno));
 		return false;
 	}
-	if (with_dac && !keep_dac()) {
+	if (in_files && !be_root_in_files(rights))
+		log_warn("what it makes is not root's: %s", strerror(errno));
+	if ((rights || in_files) && !set_rights(rights)) {
 		log_warn("more of root's rights stay than it needs: %s",
 		    strerror(errno));
 		return false;
@@ -58,10 +100,6 @@ static bool become(const char *name, bool with_dac)
 
 bool jail_keep_rights(uint64_t mask)
 {
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	struct __user_cap_data_struct data[2] = { 0 };
 	bool ok = geteuid() == 0;
 
 	/* A kernel knows fewer than 64 of them, and says which is the first
@@ -70,65 +108,81 @@ bool jail_keep_rights(uint64_t mask)
 		if (!(mask >> cap & 1) &&
 		    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) > 0)
 			ok &= prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0;
-	for (int i = 0; i < 2; i++)
-		data[i].effective = data[i].permitted =
-		    (uint32_t)(mask >> (32 * i));
-	ok = ok && syscall(SYS_capset, &head, data) == 0;
+	ok = ok && set_rights(mask);
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ok;
 }
 
 /* --- files ---------------------------------------------------------------------- */
 
-#define MAY_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define MAY_MAKE (LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
-
-static bool leave_open(int ruleset, const struct jail_path *p)
+static uint64_t rights_of(const struct jail_path *p, bool has_devices)
 {
-	struct landlock_path_beneath_attr attr = {
-		.allowed_access = MAY_READ,
+	uint64_t may = JAIL_FS_READ_FILE | JAIL_FS_READ_DIR;
+
+	if (p->may_connect)
+		return JAIL_FS_RESOLVE_UNIX;
+	if (p->may_write)
+		may |= JAIL_FS_WRITE_FILE | JAIL_FS_TRUNCATE;
+	if (p->may_write && has_devices)
+		may |= JAIL_FS_IOCTL_DEV;
+	if (p->may_make)
+		may |= JAIL_FS_MAKE_REG | JAIL_FS_REMOVE_FILE;
+	if (p->is_tree)
+		may |= JAIL_FS_MAKE_DIR | JAIL_FS_REMOVE_DIR | JAIL_FS_REFER;
+	return may;
+}
+
+/* `may`: of what this kernel can forbid, and so allow. */
+static bool leave_open(int ruleset, const struct jail_path *p, uint64_t may)
+{
+	struct jail_path_rule rule = {
+		.allowed_access = may,
 		.parent_fd = open(p->path, O_PATH | O_CLOEXEC),
 	};
+	struct stat st;
 	bool ok;
 
-	if (p->may_write)
-		attr.allowed_access |= LANDLOCK_ACCESS_FS_WRITE_FILE;
-	if (p->may_make)
-		attr.allowed_access |= MAY_MAKE;
-	if (attr.parent_fd < 0) {
-		log_warn("%s is not there: %s", p->path, strerror(errno));
+	if (rule.parent_fd < 0) {
+		log_info("%s is not there: %s", p->path, strerror(errno));
 		return true; /* nothing is open that should not be */
 	}
-	ok = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
-		 &attr, 0) == 0;
-	close(attr.parent_fd);
+	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		rule.allowed_access &= JAIL_FS_OF_A_FILE;
+	ok = !rule.allowed_access || syscall(SYS_landlock_add_rule, ruleset,
+					 JAIL_RULE_PATH_BENEATH, &rule, 0) == 0;
+	close(rule.parent_fd);
 	return ok;
+}
+
+static int landlock_version(void)
+{
+	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
 }
 
 /* Everything that this kernel can forbid, but for opts->paths. */
 static bool forbid_files(const struct jail_opts *opts)
 {
-	struct landlock_ruleset_attr attr = {
-		.handled_access_fs =
-		    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
-		    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
-		    LANDLOCK_ACCESS_FS_REMOVE_DIR |
-		    LANDLOCK_ACCESS_FS_REMOVE_FILE |
-		    LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
-		    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
-		    LANDLOCK_ACCESS_FS_MAKE_FIFO |
-		    LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM,
+	int version = landlock_version();
+	const struct jail_ruleset attr = {
+		.handled_access_fs = jail_fs_of_version(version),
+		.scoped = version >= 6 ? JAIL_SCOPE_ALL : 0,
 	};
-	int fd =
-	    (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
-	bool ok;
+	int fd;
+	bool ok = true;
 
-	if (fd < 0) {
-		log_info("this kernel has no Landlock: %s", strerror(errno));
+	/* The first version forbids each move between two folders. */
+	if (version < (opts->has_vault ? 2 : 1)) {
+		log_info("this kernel has no Landlock that will do");
 		return false;
 	}
-	ok = true;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (fd < 0) {
+		log_warn("no Landlock: %s", strerror(errno));
+		return false;
+	}
 	for (size_t i = 0; i < opts->n_paths; i++)
-		ok &= leave_open(fd, &opts->paths[i]);
+		ok &= leave_open(fd, &opts->paths[i],
+		    rights_of(&opts->paths[i], opts->has_devices) &
+			attr.handled_access_fs);
 	ok = ok && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
 	close(fd);
 	return ok;
@@ -165,7 +219,6 @@ static const int allowed[] = {
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(fcntl),
-	SCMP_SYS(ioctl),
 	SCMP_SYS(getsockopt),
 	SCMP_SYS(setsockopt),
 	SCMP_SYS(getsockname),
@@ -229,6 +282,28 @@ static const int allowed_devices[] = {
 	SCMP_SYS(rt_sigtimedwait),
 };
 
+/* … and over files, in one thread. */
+static const int allowed_files[] = {
+	SCMP_SYS(open),
+	SCMP_SYS(openat),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(syncfs),
+};
+
 /* Nothing of ours asks for these: whoever does is not us any more. */
 static const int deadly[] = {
 	SCMP_SYS(execve),
@@ -277,6 +352,22 @@ static bool allow_devices(scmp_filter_ctx ctx)
 		   ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
 }
 
+/* Work on files or with phones has a list of its own on top (jail_calls.c). */
+static bool has_more(const struct jail_opts *opts)
+{
+	return opts->has_vault || opts->has_phones;
+}
+
+static void allow_files(scmp_filter_ctx ctx)
+{
+	size_t n = sizeof(allowed_files) / sizeof(allowed_files[0]);
+
+	/* As above. */
+	for (size_t i = 0; i < n; i++)
+		(void)seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, allowed_files[i], 0);
+}
+
 static bool load(scmp_filter_ctx ctx, const struct jail_opts *opts)
 {
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
@@ -284,19 +375,28 @@ static bool load(scmp_filter_ctx ctx, const struct jail_opts *opts)
 			return false;
 	/* One that this processor does not have is none to fear. */
 	for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
-		if (!opts->has_devices || deadly[i] != SCMP_SYS(clone))
+		if (deadly[i] != SCMP_SYS(clone) ||
+		    !(opts->has_devices || has_more(opts)))
 			(void)seccomp_rule_add(
 			    ctx, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	if (opts->has_devices && !allow_devices(ctx))
 		return false;
+	if (has_more(opts) ? !jail_calls_allow(ctx, opts)
+			   : seccomp_rule_add(
+				 ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 0) != 0)
+		return false;
+	if (opts->has_files)
+		allow_files(ctx);
 	return allow_own_signals(ctx) && seccomp_load(ctx) == 0;
 }
 
 /* What is not allowed fails with EPERM: a library that tries a call of its own
- * goes on without. */
+ * goes on without. Where data is written, the log tells of it, too. */
 static bool forbid_calls(const struct jail_opts *opts)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	bool tells = has_more(opts) && jail_calls_tell();
+	scmp_filter_ctx ctx =
+	    seccomp_init(tells ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM));
 	bool ok;
 
 	if (!ctx)
@@ -317,8 +417,14 @@ void jail_enter(const char *user, struct jail *out)
 
 void jail_enter_with(const struct jail_opts *opts, struct jail *out)
 {
+	pid_t parent = getppid();
+
 	tzset(); /* the zone's file can't be read any more behind it */
-	out->user = become(opts->user, opts->has_devices);
+	*out = (struct jail){ 0 };
+	out->user = become(opts, out);
+	/* The kernel forgets that with another user. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		_exit(1);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		log_warn("rights might be gained: %s", strerror(errno));
 	/* Also takes away what root may: to be looked into by others. */

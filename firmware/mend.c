@@ -1,6 +1,12 @@
 #include "mend.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "vault_lock.h"
@@ -8,13 +14,64 @@
 
 #define LOG_MODULE "mend"
 
+#define COPIES   "catalogs"
+#define COPY_END ".catalog.db"
+
+void mend_copies_dir(const char *state_dir, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s/" COPIES, state_dir);
+}
+
+static bool is_copy(const char *name)
+{
+	size_t n = strlen(name), end = strlen(COPY_END);
+
+	return n > end && !strcmp(name + n - end, COPY_END);
+}
+
+static void move_old(int state, int copies)
+{
+	int fd = dup(state);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	while (d && (e = readdir(d)) != NULL)
+		if (is_copy(e->d_name) &&
+		    renameat(state, e->d_name, copies, e->d_name) != 0)
+			log_warn("a copy of a catalogue stays where it was: %s",
+			    strerror(errno));
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+}
+
+void mend_prepare(const char *state_dir)
+{
+	const int how = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int copies = -1, state = state_dir[0] ? open(state_dir, how) : -1;
+
+	if (state < 0)
+		return;
+	if (mkdirat(state, COPIES, 0700) == 0 || errno == EEXIST)
+		copies = openat(state, COPIES, how | O_NOFOLLOW);
+	if (copies < 0)
+		log_warn(
+		    "no folder for copies of catalogues: %s", strerror(errno));
+	else
+		move_old(state, copies);
+	if (copies >= 0)
+		close(copies);
+	close(state);
+}
+
 void mend_copy_path(const char *state_dir, const struct vault *v,
     const char *udid, char *out, size_t cap)
 {
 	out[0] = '\0';
 	if (state_dir[0])
-		snprintf(out, cap, "%s/%s-%.8s.catalog.db", state_dir, udid,
-		    vault_id(v));
+		snprintf(out, cap, "%s/" COPIES "/%s-%.8s" COPY_END, state_dir,
+		    udid, vault_id(v));
 }
 
 static enum rc mend(const char *state_dir, struct vault *v, const char *udid)

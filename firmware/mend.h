@@ -11,9 +11,15 @@
 #include "rc.h"
 #include "vault.h"
 
-/* The copy's path in the state folder; "" when there is no such folder. One a
- * phone and disk: a copy of another disk's catalogue would be worse than
- * none. */
+/* The folder in the state folder where the copies are: nothing else of it is
+ * open to who speaks to phones. */
+void mend_copies_dir(const char *state_dir, char *out, size_t cap);
+
+/* Makes it, and moves into it what versions before it left beside it. */
+void mend_prepare(const char *state_dir);
+
+/* The copy's path; "" when there is no state folder. One a phone and disk: a
+ * copy of another disk's catalogue would be worse than none. */
 void mend_copy_path(const char *state_dir, const struct vault *v,
     const char *udid, char *out, size_t cap);
 

@@ -37,6 +37,8 @@ static const size_t body_len[MSG_TYPE_COUNT_] = {
 	[MSG_WIFI_JOIN] = sizeof(struct msg_wifi_join),
 	[MSG_WIFI] = sizeof(struct msg_wifi),
 	[MSG_UPDATE] = sizeof(struct msg_update),
+	[MSG_UPLOAD] = sizeof(struct web_upload),
+	[MSG_UPLOAD_SAID] = sizeof(struct web_upload_said),
 	[MSG_PHONE] = sizeof(struct msg_phone),
 	[MSG_PHASE] = sizeof(struct msg_step),
 	[MSG_REQUESTED] = sizeof(struct msg_requested),
@@ -114,6 +116,7 @@ static bool status_is_sound(const struct status *st)
 	    !smart_is_sound(&st->disk.smart) || !ENDS(st->update.version) ||
 	    !ENDS(st->update.why) || st->update.pct > 100 ||
 	    !is_flag(&st->update.can) || !is_flag(&st->update.runs) ||
+	    !is_flag(&st->update.comes) || !is_flag(&st->update.sent) ||
 	    !is_flag(&st->update.trial) || !is_flag(&st->update.older) ||
 	    !is_flag(&st->health.has_temperature))
 		return false;
@@ -292,6 +295,16 @@ bool msg_is_sound(const struct msg *m)
 		       m->u.update.rc < RC_COUNT_ && m->u.update.pct <= 100 &&
 		       m->u.update.older <= 1 && ENDS(m->u.update.version) &&
 		       ENDS(m->u.update.why);
+	case MSG_UPLOAD:
+		return m->u.upload.what < WEB_UPLOAD_WHAT_COUNT_ &&
+		       m->u.upload.len <= WEB_UPLOAD_PIECE &&
+		       (m->u.upload.what == WEB_UPLOAD_DATA) ==
+			   (m->u.upload.len > 0);
+	case MSG_UPLOAD_SAID:
+		return m->u.upload_said.over <= 1 &&
+		       m->u.upload_said.good <= 1 &&
+		       ENDS(m->u.upload_said.version) &&
+		       ENDS(m->u.upload_said.why);
 	case MSG_PHONE:
 		return UDID(m->u.phone.udid) && ENDS(m->u.phone.name) &&
 		       ENDS(m->u.phone.product_type) && ENDS(m->u.phone.ios) &&

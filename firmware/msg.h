@@ -19,6 +19,7 @@
 #include "settings.h"
 #include "status.h"
 #include "tlscert.h"
+#include "upload.h"
 #include "usb_bus.h"
 #include "vault_keep.h"
 
@@ -45,6 +46,10 @@ enum msg_type {
 	MSG_WIFI,
 	/* update -> box */
 	MSG_UPDATE,
+	/* web -> box -> update */
+	MSG_UPLOAD,
+	/* box -> web */
+	MSG_UPLOAD_SAID,
 	/* session -> box */
 	MSG_PHONE,
 	MSG_PHASE,
@@ -163,6 +168,7 @@ struct msg_update {
 	uint8_t pct;
 	uint8_t older; /* than what runs */
 	uint64_t build; /* 0: nothing of it is believed */
+	uint64_t taken; /* PROGRESS of one that is sent: bytes so far */
 	char version[32];
 	char why[128];
 };
@@ -352,6 +358,8 @@ struct msg {
 		struct msg_report report;
 		struct msg_tls tls;
 		struct settings_values settings;
+		struct web_upload upload;
+		struct web_upload_said upload_said;
 		struct status status;
 	} u;
 };

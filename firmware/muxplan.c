@@ -13,6 +13,9 @@
 #define LOG_MODULE "usbmux"
 
 #define ADDRESS "USBMUXD_SOCKET_ADDRESS"
+#define UNIX    "UNIX:"
+/* libusbmuxd's own, where nothing is said. */
+#define DEFAULT "/var/run/usbmuxd"
 /* Where usbmuxd keeps its records: who has paired with it need not again. */
 #define SHARED_RECORDS "/var/lib/lockdown"
 
@@ -35,7 +38,8 @@ static enum rc place_socket(const struct config *c, struct muxplan *p)
 	const char *base = access("/run", W_OK) == 0 ? "/run" : "/tmp";
 	int n;
 
-	n = snprintf(p->socket, sizeof(p->socket), "%s/usbmux.sock", c->state);
+	n = snprintf(
+	    p->socket, sizeof(p->socket), "%s/" MUXPLAN_SOCKET, c->state);
 	if (c->state[0] && (size_t)n < sizeof(p->socket))
 		return RC_OK;
 	snprintf(p->run_dir, sizeof(p->run_dir), "%s/nightstand-XXXXXX", base);
@@ -44,7 +48,8 @@ static enum rc place_socket(const struct config *c, struct muxplan *p)
 		p->run_dir[0] = '\0';
 		return RC_CONFIG;
 	}
-	snprintf(p->socket, sizeof(p->socket), "%s/usbmux.sock", p->run_dir);
+	snprintf(
+	    p->socket, sizeof(p->socket), "%s/" MUXPLAN_SOCKET, p->run_dir);
 	return RC_OK;
 }
 
@@ -61,7 +66,6 @@ static void place_records(const struct config *c, struct muxplan *p)
 
 enum rc muxplan_make(const struct config *c, struct muxplan *out)
 {
-	char address[128];
 	enum rc rc;
 
 	memset(out, 0, sizeof(*out));
@@ -79,10 +83,27 @@ enum rc muxplan_make(const struct config *c, struct muxplan *out)
 	out->args[3] = c->usb_cable;
 	out->args[4] = c->sys;
 	out->args[5] = out->level;
-	snprintf(address, sizeof(address), "UNIX:%s", out->socket);
-	if (setenv(ADDRESS, address, 1) != 0)
-		return RC_NOMEM;
-	return RC_OK;
+	return muxplan_use(out->socket);
+}
+
+bool muxplan_socket(char *out, size_t cap)
+{
+	const char *address = getenv(ADDRESS);
+
+	if (!address || !address[0])
+		address = UNIX DEFAULT;
+	if (strncmp(address, UNIX, strlen(UNIX)) != 0)
+		return false;
+	snprintf(out, cap, "%s", address + strlen(UNIX));
+	return true;
+}
+
+enum rc muxplan_use(const char *socket)
+{
+	char address[300];
+
+	snprintf(address, sizeof(address), UNIX "%s", socket);
+	return setenv(ADDRESS, address, 1) == 0 ? RC_OK : RC_NOMEM;
 }
 
 void muxplan_close(struct muxplan *p)

@@ -12,9 +12,13 @@
 #define MUXPLAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "config.h"
 #include "rc.h"
+
+/* The name of our own socket, in a folder with none but ours. */
+#define MUXPLAN_SOCKET "usbmux.sock"
 
 struct muxplan {
 	bool own;
@@ -32,5 +36,10 @@ struct muxplan {
  */
 MUST_CHECK enum rc muxplan_make(const struct config *c, struct muxplan *out);
 void muxplan_close(struct muxplan *p);
+
+/* For those children: the socket's path; false: it is no file, but a host. */
+bool muxplan_socket(char *out, size_t cap);
+/* From now on it is there. */
+MUST_CHECK enum rc muxplan_use(const char *socket);
 
 #endif

@@ -9,10 +9,12 @@
 
 #include "api.h"
 #include "board.h"
+#include "parts.h"
 
-#define UDID_MIN 24 /* the shorter form, without its dash */
-#define UDID_END 4 /* enough to tell two phones apart */
-#define LOG_ROOM 3 /* a ring gets a third of what is left */
+#define UDID_MIN   24 /* the shorter form, without its dash */
+#define UDID_END   4 /* enough to tell two phones apart */
+#define PARTS_TEXT 8192
+#define LOG_ROOM   3 /* a ring gets a third of what is left */
 
 static bool is_udid_char(char c)
 {
@@ -105,6 +107,16 @@ static void put_status(struct text *t, const struct status *st)
 	free(s);
 }
 
+static void put_parts(struct text *t)
+{
+	char *list = malloc(PARTS_TEXT);
+
+	put(t, "\n== parts ==\n");
+	if (list && parts_list(list, PARTS_TEXT))
+		put(t, list);
+	free(list);
+}
+
 static bool is_secret(const char *section, const char *line)
 {
 	return (!strcmp(section, "[wifi]") && !strncmp(line, "name =", 6)) ||
@@ -150,6 +162,7 @@ size_t report_make(const struct status *st, const struct config *c,
 	out[0] = '\0';
 	put_machine(&t);
 	put_status(&t, st);
+	put_parts(&t);
 	put_config(&t, c);
 	if (before[0]) {
 		put(&t, "\n== log of the run before ==\n");

@@ -1,7 +1,7 @@
 /*
  * What an owner saves and sends to whoever helps: how the box is, its settings
  * and its last log lines. No names, no whole UDIDs, no passwords. Pure but for
- * the kernel's version and free memory.
+ * the kernel's version, free memory and the list of our processes.
  */
 #ifndef REPORT_H
 #define REPORT_H

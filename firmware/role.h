@@ -26,7 +26,7 @@ int role_scrub(int fd);
 int role_disk(int fd, int argc, char **argv);
 /* Joins the Wi-Fi that it is told. */
 int role_wifi(int fd);
-/* A new firmware: argv[0] is look, install or confirm. */
+/* A new firmware: argv[0] is look, install, receive, take or confirm. */
 int role_update(int fd, int argc, char **argv);
 /* Serves the page: argv[0] is the network port's kind, then address, port. */
 int role_web(int fd, int argc, char **argv);

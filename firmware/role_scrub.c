@@ -10,6 +10,7 @@
 #include "mono.h"
 #include "msg.h"
 #include "role.h"
+#include "role_jail.h"
 #include "scrubber.h"
 
 #define LOG_MODULE "scrub"
@@ -101,6 +102,7 @@ int role_scrub(int fd)
 	if (nice(10) < 0)
 		log_debug("not nicer than others");
 	s.dir = m.u.start.vault_dir;
+	role_jail_vault(&(struct role_jail){ .vault = s.dir, .state = "" });
 	s.max_ms = m.u.start.scrub_minutes * 60000LL;
 	s.max_bytes = (uint64_t)m.u.start.scrub_gib << 30;
 	rc = scrubber_run(&s);

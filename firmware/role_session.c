@@ -17,6 +17,7 @@
 #include "outcome.h"
 #include "password_step.h"
 #include "role.h"
+#include "role_jail.h"
 #include "session.h"
 #include "utf8.h"
 #include "vault.h"
@@ -406,6 +407,20 @@ static int run_session(struct job *j)
 	return 0;
 }
 
+/* Before the first byte of the phone or of the disk. */
+static void lock_in(const struct msg_start *s)
+{
+	bool is_census = s->job == MSG_JOB_CENSUS;
+	const struct role_jail jail = { .vault = s->vault_dir,
+		.state = is_census ? "" : s->state_dir,
+		.has_phones = !is_census,
+		.has_child = s->password || s->job == MSG_JOB_PASSWORD };
+
+	if (!is_census)
+		mend_prepare(s->state_dir);
+	role_jail_vault(&jail);
+}
+
 static void on_kept(void *arg, const struct msg_kept *kept)
 {
 	struct msg m = { .type = MSG_KEPT };
@@ -424,6 +439,7 @@ int role_session(int fd)
 		return 1;
 	j.start = m.u.start;
 	log_set_level((enum log_level)j.start.log_level);
+	lock_in(&j.start);
 	if (j.start.job != MSG_JOB_CENSUS) {
 		log_set_tag(j.start.udid + strlen(j.start.udid) - 4);
 		return run_session(&j);

@@ -14,6 +14,7 @@
 #include "msg.h"
 #include "pl.h"
 #include "role.h"
+#include "role_jail.h"
 
 #define LOG_MODULE "watch"
 
@@ -100,6 +101,7 @@ int role_watch(int fd)
 	if (rc || m.type != MSG_START)
 		return 1;
 	log_set_level((enum log_level)m.u.start.log_level);
+	role_jail_watch();
 	do {
 		rc = look_once(fd, m.u.start.udid, &was_locked);
 		if (!rc)

@@ -108,6 +108,8 @@ static enum rc take(int fd, struct web *w)
 		set_tls(w, &m.u.tls);
 	else if (!rc && m.type == MSG_SETTINGS)
 		web_set_settings(w, &m.u.settings);
+	else if (!rc && m.type == MSG_UPLOAD_SAID)
+		web_upload_said(w, &m.u.upload_said);
 	else if (!rc && m.type == MSG_REPORT)
 		web_add_report(w, m.u.report.text, m.u.report.offset,
 		    m.u.report.len, m.u.report.total);
@@ -160,6 +162,18 @@ static enum rc pass_commands_on(int fd, struct web *w)
 	return rc;
 }
 
+/* The box always takes as much as may be on the way (WEB_UPLOAD_AHEAD). */
+static enum rc pass_upload_on(int fd, struct web *w)
+{
+	static struct msg m;
+	enum rc rc = RC_OK;
+
+	m.type = MSG_UPLOAD;
+	while (!rc && web_take_upload(w, &m.u.upload))
+		rc = msg_send(fd, &m);
+	return rc;
+}
+
 /* A port on USB shows itself some seconds after the start. False: the parent
  * is gone. */
 static bool rest(int fd, bool *said)
@@ -200,6 +214,8 @@ int role_web(int fd, int argc, char **argv)
 			rc = take(fd, w);
 		if (!rc)
 			rc = pass_commands_on(fd, w);
+		if (!rc)
+			rc = pass_upload_on(fd, w);
 		if (!rc)
 			rc = pass_time_on(fd, w);
 		if (!rc)

@@ -123,9 +123,13 @@ enum rc mounter_mount_fat(const char *path, const char *dir, bool writable)
 	    SAFE | (writable ? MS_SYNCHRONOUS : MS_RDONLY), NULL);
 }
 
-enum rc mounter_mount_fat_lazy(const char *path, const char *dir)
+enum rc mounter_mount_fat_lazy(
+    const char *path, const char *dir, unsigned owner)
 {
-	return mount_at(path, dir, "vfat", SAFE, NULL);
+	char options[32];
+
+	snprintf(options, sizeof(options), "uid=%u,gid=%u", owner, owner);
+	return mount_at(path, dir, "vfat", SAFE, options);
 }
 
 void mounter_leave(const char *dir)

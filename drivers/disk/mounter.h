@@ -37,8 +37,10 @@ MUST_CHECK enum rc mounter_mount(
 MUST_CHECK enum rc mounter_mount_fat(
     const char *path, const char *dir, bool writable);
 
-/* Mounts a FAT to write much to it: only fsync() and syncfs() bring it there. */
-MUST_CHECK enum rc mounter_mount_fat_lazy(const char *path, const char *dir);
+/* Mounts a FAT to write much to it: only fsync() and syncfs() bring it there. Its
+ * files are `owner`'s. */
+MUST_CHECK enum rc mounter_mount_fat_lazy(
+    const char *path, const char *dir, unsigned owner);
 
 /* Away with it, also when its disk is gone or files on it are open; then
  * `dir` is removed. */

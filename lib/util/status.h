@@ -67,6 +67,7 @@ enum status_state {
 	STATE_WEAK_POWER, /* of the box: its supply dipped */
 	STATE_NOTICE, /* of the box: its card or its settings, `detail` says */
 	STATE_UPDATING, /* of the box: a new firmware is written, or restarts */
+	STATE_UPDATE_COMES, /* of the box: one is sent through the page */
 	STATE_UPDATED, /* in the ledger only: the detail says to what */
 	STATE_UPDATE_FAILED,
 	STATE_BOX_FAULT,
@@ -229,6 +230,9 @@ struct status_health {
 struct status_update {
 	bool can;
 	bool runs; /* one is being installed; `pct` of it */
+	bool comes; /* one is being sent through the page; `pct` of it */
+	bool sent; /* what is said below is of one that was sent; else of the
+		      disk's */
 	bool trial; /* what runs is new, and not confirmed yet */
 	bool older; /* the one that is offered, than what runs */
 	uint8_t pct;

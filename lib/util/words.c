@@ -475,6 +475,7 @@ void words_box(const struct status *st, struct words *out)
 	} else {
 		facts_of_phone(NULL, &f);
 		utf8_clean(f.why, sizeof(f.why), st->detail);
+		f.pct = st->update.pct;
 		put_words(st->state, &f, out);
 	}
 	switch (words_row_of(st->state)->glance) {

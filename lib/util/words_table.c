@@ -203,6 +203,9 @@ static const struct row rows[STATE_COUNT_] = {
 [STATE_UPDATING] = { "Updating",
 	"If the power goes now, the former version starts again.", "",
 	LED_STARTING, WORDS_BUSY, GLANCE_LAST_GOOD },
+[STATE_UPDATE_COMES] = { "An update is being sent: {pct} %",
+	"Leave the page open that sends it. Nothing changes before you have it "
+	"installed.", "", LED_READY, WORDS_BUSY, GLANCE_LAST_GOOD },
 [STATE_UPDATED] = { "The box has a new version", "It is well. {why}",
 	"updated to version {why}", LED_READY, WORDS_GOOD, GLANCE_LAST_GOOD },
 [STATE_UPDATE_FAILED] = { "The box has kept its former version", "{why}",

@@ -35,6 +35,7 @@ struct file {
 	struct dbvfs *v;
 	int fd;
 	int lock; /* SQLITE_LOCK_… */
+	const char *name; /* SQLite's own, there until it is closed */
 	bool new_name; /* made by us, its folder is not synced yet */
 };
 
@@ -124,11 +125,18 @@ static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 	return rv < 0 ? failed(f->v, rv, SQLITE_IOERR_TRUNCATE) : SQLITE_OK;
 }
 
-/* fileops_sync_dir() speaks in rc; SQLite wants to hear of one code. */
-static int sync_folder(struct dbvfs *v)
+/* The folder of that name. fileops_sync_dir() speaks in rc; SQLite wants to hear
+ * of one code. */
+static int sync_folder(struct dbvfs *v, const char *name)
 {
-	enum rc rc = fileops_sync_dir(v->ops, v->dir, ".");
+	const char *slash = strrchr(name, '/');
+	char folder[PATH_MAX] = ".";
+	enum rc rc;
 
+	if (slash)
+		snprintf(folder, sizeof(folder), "%.*s",
+		    (int)(slash == name ? 1 : slash - name), name);
+	rc = fileops_sync_dir(v->ops, v->dir, folder);
 	if (!rc)
 		return SQLITE_OK;
 	v->err = rc == RC_NOSPC ? ENOSPC : rc == RC_READONLY ? EROFS : EIO;
@@ -147,7 +155,7 @@ static int file_sync(sqlite3_file *base, int flags)
 		return failed(f->v, rv, SQLITE_IOERR_FSYNC);
 	if (!f->new_name)
 		return SQLITE_OK;
-	code = sync_folder(f->v);
+	code = sync_folder(f->v, f->name);
 	f->new_name = code != SQLITE_OK;
 	return code;
 }
@@ -331,6 +339,7 @@ static int vfs_open(sqlite3_vfs *base, const char *name, sqlite3_file *out,
 	if (f->fd < 0)
 		return failed(v, f->fd, SQLITE_CANTOPEN);
 	f->v = v;
+	f->name = name;
 	f->lock = SQLITE_LOCK_NONE;
 	f->new_name = (flags & SQLITE_OPEN_CREATE) != 0 &&
 		      (flags & SQLITE_OPEN_MAIN_JOURNAL) != 0;
@@ -349,7 +358,7 @@ static int vfs_delete(sqlite3_vfs *base, const char *name, int sync_dir)
 		return SQLITE_IOERR_DELETE_NOENT; /* no fault */
 	if (rv < 0)
 		return failed(v, rv, SQLITE_IOERR_DELETE);
-	return sync_dir ? sync_folder(v) : SQLITE_OK;
+	return sync_dir ? sync_folder(v, name) : SQLITE_OK;
 }
 
 /* As in the unix VFS an empty file is none. A disk that does not answer is

@@ -67,7 +67,8 @@ static size_t read_proc(long pid, const char *name, char *buf, size_t cap)
 }
 
 /* Does the process have that very folder open? Btrfs and overlays show
- * another device number in /proc/locks than stat() does. */
+ * another device number in /proc/locks than stat() does. Who may not look into
+ * another process takes the inode's number for it: this is for words only. */
 static bool has_open(long pid, const struct stat *want)
 {
 	char path[64];
@@ -79,7 +80,7 @@ static bool has_open(long pid, const struct stat *want)
 	snprintf(path, sizeof(path), "/proc/%ld/fd", pid);
 	d = opendir(path);
 	if (!d)
-		return false;
+		return errno == EACCES;
 	while (!found && (e = readdir(d)) != NULL)
 		found = fstatat(dirfd(d), e->d_name, &st, 0) == 0 &&
 			st.st_dev == want->st_dev && st.st_ino == want->st_ino;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "repair_int.h"
@@ -51,6 +52,15 @@ enum rc repair_run(struct db *db, const char *sql, int64_t a, int64_t b)
 	rc = db_run(s);
 	db_finish(s);
 	return rc;
+}
+
+/* access() would ask for the user that started us, who may be another one than
+ * the one whose files these are. */
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0;
 }
 
 enum rc repair_open(struct catalog *c, const char *path, bool writable)
@@ -225,7 +235,7 @@ static enum rc salvage(struct repair *r, const char *broken)
 	struct db *from = NULL;
 	enum rc rc;
 
-	if (access(broken, F_OK) != 0 ||
+	if (!is_there(broken) ||
 	    db_open(fileops_posix(), AT_FDCWD, broken, DB_READ, &from))
 		return RC_NOTFOUND;
 	rc = repair_open(&to, r->work, true);
@@ -275,7 +285,7 @@ enum rc repair_make_base(struct repair *r, const char *catalog)
 	enum rc rc;
 
 	remove_work(r);
-	r->out->has_copy = copy && access(copy, F_OK) == 0;
+	r->out->has_copy = copy && is_there(copy);
 	if (r->out->state == VAULT_REPAIR_FINE) {
 		r->out->base = VAULT_REPAIR_FROM_CATALOG;
 		return take_copy(r, catalog);

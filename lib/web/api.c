@@ -342,6 +342,8 @@ static void put_update(cJSON *box, const struct status_update *u)
 		cJSON_AddNullToObject(o, "version");
 	put_number(o, "build", (double)u->build);
 	put_bool(o, "older", u->older);
+	put_bool(o, "sent", u->sent);
+	put_bool(o, "comes", u->comes);
 	put_bool(o, "runs", u->runs);
 	put_number(o, "pct", u->pct);
 	put_bool(o, "trial", u->trial);

@@ -1,9 +1,12 @@
 /*
  * Invariants
  * C1 queued <= total, acked <= queued; doc is held only while acked < total.
- * C2 In REPLY no byte is taken from the peer: TCP's window slows it down.
+ * C2 In REPLY no byte is taken from the peer, but for the rest of an upload
+ *    that is thrown away: TCP's window slows it down.
  * C3 A stream gets its next event once the last is acknowledged whole, so a
  *    slow reader skips events and costs no memory.
+ * C4 In BODY, and only there, the site has an upload of this connection; what
+ *    it does not take is not taken from the peer.
  */
 #include "http_conn.h"
 
@@ -11,6 +14,7 @@
 #include <string.h>
 
 static const char pulse[] = ":\n\n"; /* a comment, in SSE's terms */
+static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 static void enter(
     struct http_conn *c, enum http_conn_state state, int64_t now_ms)
@@ -63,6 +67,8 @@ static const char *reason(int status)
 		return "Method Not Allowed";
 	case 408:
 		return "Request Timeout";
+	case 409:
+		return "Conflict";
 	case 411:
 		return "Length Required";
 	case 413:
@@ -119,6 +125,22 @@ static void write_head(struct http_conn *c, const struct http_answer *a)
 	add_piece(c, c->head, (size_t)n);
 }
 
+static void reply(
+    struct http_conn *c, const struct http_answer *a, int64_t now_ms)
+{
+	clear_out(c);
+	c->stream = c->req.head ? 0 : a->stream;
+	write_head(c, a);
+	c->doc = a->doc;
+	for (unsigned i = 0; i < a->n_body && !c->req.head; i++)
+		add_piece(c, a->body[i].data, a->body[i].len);
+	if (c->req.head)
+		drop_doc(c);
+	c->version = 0;
+	c->event_ms = now_ms - HTTP_CONN_EVENT_MS;
+	enter(c, HTTP_CONN_REPLY, now_ms);
+}
+
 static void answer(struct http_conn *c, int64_t now_ms)
 {
 	struct http_answer a = { 0 };
@@ -129,18 +151,95 @@ static void answer(struct http_conn *c, int64_t now_ms)
 	c->site->answer(c->site->ctx, &c->req, &a);
 	/* A PIN or a password may have been in it. */
 	explicit_bzero(c->req.body, c->req.body_len);
-	clear_out(c);
-	c->stream = c->req.head ? 0 : a.stream;
 	c->close_after = bad || !c->req.keep_alive || a.stream;
-	write_head(c, &a);
-	c->doc = a.doc;
-	for (unsigned i = 0; i < a.n_body && !c->req.head; i++)
-		add_piece(c, a.body[i].data, a.body[i].len);
-	if (c->req.head)
-		drop_doc(c);
-	c->version = 0;
-	c->event_ms = now_ms - HTTP_CONN_EVENT_MS;
-	enter(c, HTTP_CONN_REPLY, now_ms);
+	reply(c, &a, now_ms);
+}
+
+/* --- an upload --------------------------------------------------------------- */
+
+/* What has not come of its body by now belongs to nobody. */
+static void answer_upload(
+    struct http_conn *c, const struct http_answer *a, int64_t now_ms)
+{
+	c->rest = c->body_left;
+	c->body_left = 0;
+	c->close_after = c->rest || !c->req.keep_alive;
+	reply(c, a, now_ms);
+}
+
+static void begin_upload(struct http_conn *c, int64_t now_ms)
+{
+	struct http_answer a = { 0 };
+
+	c->req.peer = c->peer;
+	c->req.secure = c->secure;
+	c->body_left = c->req.length;
+	c->held = false;
+	if (!c->site->upload_begin(c->site->ctx, &c->req, &a)) {
+		answer_upload(c, &a, now_ms);
+		return;
+	}
+	clear_out(c);
+	if (c->req.expects)
+		add_piece(c, go_on, sizeof(go_on) - 1);
+	enter(c, HTTP_CONN_BODY, now_ms);
+}
+
+static size_t feed_upload(
+    struct http_conn *c, const char *data, size_t len, int64_t now_ms)
+{
+	size_t used;
+
+	if (len > c->body_left)
+		len = (size_t)c->body_left;
+	used = len ? c->site->upload_take(c->site->ctx, data, len) : 0;
+	c->held = len && !used;
+	c->body_left -= used;
+	if (used)
+		c->moved_ms = now_ms;
+	return used;
+}
+
+static void drop_upload(struct http_conn *c)
+{
+	if (c->state == HTTP_CONN_BODY)
+		c->site->upload_drop(c->site->ctx);
+}
+
+/* The time for which the site has not taken what is there is its own. */
+static enum http_conn_verdict tick_upload(struct http_conn *c, int64_t now_ms)
+{
+	struct http_answer a = { 0 };
+
+	if (c->total)
+		return now_ms - c->moved_ms > HTTP_CONN_ACK_MS ? HTTP_CONN_ABORT
+							       : HTTP_CONN_KEEP;
+	if (c->held || !c->body_left)
+		c->moved_ms = now_ms;
+	if (c->site->upload_over(c->site->ctx, &c->req, !c->body_left, &a)) {
+		answer_upload(c, &a, now_ms);
+	} else if (now_ms - c->moved_ms > HTTP_CONN_BODY_MS ||
+		   now_ms - c->state_ms > HTTP_CONN_WHOLE_MS) {
+		drop_upload(c);
+		c->rest = 0;
+		c->req.status = 408;
+		answer(c, now_ms);
+	}
+	return HTTP_CONN_KEEP;
+}
+
+static size_t drop_rest(struct http_conn *c, size_t len)
+{
+	if (len > c->rest)
+		len = (size_t)c->rest;
+	c->rest -= len;
+	return len;
+}
+
+static void next_request(struct http_conn *c)
+{
+	http_request_init(&c->req);
+	c->req.uploads = c->site->uploads;
 }
 
 static void answered(struct http_conn *c, int64_t now_ms)
@@ -150,7 +249,7 @@ static void answered(struct http_conn *c, int64_t now_ms)
 		enter(c, HTTP_CONN_STREAM, now_ms);
 		return;
 	}
-	http_request_init(&c->req);
+	next_request(c);
 	enter(c, c->close_after ? HTTP_CONN_OVER : HTTP_CONN_IDLE, now_ms);
 }
 
@@ -178,7 +277,7 @@ void http_conn_init(
 {
 	memset(c, 0, sizeof(*c));
 	c->site = site;
-	http_request_init(&c->req);
+	next_request(c);
 	enter(c, HTTP_CONN_IDLE, now_ms);
 }
 
@@ -186,20 +285,29 @@ void http_conn_fini(struct http_conn *c)
 {
 	explicit_bzero(c->req.body, sizeof(c->req.body));
 	drop_doc(c);
+	drop_upload(c);
 }
 
 size_t http_conn_feed(
     struct http_conn *c, const char *data, size_t len, int64_t now_ms)
 {
+	enum http_request_step step;
 	size_t used = 0;
 
+	if (len && c->rest)
+		return drop_rest(c, len);
 	if (c->state == HTTP_CONN_STREAM || c->state == HTTP_CONN_OVER)
 		return len; /* nothing that it says matters now */
 	if (!len || c->state == HTTP_CONN_REPLY)
 		return 0;
+	if (c->state == HTTP_CONN_BODY)
+		return feed_upload(c, data, len, now_ms);
 	if (c->state == HTTP_CONN_IDLE)
 		enter(c, HTTP_CONN_HEAD, now_ms);
-	if (http_request_feed(&c->req, data, len, &used) != HTTP_REQUEST_MORE)
+	step = http_request_feed(&c->req, data, len, &used);
+	if (step == HTTP_REQUEST_UPLOAD)
+		begin_upload(c, now_ms);
+	else if (step != HTTP_REQUEST_MORE)
 		answer(c, now_ms);
 	return used;
 }
@@ -255,6 +363,8 @@ enum http_conn_verdict http_conn_tick(struct http_conn *c, int64_t now_ms)
 			answer(c, now_ms);
 		}
 		return HTTP_CONN_KEEP;
+	case HTTP_CONN_BODY:
+		return tick_upload(c, now_ms);
 	case HTTP_CONN_REPLY:
 		return silent > HTTP_CONN_ACK_MS ||
 			       in_state > HTTP_CONN_REPLY_MS
@@ -266,7 +376,9 @@ enum http_conn_verdict http_conn_tick(struct http_conn *c, int64_t now_ms)
 		next_event(c, now_ms);
 		return HTTP_CONN_KEEP;
 	case HTTP_CONN_OVER:
-		return HTTP_CONN_CLOSE;
+		return c->rest && in_state <= HTTP_CONN_REST_MS
+			   ? HTTP_CONN_KEEP
+			   : HTTP_CONN_CLOSE;
 	}
 	return HTTP_CONN_ABORT;
 }

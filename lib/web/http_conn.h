@@ -26,6 +26,11 @@
 #define HTTP_CONN_REPLY_MS 120000 /* for a whole answer */
 #define HTTP_CONN_PULSE_MS 15000 /* a comment on a silent stream */
 #define HTTP_CONN_EVENT_MS 250 /* between two events of a stream */
+#define HTTP_CONN_BODY_MS  20000 /* of an upload: without a byte */
+#define HTTP_CONN_WHOLE_MS (45 * 60 * 1000) /* … for all of it */
+/* What a refused upload still sends is thrown away for so long: who hears of
+ * the refusal only behind all of it hears of it at all. */
+#define HTTP_CONN_REST_MS 20000
 
 struct http_doc; /* the site's own; is held and released */
 
@@ -58,11 +63,28 @@ struct http_site {
 	/* NULL while there is room for a new document, else the one whose
 	 * readers are the slowest. */
 	const struct http_doc *(*crowded)(void *ctx);
+
+	/* Uploads: POSTs to these paths (ends with NULL), or NULL. */
+	const char *const *uploads;
+	/* The head of one has come, and nothing of its body was taken. True:
+	 * the body is for upload_take(); one at a time. False: `out` answers
+	 * it. */
+	bool (*upload_begin)(
+	    void *ctx, const struct http_request *req, struct http_answer *out);
+	/* The next bytes; how many of them it took. 0: not now, and TCP's
+	 * window slows the peer down. */
+	size_t (*upload_take)(void *ctx, const char *data, size_t len);
+	/* `whole`: all of it was taken. True: it is over, `out` answers it. */
+	bool (*upload_over)(void *ctx, const struct http_request *req,
+	    bool whole, struct http_answer *out);
+	/* Its peer is gone, or too slow. */
+	void (*upload_drop)(void *ctx);
 };
 
 enum http_conn_state {
 	HTTP_CONN_IDLE, /* nothing of a request has come */
 	HTTP_CONN_HEAD, /* part of one has */
+	HTTP_CONN_BODY, /* the long body of an upload comes */
 	HTTP_CONN_REPLY, /* an answer is going out */
 	HTTP_CONN_STREAM, /* event stream */
 	HTTP_CONN_OVER /* all was sent: close */
@@ -83,6 +105,9 @@ struct http_conn {
 	bool close_after;
 	int stream;
 	uint64_t version; /* newest event that was sent */
+	uint64_t body_left; /* of an upload */
+	uint64_t rest; /* of one that was refused: thrown away */
+	bool held; /* the site does not take it now */
 
 	/* what goes out: head and body, or one event */
 	struct http_doc *doc;

@@ -55,6 +55,13 @@ static const struct {
 	    offsetof(struct http_request, origin), HTTP_REQUEST_HOST_MAX },
 	[HTTP_REQUEST_COOKIE] = { "cookie",
 	    offsetof(struct http_request, cookie), HTTP_REQUEST_COOKIE_MAX },
+	[HTTP_REQUEST_TYPE] = { "content-type",
+	    offsetof(struct http_request, type), HTTP_REQUEST_TYPE_MAX },
+	[HTTP_REQUEST_CSRF] = { "x-csrf", offsetof(struct http_request, csrf),
+	    HTTP_REQUEST_CSRF_MAX },
+	[HTTP_REQUEST_EXPECT] = { "expect",
+	    offsetof(struct http_request, expect),
+	    sizeof(((struct http_request *)0)->expect) - 1 },
 };
 
 /* A second one of a header that is kept: whom would one believe? */
@@ -65,7 +72,7 @@ static int on_field_end(llhttp_t *parser)
 
 	r->header = HTTP_REQUEST_OTHER;
 	r->name_len = 0;
-	for (unsigned i = HTTP_REQUEST_HOST; i <= HTTP_REQUEST_COOKIE; i++) {
+	for (unsigned i = HTTP_REQUEST_HOST; i <= HTTP_REQUEST_EXPECT; i++) {
 		if (strlen(kept[i].name) != len ||
 		    strncasecmp(r->name, kept[i].name, len) != 0)
 			continue;
@@ -103,7 +110,18 @@ static int check_body(struct http_request *r, const llhttp_t *parser)
 		return 0;
 	if (parser->flags & F_CHUNKED || !(parser->flags & F_CONTENT_LENGTH))
 		return bad(r, 411);
-	return parser->content_length > HTTP_REQUEST_BODY_MAX ? bad(r, 413) : 0;
+	r->length = parser->content_length;
+	if (r->upload)
+		return 0;
+	return r->length > HTTP_REQUEST_BODY_MAX ? bad(r, 413) : 0;
+}
+
+static bool is_upload(const struct http_request *r)
+{
+	for (size_t i = 0; r->post && r->uploads && r->uploads[i]; i++)
+		if (!strcmp(r->path, r->uploads[i]))
+			return true;
+	return false;
 }
 
 static int on_head(llhttp_t *parser)
@@ -120,6 +138,8 @@ static int on_head(llhttp_t *parser)
 	r->head = parser->method == HTTP_HEAD;
 	r->post = parser->method == HTTP_POST;
 	r->keep_alive = llhttp_should_keep_alive(parser);
+	r->upload = is_upload(r);
+	r->expects = !strcasecmp(r->expect, "100-continue");
 	r->has_head = true;
 	return check_body(r, parser);
 }
@@ -201,7 +221,7 @@ enum http_request_step http_request_feed(
 {
 	size_t i = 0;
 
-	while (i < len && !r->complete) {
+	while (i < len && !r->complete && !(r->upload && r->has_head)) {
 		const char *at = data + i++;
 		llhttp_errno_t err;
 
@@ -220,5 +240,7 @@ enum http_request_step http_request_feed(
 	*used = i;
 	if (r->status)
 		return HTTP_REQUEST_BAD;
+	if (r->upload && r->has_head)
+		return HTTP_REQUEST_UPLOAD;
 	return r->complete ? HTTP_REQUEST_DONE : HTTP_REQUEST_MORE;
 }

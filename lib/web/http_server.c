@@ -23,6 +23,9 @@
  * answer. All that come in have room for 256, and a window is 35,000 bytes:
  * one client that sends and does not read could hold them all. */
 #define WAITING_MOST 8
+/* … and of an upload, while the card is slower than the network: a window of
+ * whole ones. */
+#define WAITING_UPLOAD 64
 
 /* When lwIP's places run out, a newcomer, who has the listener's priority,
  * pushes out who has less: what is closed already, never what is served. */
@@ -339,6 +342,11 @@ static void pull(struct slot *s)
 
 /* --- lwIP's callbacks ----------------------------------------------------- */
 
+static unsigned waiting_most(const struct slot *s)
+{
+	return s->conn.state == HTTP_CONN_BODY ? WAITING_UPLOAD : WAITING_MOST;
+}
+
 static err_t on_recv(
     void *arg, struct altcp_pcb *pcb, struct pbuf *p, err_t err)
 {
@@ -359,7 +367,7 @@ static err_t on_recv(
 	else
 		s->in = p;
 	pull(s);
-	s->hoards = s->in && pbuf_clen(s->in) > WAITING_MOST;
+	s->hoards = s->in && pbuf_clen(s->in) > waiting_most(s);
 	return ERR_OK;
 }
 
@@ -405,7 +413,8 @@ static bool is_idle(const struct slot *s, int64_t now)
 	return !s->rank.number &&
 	       (!s->shakes || now - s->shakes_ms > HTTP_PLACES_NEW) &&
 	       (s->conn.state == HTTP_CONN_IDLE ||
-		   s->conn.state == HTTP_CONN_HEAD);
+		   s->conn.state == HTTP_CONN_HEAD ||
+		   s->conn.state == HTTP_CONN_OVER);
 }
 
 static struct http_place place_of(
@@ -608,13 +617,20 @@ static void bound_streams(struct http_server *s)
 	} while (n > HTTP_SERVER_STREAMS);
 }
 
+/* An upload whose end is here already, and that is not done with it. */
+static bool is_taken_still(const struct slot *s)
+{
+	return s->conn.state == HTTP_CONN_BODY &&
+	       (s->in || s->plain_len || !s->conn.body_left);
+}
+
 static void tick_slot(struct slot *s, int64_t now_ms)
 {
 	enum http_conn_verdict verdict = http_conn_tick(&s->conn, now_ms);
 	enum http_conn_state state = s->conn.state;
 
 	if (s->peer_done && verdict == HTTP_CONN_KEEP &&
-	    state != HTTP_CONN_REPLY)
+	    state != HTTP_CONN_REPLY && !is_taken_still(s))
 		verdict = state == HTTP_CONN_STREAM && s->conn.total
 			      ? HTTP_CONN_ABORT
 			      : HTTP_CONN_CLOSE;

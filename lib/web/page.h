@@ -43,9 +43,18 @@ void page_live(const struct status *st, enum page_view view, const char *csrf,
 void page_login(const char *said, struct markup *m);
 
 /* What may be set; `bad`: the one that was refused, and why; NULL: none was, and
- * `why` is said above them, or "". */
+ * `why` is said above them, or "". updates: with the form for one. */
 void page_settings(const struct settings_values *v, const struct setting *bad,
-    const char *why, const char *csrf, struct markup *m);
+    const char *why, bool updates, const char *csrf, struct markup *m);
+
+/* In its place: an update is sent by a form; `said` of the last try, or "". */
+void page_update(const struct status_update *u, const char *said,
+    const char *csrf, struct markup *m);
+
+/* --- page_update.c, for the page's files ---------------------------------------- */
+
+/* The form that an update is sent by. */
+void page_put_upload(struct markup *m, const char *csrf);
 
 /* --- page_parts.c, for the page's files ----------------------------------------- */
 

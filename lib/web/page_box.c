@@ -192,22 +192,26 @@ static void put_wifi(struct markup *m, const struct status_wifi *w)
 
 static void put_update(struct markup *m, const struct status_update *u)
 {
-	if (!u->runs && !u->trial && !u->version[0] && !u->why[0])
+	if (!u->runs && !u->comes && !u->trial && !u->version[0] && !u->why[0])
 		return;
 	page_row_begin(m, "Update");
 	if (u->runs)
 		markup_fmt(m, "being installed: %u %%", u->pct);
+	else if (u->comes)
+		markup_fmt(m, "being sent: %u %%", u->pct);
 	else if (u->trial)
 		markup_raw(m, "this version is being tried");
 	else if (u->version[0]) {
 		markup_raw(m, "version ");
 		markup_text(m, u->version);
-		markup_raw(m, u->older ? " on the disk, older than this one"
-				       : " on the disk");
+		markup_raw(m, u->sent ? " was sent" : " on the disk");
+		markup_raw(m, u->older ? ", older than this one" : "");
+	} else if (u->sent) {
+		markup_raw(m, "a file was sent");
 	} else {
 		markup_raw(m, "a file on the disk");
 	}
-	if (u->why[0] && !u->runs) {
+	if (u->why[0] && !u->runs && !u->comes) {
 		markup_raw(m, ", not taken: ");
 		markup_text(m, u->why);
 	}
@@ -264,6 +268,9 @@ void page_put_machine(struct markup *m, const struct status *st,
 	markup_raw(m, "</dl>");
 	if (view == PAGE_OWNER)
 		page_put_update(m, &st->update, csrf);
+	if (view == PAGE_OWNER && st->update.can && !st->update.runs)
+		markup_raw(m, "<p><a href=\"/update\">Update with a file</a>"
+			      "</p>");
 	if (view == PAGE_OWNER && st->update.can)
 		page_put_reset(m, csrf);
 	markup_raw(m, "</section>");

@@ -110,9 +110,11 @@ void page_put_disk_actions(
 void page_put_update(
     struct markup *m, const struct status_update *u, const char *csrf)
 {
-	if (u->runs || u->trial || !u->version[0])
+	if (u->runs || u->trial || u->comes || !u->version[0])
 		return;
-	markup_raw(m, "<details><summary>Install version ");
+	markup_raw(
+	    m, u->sent ? "<details open><summary>" : "<details><summary>");
+	markup_raw(m, "Install version ");
 	markup_text(m, u->version);
 	markup_raw(m,
 	    "</summary><p class=\"said\">The box restarts and tries it. "

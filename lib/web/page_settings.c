@@ -109,7 +109,7 @@ static void put_setting(struct markup *m, const struct setting *s, unsigned i,
 }
 
 void page_settings(const struct settings_values *v, const struct setting *bad,
-    const char *why, const char *csrf, struct markup *m)
+    const char *why, bool updates, const char *csrf, struct markup *m)
 {
 	bool open = false;
 
@@ -139,5 +139,7 @@ void page_settings(const struct settings_values *v, const struct setting *bad,
 	markup_raw(m, "<p class=\"do\"><button class=\"main\">Keep these"
 		      "</button></p></form>");
 	page_put_pin_form(m, csrf);
+	if (updates)
+		page_put_upload(m, csrf);
 	markup_raw(m, "</div></div>");
 }

@@ -221,11 +221,15 @@ static const struct route {
 	{ "/api/settings", NEED_SESSION, site_get_settings,
 	    site_post_settings },
 	{ "/password", NEED_SESSION, site_get_password, NULL },
+	{ "/update", NEED_SESSION, site_get_update, site_post_update },
+	{ "/api/update", NEED_SESSION, NULL, site_post_update },
 	{ "/api/session", NEED_NOTHING, site_get_session, NULL },
 	{ "/api/login", NEED_NOTHING, NULL, site_post_login },
 	{ "/api/logout", NEED_SESSION, NULL, site_post_logout },
 	{ "/api/do", NEED_SESSION, NULL, site_post_do },
 };
+
+static const char *const uploads[] = { "/update", "/api/update", NULL };
 
 static const struct route *find_route(const char *path)
 {
@@ -348,6 +352,14 @@ static void answer(
 	}
 }
 
+/* Who may send one is who may send a form. */
+static bool begin_upload(
+    void *ctx, const struct http_request *req, struct http_answer *a)
+{
+	answer(ctx, req, a);
+	return a->status == 0;
+}
+
 static bool event(
     void *ctx, int stream, uint64_t *version, struct http_answer *a)
 {
@@ -380,7 +392,8 @@ enum rc site_new(
 			s->docs[k][i].kind = k;
 	}
 	s->http = (struct http_site){ s, answer, event, site_doc_release,
-		site_doc_crowded };
+		site_doc_crowded, uploads, begin_upload, site_upload_take,
+		site_upload_over, site_upload_drop };
 	s->allow = allow;
 	s->open = open;
 	s->is_lan = is_lan;

@@ -15,6 +15,8 @@
  *   /settings, /api/settings                     GET, POST
  *   /report       what goes to whoever helps     GET
  *   /password     the form for a backup password GET
+ *   /update       a new firmware is sent there   GET, POST
+ *   /api/update   likewise                       POST, answered in JSON
  *   /api/session  is it one, and its token       GET
  *   /api/login, /api/logout, /api/do             POST, answered in JSON
  */
@@ -28,6 +30,7 @@
 #include "rc.h"
 #include "settings.h"
 #include "status.h"
+#include "upload.h"
 
 struct site;
 
@@ -54,6 +57,11 @@ bool site_take_settings(struct site *s, struct settings_values *out);
 /* As web_add_report(). */
 void site_add_report(
     struct site *s, const char *text, size_t offset, size_t len, size_t total);
+
+/* As those of web.h. has: take() would give one. */
+bool site_has_upload(const struct site *s);
+bool site_take_upload(struct site *s, struct web_upload *out);
+void site_upload_said(struct site *s, const struct web_upload_said *said);
 
 /* What somebody asked for since; false: nothing. */
 bool site_take_command(struct site *s, struct web_command *out);

@@ -2,6 +2,7 @@
 #ifndef SITE_INT_H
 #define SITE_INT_H
 
+#include "multipart.h"
 #include "site.h"
 
 /* Eight phones and thirty nights with the longest names, all escaped. */
@@ -31,6 +32,31 @@ struct http_doc {
 	char buf[DOC_CAP];
 };
 
+/* An update on its way to the box (site_upload.c). */
+struct upload {
+	bool is_open; /* a connection sends one */
+	bool is_form; /* the file is in a form; else it is all of the body */
+	bool has_token;
+	bool wants; /* the file has begun */
+	bool begun, answered; /* the box was told so; it can take it */
+	bool whole, ended; /* all came; the box was told so */
+	bool over; /* as `said` */
+	uint64_t bytes; /* of the file so far */
+	uint64_t sent, taken; /* of them: to the box, and by it */
+	int64_t waits_ms; /* since when the box owes something */
+	int status; /* it is refused here: why; 0: not */
+	char why[200];
+	struct web_upload_said said;
+	struct multipart form;
+	struct multipart_sink sink;
+	size_t len;
+	uint8_t piece[WEB_UPLOAD_PIECE]; /* what the box has not got yet */
+	/* outlive it: */
+	bool drops; /* the box is to hear that this one was cut off */
+	uint32_t drop_number;
+	uint32_t number;
+};
+
 struct site {
 	struct http_site http;
 	const char *allow;
@@ -47,6 +73,7 @@ struct site {
 	struct settings_values settings; /* as the box has them */
 	struct settings_values set; /* as somebody wants them */
 	bool has_settings, has_set;
+	struct upload upload;
 	char report[WEB_REPORT_MAX];
 	size_t report_len; /* what came of it */
 	int64_t report_ms; /* it is whole since; 0: it is not */
@@ -130,6 +157,23 @@ void site_get_password(struct site *s, const struct http_request *req,
 /* The fields of a form; NULL: they fit, else why not. */
 const char *site_read_password(const struct site *s,
     const struct http_request *req, struct web_command *c);
+
+/* --- site_upload.c ------------------------------------------------------------- */
+
+#define SITE_TOO_LARGE                                                         \
+	"That file is too large for an update: 48 MiB at most. Choose the "    \
+	"file nightstand.update."
+
+void site_get_update(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+/* Its body has not come yet: leaves a->status at 0 when it may. */
+void site_post_update(struct site *s, const struct http_request *req,
+    enum page_view view, struct http_answer *a);
+/* As those of struct http_site. */
+size_t site_upload_take(void *ctx, const char *data, size_t len);
+bool site_upload_over(void *ctx, const struct http_request *req, bool whole,
+    struct http_answer *a);
+void site_upload_drop(void *ctx);
 
 /* The session that a request names, or "". */
 bool site_session(

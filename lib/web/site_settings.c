@@ -93,8 +93,8 @@ void site_get_settings(struct site *s, const struct http_request *req,
 	else if (!strncmp(req->path, "/api/", 5))
 		tell_machine(s, a);
 	else if (site_still_begin(s, a, &m)) {
-		page_settings(
-		    &s->settings, NULL, said, auth_csrf(&s->auth), &m);
+		page_settings(&s->settings, NULL, said, s->st.update.can,
+		    auth_csrf(&s->auth), &m);
 		site_still_end(s, a, 200, &m);
 	}
 }
@@ -138,7 +138,8 @@ static void refuse(struct site *s, const struct http_request *req,
 		site_refused(s, req, a, 400, text);
 	} else if (site_still_begin(s, a, &m)) {
 		/* All that was typed is still there. */
-		page_settings(v, &settings[bad], why, auth_csrf(&s->auth), &m);
+		page_settings(v, &settings[bad], why, s->st.update.can,
+		    auth_csrf(&s->auth), &m);
 		site_still_end(s, a, 400, &m);
 	}
 }

@@ -173,6 +173,16 @@ enum rc web_set_tls(struct web *w, const uint8_t *key, size_t key_len,
 	return rc;
 }
 
+bool web_take_upload(struct web *w, struct web_upload *out)
+{
+	return site_take_upload(w->site, out);
+}
+
+void web_upload_said(struct web *w, const struct web_upload_said *said)
+{
+	site_upload_said(w->site, said);
+}
+
 bool web_take_command(struct web *w, struct web_command *out)
 {
 	return site_take_command(w->site, out);
@@ -185,6 +195,8 @@ static int sleep_ms(const struct web *w, int max_ms)
 	u32_t lwip_ms = sys_timeouts_sleeptime();
 	int ms = max_ms < 0 ? 1000 : max_ms;
 
+	if (site_has_upload(w->site))
+		return 0; /* the box gets it behind this turn */
 	if (lwip_ms < (u32_t)ms)
 		ms = (int)lwip_ms;
 	return http_server_sleep(w->server, mono_ms(), ms);

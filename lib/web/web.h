@@ -16,6 +16,7 @@
 #include "settings.h"
 #include "sntp_link.h"
 #include "status.h"
+#include "upload.h"
 
 struct web;
 
@@ -43,6 +44,11 @@ void web_set_pin(struct web *w, const uint8_t salt[AUTH_SALT],
  */
 MUST_CHECK enum rc web_set_tls(struct web *w, const uint8_t *key,
     size_t key_len, const uint8_t *cert, size_t cert_len);
+
+/* What of an update that somebody sends is to go to the box now; false: nothing.
+ * And what the box says to it. */
+bool web_take_upload(struct web *w, struct web_upload *out);
+void web_upload_said(struct web *w, const struct web_upload_said *said);
 
 /* What somebody asked for since; false: nothing. */
 bool web_take_command(struct web *w, struct web_command *out);

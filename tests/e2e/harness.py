@@ -34,8 +34,14 @@ SAN = os.environ.get("NIGHTSTAND_SAN") == "1"
 # Short lives: freed memory that is kept aside for 256 MiB only costs time.
 if SAN:
     os.environ.setdefault("ASAN_OPTIONS", "quarantine_size_mb=8")
+# What no program may say in any test: a sanitizer's report, or that a jail
+# forbids what the work in it needs.
+WRONG = (r"ERROR: \w+Sanitizer|runtime error:|"
+         r"no need of this system call|[EW] (\S+/)?jail: ")
 PHONESIM = BUILD / "phonesim"
 NIGHTSTAND = BUILD / "nightstand"
+# The same, but for a key that the tests sign updates with.
+KEYED = BUILD / "tests/keyed/nightstand"
 
 
 class Skip(Exception):
@@ -290,7 +296,7 @@ class Rig:
             undo()
         for f in self.dir.glob("*.err"):
             text = f.read_text(errors="replace")
-            if re.search(r"ERROR: \w+Sanitizer|runtime error:", text):
+            if re.search(WRONG, text):
                 problems.append(f"{f.name}: {text[-4000:]}")
         if problems:
             raise Failed("\n".join(problems))
@@ -317,8 +323,7 @@ class Rig:
         r = subprocess.run([str(a) for a in args], capture_output=True,
                            text=text, env=full, timeout=seconds, input=input,
                            errors="replace" if text else None, **kw)
-        if re.search(r"ERROR: \w+Sanitizer|runtime error:",
-                     r.stderr if text else ""):
+        if re.search(WRONG, r.stderr if text else ""):
             raise Failed(f"{args[0]}: {r.stderr[-4000:]}")
         if ok and r.returncode != 0:
             raise Failed(f"{' '.join(str(a) for a in args)} ended with "
@@ -332,11 +337,12 @@ class Rig:
             env.update(sim.env)
         return self.run(NIGHTSTAND, *args, env=env, **kw)
 
-    def start_nightstand(self, *args, sim=None, name="nightstand", env=None):
+    def start_nightstand(self, *args, sim=None, name="nightstand", env=None,
+                         program=NIGHTSTAND):
         full = dict(env or {})
         if sim:
             full.update(sim.env)
-        p = Process(self, name, [NIGHTSTAND, *args], env=full)
+        p = Process(self, name, [program, *args], env=full)
         self.processes.append(p)
         return p
 

@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 
+import test_upload
 from harness import check, equal, wait_until
 from page import Page, axe_source
 from test_box import Box, free_port
@@ -534,3 +535,54 @@ def test_a_backup_password_is_set_on_its_own_page(t):
         picture(page, "password-wrong")
         page.check_quiet()
     equal(phone.status()["encrypted"], True, "encryption")
+
+
+# --- an update -------------------------------------------------------------------
+
+def send_file(page, path):
+    page.type("#file", str(path))
+    page.submit("form[action='/update'] button")
+
+
+@with_browser(14, axe=True)
+def test_an_update_is_sent_with_and_without_javascript(t):
+    box = test_upload.CardBox(t)
+    good, parts = test_upload.make(t, 3 << 20)
+    other, _ = test_upload.make(t, name="other.update", board="rpi-arm64")
+    large = t.path("large")
+    with open(large, "wb") as f:
+        f.truncate(200 << 20)
+    pin = pin_of(t, box)
+    with Page(t, box, origin=f"https://127.0.0.1:{box.tls_port}") as page:
+        page.sign_in(pin)
+        page.wait_live()
+        page.click("a[href='/update']")
+        equal_soon("its page", lambda: page.text("h1"), "Update")
+        axe_both(page, "update")
+        for look in each_look(page):
+            page.check_fits(f"update, {look}")
+            picture(page, f"update-{look}")
+        page.check_quiet()
+        send_file(page, other)
+        check("another kind of box" in page.text("[role=alert]"), "no words")
+        axe_both(page, "update, not taken")
+        picture(page, "update-not-taken")
+        # Refused while most of it is not sent: the words are seen all the same.
+        send_file(page, large)
+        check("48 MiB at most" in page.text("[role=alert]"), "no words")
+        send_file(page, good)
+        equal_soon("words", lambda: "has arrived" in page.text(".said.kept"),
+                   True)
+        test_upload.is_whole(box, parts)
+        axe_both(page, "update, arrived")
+        for look in each_look(page):
+            page.check_fits(f"update, arrived, {look}")
+            picture(page, f"update-arrived-{look}")
+        page.without_script()
+        page.go("/settings")
+        send_file(page, good)
+        equal_soon("words", lambda: "has arrived" in page.text(".said.kept"),
+                   True)
+        page.type("#upd", pin)
+        page.submit("[value=update]")
+        wait_until("the note", lambda: "#try=ready" in box.noted(), 20)

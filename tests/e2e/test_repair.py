@@ -69,7 +69,7 @@ def verify(t):
 
 
 def copy_of(t):
-    found = list(t.path("state").glob("*.catalog.db"))
+    found = list((t.path("state") / "catalogs").glob("*.catalog.db"))
     equal(len(found), 1, "copies of the catalogue")
     return found[0]
 

@@ -4,7 +4,8 @@
  * (4: on a LAN, 8: over TLS), the second how many bytes behind it are a
  * schedule: how much is fed, sent and acknowledged, and what the clock does.
  * The rest is what the peer says. The site is the real one; a session's token
- * and that of its forms are 05, 32 times.
+ * and that of its forms are 05, 32 times. An update that is sent goes to a box
+ * that takes it as the schedule says.
  */
 #include "fuzz.h"
 
@@ -89,6 +90,97 @@ static void watch_answer(
 	fuzz_answers_expect(&answers, a, req->head);
 }
 
+static bool watch_begin(
+    void *ctx, const struct http_request *req, struct http_answer *a)
+{
+	const struct http_site *s = ctx;
+	bool session = has_session(req->secure) && somebody_is_in();
+	bool taken;
+
+	must(!held && !site->upload.is_open);
+	must(req->post && req->upload && !req->body_len);
+	taken = s->upload_begin(s->ctx, req, a);
+	must(taken == site->upload.is_open);
+	held = a->doc;
+	if (taken) {
+		must(session && !held && a->status == 0);
+		must(req->length <= WEB_UPLOAD_MAX + 4096);
+		answers.goes_on = req->expects;
+	} else {
+		must(session || !tells(a));
+		fuzz_answers_expect(&answers, a, false);
+	}
+	return taken;
+}
+
+static size_t watch_take(void *ctx, const char *data, size_t len)
+{
+	const struct http_site *s = ctx;
+	const struct upload *u = &site->upload;
+	size_t took;
+
+	must(u->is_open && len > 0);
+	took = s->upload_take(s->ctx, data, len);
+	must(took <= len && u->len <= WEB_UPLOAD_PIECE);
+	must(u->bytes == u->sent + u->len || u->status || u->over);
+	must(!u->len || u->has_token);
+	return took;
+}
+
+static bool watch_over(void *ctx, const struct http_request *req, bool whole,
+    struct http_answer *a)
+{
+	const struct http_site *s = ctx;
+	bool over;
+
+	must(!held && site->upload.is_open);
+	over = s->upload_over(s->ctx, req, whole, a);
+	must(over != site->upload.is_open);
+	if (over)
+		fuzz_answers_expect(&answers, a, false);
+	held = a->doc;
+	return over;
+}
+
+static void watch_drop(void *ctx)
+{
+	const struct http_site *s = ctx;
+
+	must(site->upload.is_open);
+	s->upload_drop(s->ctx);
+	must(!site->upload.is_open);
+}
+
+/* --- the box ---------------------------------------------------------------- */
+
+static struct web_upload_said said;
+
+/* how: does it answer, take, refuse? */
+static void box_turn(unsigned how)
+{
+	static struct web_upload u;
+
+	while (site_take_upload(site, &u)) {
+		must(u.len <= WEB_UPLOAD_PIECE);
+		must(
+		    site->upload.sent - site->upload.taken <= WEB_UPLOAD_AHEAD);
+		if (u.what == WEB_UPLOAD_BEGIN) {
+			memset(&said, 0, sizeof(said));
+			said.number = u.number;
+		} else if (u.what == WEB_UPLOAD_DROP) {
+			continue;
+		}
+		must(u.number == said.number);
+		said.taken += u.len;
+		said.over = u.what == WEB_UPLOAD_END || how == 3;
+		said.good = how != 3;
+		if (how)
+			site_upload_said(site, &said);
+	}
+	if (how == 2)
+		site_upload_said(site, &said);
+}
+
 static bool watch_event(
     void *ctx, int stream, uint64_t *version, struct http_answer *a)
 {
@@ -130,19 +222,25 @@ static void check_counts(const struct http_conn *c)
 	must(c->doc == held);
 	must(!c->doc || c->acked < c->total);
 	must(c->n_out <= HTTP_CONN_PIECES);
+	must((c->state == HTTP_CONN_BODY) == site->upload.is_open); /* C4 */
 }
 
 static void say(struct peer *p, size_t n)
 {
 	enum http_conn_state before = p->conn.state;
+	bool rest = p->conn.rest != 0;
 	size_t took;
 
 	if (n > p->left)
 		n = p->left;
 	took = http_conn_feed(&p->conn, p->text, n, p->now);
 	must(took <= n);
-	if (before == HTTP_CONN_REPLY)
+	if (rest)
+		must((took > 0 || n == 0) && p->conn.state == before);
+	else if (before == HTTP_CONN_REPLY)
 		must(took == 0 && p->conn.state == before); /* C2 */
+	else if (before == HTTP_CONN_BODY)
+		must(p->conn.state == before);
 	else
 		must(took > 0 || n == 0);
 	p->text += took;
@@ -231,7 +329,10 @@ static void step(struct peer *p, uint8_t how)
 		tick(p);
 		break;
 	case 5:
-		new_status((uint8_t)arg);
+		if (arg >= 28)
+			box_turn((unsigned)arg - 28);
+		else
+			new_status((uint8_t)arg);
 		break;
 	case 6:
 		send(p, 65535);
@@ -251,6 +352,10 @@ static void finish(struct peer *p)
 
 	while (!p->over) {
 		say(p, p->left);
+		if (p->conn.state == HTTP_CONN_BODY) {
+			box_turn(2);
+			tick(p);
+		}
 		while (http_conn_peek(&p->conn, &piece, &lasting))
 			send(p, piece.len);
 		acknowledge(p, p->conn.queued);
@@ -258,6 +363,15 @@ static void finish(struct peer *p)
 		if (p->conn.state == HTTP_CONN_STREAM ||
 		    p->conn.state == HTTP_CONN_OVER || !p->left)
 			break;
+	}
+	/* All of it came: that is known now, or soon. */
+	if (!p->over && p->conn.state == HTTP_CONN_BODY && !p->conn.body_left) {
+		box_turn(2);
+		tick(p);
+		while (http_conn_peek(&p->conn, &piece, &lasting))
+			send(p, piece.len);
+		acknowledge(p, p->conn.queued);
+		must(p->conn.state != HTTP_CONN_BODY);
 	}
 	must(p->over || p->conn.state != HTTP_CONN_REPLY);
 }
@@ -276,6 +390,9 @@ static void start(enum auth_open open)
 	site->n_commands = 0;
 	memset(&status, 0, sizeof(status));
 	status.phone = -1;
+	status.update.can = true;
+	memset(&site->upload, 0, sizeof(site->upload));
+	memset(&said, 0, sizeof(said));
 	held = NULL;
 	fuzz_answers_start(&answers);
 	new_status(0);
@@ -300,6 +417,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	watched.answer = watch_answer;
 	watched.event = watch_event;
 	watched.release = watch_release;
+	watched.upload_begin = watch_begin;
+	watched.upload_take = watch_take;
+	watched.upload_over = watch_over;
+	watched.upload_drop = watch_drop;
 	http_conn_init(&p.conn, &watched, p.now);
 	p.conn.secure = secure;
 	steps = data[0] < len - 1 ? data[0] : len - 1;

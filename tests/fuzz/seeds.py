@@ -189,6 +189,25 @@ def get(path, *headers, method="GET", host="box.local"):
 
 TOKEN = "05" * 32
 ALL, GLANCE, NOTHING, LAN, TLS = 0, 1, 2, 4, 8
+FORM_TYPE = "multipart/form-data; boundary=XyZ"
+FORM = (b'--XyZ\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n%s'
+        b'\r\n--XyZ\r\nContent-Disposition: form-data; name="file"; '
+        b'filename="a"\r\n\r\n%s\r\n--XyZ--\r\n')
+
+
+def forms():
+    """Bytes for fuzz_form.c."""
+    for step in (0, 6, 79):
+        for what, data in (("plain", b"abc"), ("empty", b""),
+                           ("near", b"\r\n--Xy\r\n--XyQ\r\r\n-")):
+            yield f"{what}-{step}", bytes([step]) + FORM_TYPE.encode() + b"\n" + (
+                FORM % (b"0123", data))
+    yield "quoted", b"\3" + FORM_TYPE.replace("XyZ", '"XyZ"').encode() + b"\n" + (
+        FORM % (b"a", b"b")).replace(b'"a"', b'"a; name=\\"b\\""')
+    yield "other-type", b"\3text/plain\nabc"
+    yield "preamble", b"\3" + FORM_TYPE.encode() + b"\nx\r\n" + FORM % (b"a", b"b")
+    yield "two-files", b"\3" + FORM_TYPE.encode() + b"\n" + (
+        FORM % (b"a", b"b"))[:-4] + b"\r\n" + (FORM % (b"a", b"b"))[70:]
 
 
 def form(path, host="box.local", cookie=None, scheme="http", **fields):
@@ -276,6 +295,33 @@ def http():
         yield f"wrong-pin{api[1:]}", talk(
             whole * 6, *[form(f"{api}/login", pin=f"00000{i}")
                          for i in range(6)], to=GLANCE)
+
+
+    def upload(path, body, *more, length=None):
+        return get(path, f"Content-Length: {len(body) if length is None else length}",
+                   f"Cookie: ns_session={TOKEN}", *more, method="POST") + body
+
+    signs = phone + whole
+    sends = (whole + [step(5, 29), step(4, 0)]) * 4
+    login = form("/login", pin="123456")
+    csrf = f"X-CSRF: {TOKEN}"
+    kind = f"Content-Type: {FORM_TYPE}"
+    yield "upload", talk(signs + sends, login, upload(
+        "/api/update", b"x" * 5000, csrf), get("/"))
+    yield "upload-expects", talk(signs + sends, login, upload(
+        "/api/update", b"x" * 90000, csrf, "Expect: 100-continue"), get("/"))
+    yield "upload-form", talk(signs + sends, login, upload(
+        "/update", FORM % (TOKEN.encode(), b"y" * 3000), kind), get("/"))
+    yield "upload-form-wrong", talk(signs + sends, login, upload(
+        "/update", FORM % (b"1", b"y" * 3000), kind), get("/"))
+    yield "upload-refused", talk(signs + whole + [step(5, 31), step(4, 0)] * 3,
+                                 login, upload("/api/update", b"x" * 50000, csrf))
+    yield "upload-stalls", talk(
+        signs + whole + [step(5, 30), step(4, 0), step(4, 7), step(4, 0)],
+        login, upload("/api/update", b"x" * 50, csrf, length=99))
+    yield "upload-nobody", talk(whole, upload("/api/update", b"x" * 50, csrf))
+    yield "upload-large", talk(signs + whole, login, upload(
+        "/api/update", b"x" * 50, csrf, length=1 << 33))
 
 
 # --- frames ---
@@ -633,6 +679,8 @@ def seeds():
         yield "fuzz_tls", what, data
     for what, text in HOOKS.items():
         yield "fuzz_hook", what, b"\x06" + text.encode("latin-1")
+    for what, data in forms():
+        yield "fuzz_form", what, data
     for what, data in http():
         yield "fuzz_http", what, data
     for what, data in frames():

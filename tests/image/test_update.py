@@ -1,10 +1,12 @@
 """An update in the card's other slot: tried, taken or given up."""
 
+import http.client
 import json
 import os
 import pathlib
 import random
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -23,10 +25,11 @@ HEAD = "os_prefix=a/\n#board=qemu-arm64\n"
 
 
 def wait_night(m, text):
+    """m: a machine, or its owner, who sees the reasons."""
     end = time.time() + 20 * vm.SLOW
     while not any(text in n["text"] for n in m.status()["nights"]):
         assert time.time() < end, m.status()["nights"]
-        m.sleep(1)
+        time.sleep(1)
 
 
 def put_ready(card, kernel=None, initrd=None, page="page"):
@@ -156,6 +159,90 @@ def test_refused(rig):
     m.cut()
     assert state(card) == ("os_prefix=a/", "#try=none"), state(card)
     assert card.take("b/kernel8.img") is None
+
+
+def send(owner, path, part=1.0, hold=None):
+    """Through the page's API; (status, JSON). `hold`: called when that part of it
+    was sent, and then the line is cut."""
+    data = path.read_bytes()
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    c = http.client.HTTPSConnection(owner.home.split("/")[2], timeout=600, context=context)
+    jar = next(h.cookiejar for h in owner.opener.handlers if hasattr(h, "cookiejar"))
+    cookie = next(iter(jar))
+    c.putrequest("POST", "/api/update")
+    for name, value in (("Cookie", f"{cookie.name}={cookie.value}"), ("X-CSRF", owner.csrf),
+                        ("Content-Length", str(len(data)))):
+        c.putheader(name, value)
+    c.endheaders()
+    c.send(data[:int(len(data) * part)])
+    if hold:
+        hold()
+        c.close()
+        return None
+    with c.getresponse() as r:
+        return r.status, json.loads(r.read())
+
+
+def test_uploaded(rig):
+    """Sent through the page, offered, installed by its owner, confirmed. The role
+    that writes to the card is root no more, and what is no update changes nothing."""
+    card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
+    m = rig.vm(card, disks=[disk]).start()
+    m.wait_state("ready", 180)
+    owner = m.owner()
+    other = make(rig, NEWER, kernel=b"k", initrd=b"i", board="rpi-arm64")
+    code, said = send(owner, other)
+    assert code == 400 and "another kind of box" in said["error"], (code, said)
+    update = make(rig, NEWER)
+    began = time.time()
+    code, said = send(owner, update)
+    took = time.time() - began
+    assert code == 200, (code, said)
+    got = m.status()["box"]["update"]
+    assert (got["version"], got["sent"], got["older"], got["why"]) == ("9.9", True, False, ""), got
+    m.wait_line(r"an update has arrived, whole and genuine version=9\.9")
+    assert "it stays root" not in m.serial and "more of root's rights" not in m.serial
+    assert owner.do("update", version="9.9", pin="000000") == 403
+    assert owner.do("update", version="9.9", pin=owner.pin) == 200
+    m.wait_line(r"the update is on the card version=9\.9: restarting", 300)
+    m = restart(rig, m)
+    m.wait_line(r"starting the update version=9\.9")
+    m.wait_line(r"the update is well version=9\.9", 300)
+    wait_night(m, "updated to version")
+    m.cut()
+    assert state(card) == ("os_prefix=b/", "#try=none"), state(card)
+    return f"{update.stat().st_size / 1e6:.1f} MB in {took:.0f} s"
+
+
+def test_upload_cut(rig):
+    """The line, then the power, goes in the middle: the former version stays, and
+    starts; what came is not offered."""
+    card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
+    update = make(rig, NEWER)
+    m = rig.vm(card, disks=[disk]).start()
+    m.wait_state("ready", 180)
+    owner = m.owner()
+    send(owner, update, 0.4, lambda: m.wait_state("update_comes"))
+    wait_night(owner, "cut off at")
+    got = m.status()["box"]["update"]
+    assert got["version"] is None and "send it again" in got["why"], got
+    send(owner, update, 0.5, lambda: (m.wait_state("update_comes"), m.cut()))
+    assert state(card) == ("os_prefix=a/", "#try=none"), state(card)
+    m = rig.vm(card, disks=[disk]).start()
+    m.wait_line(r"slot=a board=qemu-arm64")
+    m.wait_state("ready", 180)
+    got = m.status()["box"]["update"]
+    assert (got["version"], got["why"], got["trial"]) == (None, "", False), got
+    # It arrives, and the power goes before it is installed: likewise.
+    owner = m.owner()
+    assert send(owner, update)[0] == 200
+    m.cut()
+    assert state(card) == ("os_prefix=a/", "#try=none"), state(card)
+    m = rig.vm(card, disks=[disk]).start()
+    m.wait_line(r"slot=a board=qemu-arm64")
+    m.wait_state("ready", 180)
 
 
 def comes_back(rig, kernel=None, initrd=None, why="did not start", cmdline=vm.CMDLINE,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
 
 #include "installer.c" /* firmware is in no archive */
 
@@ -291,6 +292,183 @@ static void whole_way(void **state)
 	assert_runs('b');
 }
 
+/* --- one that waits for its owner's word ----------------------------------------- */
+
+/* Anybody may know it: see tests/keyed. RFC 8032 7.1, test 1. */
+static const uint8_t secret[32] = { 0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a,
+	0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5,
+	0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f,
+	0x60 };
+static struct update_keys keys;
+static uint8_t raw[UPDATE_HEAD];
+
+static void put_number(uint8_t *at, uint64_t v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++, v >>= 8)
+		at[i] = (uint8_t)v;
+}
+
+/* `head` as it stands in a file. */
+static void sign(void)
+{
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(
+	    EVP_PKEY_ED25519, NULL, secret, sizeof(secret));
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t len = SEAL_SIGNATURE, key_len = SEAL_KEY;
+	size_t signs = UPDATE_HEAD - SEAL_SIGNATURE;
+
+	memset(raw, 0, sizeof(raw));
+	memcpy(raw, "nightstand-upd1\n", 16);
+	put_number(raw + 16, head.n_parts, 4);
+	put_number(raw + 24, head.build, 8);
+	strcpy((char *)raw + 32, head.board);
+	strcpy((char *)raw + 48, head.version);
+	for (unsigned i = 0; i < head.n_parts; i++) {
+		uint8_t *at = raw + 128 + 96 * (size_t)i;
+
+		strcpy((char *)at, head.parts[i].name);
+		put_number(at + 32, head.parts[i].bytes, 8);
+		memcpy(at + 40, head.parts[i].sha256, SEAL_HASH);
+	}
+	assert_non_null(key);
+	assert_non_null(ctx);
+	assert_int_equal(EVP_DigestSignInit(ctx, NULL, NULL, NULL, key), 1);
+	assert_int_equal(EVP_DigestSign(ctx, raw + signs, &len, raw, signs), 1);
+	keys.n = 1;
+	assert_int_equal(
+	    EVP_PKEY_get_raw_public_key(key, keys.keys[0], &key_len), 1);
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+}
+
+/* As it is sent, and then left. */
+static enum rc leave(struct installer *in)
+{
+	enum rc rc;
+
+	sign();
+	in->fs = &fake;
+	in->dir = card;
+	rc = installer_begin(in);
+	if (!rc)
+		rc = installer_sink.begin(in, &head);
+	for (unsigned i = 0; !rc && i < 2; i++) {
+		rc = installer_sink.open(in, &head.parts[i]);
+		if (!rc)
+			rc = installer_sink.write(
+			    in, bytes[i], sizeof(bytes[i]));
+		if (!rc)
+			rc = installer_sink.close(in, &head.parts[i]);
+	}
+	return installer_leave(in, raw, rc);
+}
+
+static enum rc take_left(struct installer *in)
+{
+	enum rc rc;
+
+	in->fs = &fake;
+	in->dir = card;
+	rc = installer_begin(in);
+	return rc ? rc : installer_take_left(in, &keys);
+}
+
+static enum slots_try noted(void)
+{
+	struct slots s;
+
+	assert_int_equal(installer_slots(fileops_posix(), card, &s), RC_OK);
+	assert_int_equal(s.boot, 'a');
+	return s.try;
+}
+
+static void it_waits_and_then_is_noted(void **state)
+{
+	struct installer in = { 0 }, again = { .page = true };
+
+	(void)state;
+	begin_with('a', SLOTS_READY);
+	assert_int_equal(take_left(&again), RC_NOTFOUND);
+	assert_int_equal(leave(&in), RC_OK);
+	assert_int_equal(noted(), SLOTS_NONE);
+	assert_true(is_whole('b', 0) && is_whole('b', 1));
+	assert_int_equal(take_left(&again), RC_OK);
+	assert_int_equal(noted(), SLOTS_READY);
+	assert_string_equal(again.head.version, "0.9");
+	assert_runs('a');
+}
+
+/* Whoever had the card meanwhile. */
+static void what_waits_is_not_believed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		struct installer in = { 0 }, again = { .running = 30 };
+		enum rc want = RC_CORRUPT;
+
+		begin_with('a', SLOTS_NONE);
+		assert_int_equal(leave(&in), RC_OK);
+		again.older = i != 0;
+		if (i == 0) {
+			want = RC_REFUSED; /* older than what runs */
+		} else if (i == 1) {
+			bytes[1][7] ^= 1;
+			put("b/initrd.img", bytes[1], sizeof(bytes[1]));
+			bytes[1][7] ^= 1;
+		} else if (i == 2) {
+			put("b/initrd.img", bytes[1], sizeof(bytes[1]) - 1);
+		} else if (i == 3) {
+			raw[50] ^= 1;
+			put("b/" INSTALLER_HEAD, raw, sizeof(raw));
+			want = RC_UNTRUSTED;
+		} else if (i == 4) {
+			put("b/" INSTALLER_HEAD, raw, sizeof(raw) - 1);
+		} else {
+			disk.rots = true; /* the head, or a part */
+		}
+		assert_int_equal(take_left(&again), want);
+		assert_int_equal(noted(), SLOTS_NONE);
+		assert_runs('a');
+	}
+}
+
+/* Cut, or one failure, at each call: what is noted is whole. */
+static void it_is_cut_while_it_is_left_and_noted(void **state)
+{
+	(void)state;
+	for (unsigned once = 0; once < 2; once++) {
+		unsigned at = 0;
+		enum rc rc;
+
+		do {
+			struct installer in = { 0 }, again = { 0 };
+
+			begin_with('a', SLOTS_NONE);
+			disk.at = ++at;
+			disk.once = once;
+			rc = leave(&in);
+			if (!rc) {
+				assert_int_equal(noted(), SLOTS_NONE);
+				rc = take_left(&again);
+			}
+			assert_runs('a');
+			if (noted() == SLOTS_READY)
+				assert_true(
+				    is_whole('b', 0) && is_whole('b', 1));
+			else
+				assert_int_not_equal(rc, RC_OK);
+			/* With the power again it is taken, or it is not. */
+			memset(&disk, 0, sizeof(disk));
+			if (rc && !take_left(&again))
+				assert_true(
+				    is_whole('b', 0) && is_whole('b', 1));
+			disk.at = at;
+			disk.calls = rc ? at : 0;
+		} while (rc);
+		assert_in_range(at, 25, 90);
+	}
+}
+
 static unsigned walk(bool once, enum slots_try before)
 {
 	unsigned at = 0;
@@ -374,6 +552,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_way),
+		cmocka_unit_test(it_waits_and_then_is_noted),
+		cmocka_unit_test(what_waits_is_not_believed),
+		cmocka_unit_test(it_is_cut_while_it_is_left_and_noted),
 		cmocka_unit_test(cut_at_each_call),
 		cmocka_unit_test(each_call_fails_once),
 		cmocka_unit_test(a_card_that_rots),

@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "jail.c" /* firmware is in no archive */
+#include "jail_calls.c"
 
 static int pipe_fds[2];
 
@@ -274,6 +275,72 @@ static void the_driver_has_its_folder_and_threads(void **state)
 	rmdir(folder);
 }
 
+/* --- an update's ----------------------------------------------------------------- */
+
+static char card[] = "/tmp/nightstand-card-XXXXXX";
+
+static bool write_a_slot(void)
+{
+	char text[4] = "abc", got[4] = "";
+	int dir = open(card, O_RDONLY | O_DIRECTORY);
+	int fd = openat(dir, "part", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	return fd >= 0 && write(fd, text, 3) == 3 && fsync(fd) == 0 &&
+	       pwrite(fd, "x", 1, 1) == 1 && pread(fd, got, 3, 0) == 3 &&
+	       !strcmp(got, "axc") && syncfs(dir) == 0 &&
+	       posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0 &&
+	       (mkdirat(dir, "b", 0755) == 0 || errno == EEXIST) &&
+	       unlinkat(dir, "part", 0) == 0;
+}
+
+static bool make_folder(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/c", card);
+	return mkdir(path, 0755) == 0;
+}
+
+static void an_update_has_the_card_alone(void **state)
+{
+	const struct jail_path path = {
+		.path = card, .may_write = true, .may_make = true
+	};
+	const struct jail_opts opts = { .user = "nightstand-update",
+		.paths = &path,
+		.n_paths = 1,
+		.has_files = true };
+	char b[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(card));
+	snprintf(b, sizeof(b), "%s/b", card);
+	assert_int_equal(mkdir(b, 0755), 0);
+	if (geteuid() == 0) /* as it is mounted for this user */
+		assert_int_equal(chown(card, jail_uid("nightstand-update"),
+				     jail_uid("nightstand-update")),
+		    0);
+	assert_int_equal(tried_in(&opts, write_a_slot), 0);
+	if (have_files()) {
+		assert_int_equal(tried_in(&opts, open_passwd), 1);
+		assert_int_equal(tried_in(&opts, list_root), 1);
+		assert_int_equal(tried_in(&opts, make_file), 1);
+		assert_int_equal(tried_in(&opts, make_folder), 1);
+	}
+	if (have_calls()) {
+		assert_int_equal(tried_in(&opts, new_socket), 1);
+		assert_int_equal(tried_in(&opts, unix_socket), 1);
+		assert_int_equal(tried_in(&opts, kill_parent), 1);
+		assert_int_equal(tried_in(&opts, run_program), 1000 + SIGSYS);
+		assert_int_not_equal(tried_in(&opts, start_thread), 0);
+		assert_int_equal(tried_in(&opts, make_process), 1000 + SIGSYS);
+	}
+	if (geteuid() == 0)
+		assert_int_equal(tried_in(&opts, be_root), 1);
+	rmdir(b);
+	rmdir(card);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +350,7 @@ int main(void)
 		cmocka_unit_test(nobody_becomes_root_again),
 		cmocka_unit_test(a_program_gets_the_rights_that_are_left),
 		cmocka_unit_test(the_driver_has_its_folder_and_threads),
+		cmocka_unit_test(an_update_has_the_card_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,12 @@ static struct msg sound(enum msg_type type)
 	if (type == MSG_SETTINGS || type == MSG_DISK_DO || type == MSG_UPDATE ||
 	    type == MSG_WIFI_JOIN || type == MSG_WIFI || type == MSG_DISK_SMART)
 		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_UPLOAD_SAID)
+		memset(&m.u, 0, sizeof(m.u));
+	if (type == MSG_UPLOAD) {
+		m.u.upload.what = WEB_UPLOAD_DATA;
+		m.u.upload.len = WEB_UPLOAD_PIECE;
+	}
 	if (type == MSG_TLS) {
 		m.u.tls.key_len = TLSCERT_KEY_MAX;
 		m.u.tls.cert_len = TLSCERT_CERT_MAX;
@@ -234,6 +240,14 @@ static void fields_are_checked(void **state)
 	REFUSED(MSG_UPDATE, m.u.update.pct = 101);
 	REFUSED(MSG_UPDATE, memset(m.u.update.version, 'x', 32));
 	REFUSED(MSG_UPDATE, memset(m.u.update.why, 'x', 128));
+	REFUSED(MSG_UPLOAD, m.u.upload.what = WEB_UPLOAD_WHAT_COUNT_);
+	REFUSED(MSG_UPLOAD, m.u.upload.what = WEB_UPLOAD_END);
+	REFUSED(MSG_UPLOAD, m.u.upload.len = 0);
+	REFUSED(MSG_UPLOAD, m.u.upload.len = WEB_UPLOAD_PIECE + 1);
+	REFUSED(MSG_UPLOAD_SAID, m.u.upload_said.over = 2);
+	REFUSED(MSG_UPLOAD_SAID, m.u.upload_said.good = 2);
+	REFUSED(MSG_UPLOAD_SAID, memset(m.u.upload_said.version, 'x', 32));
+	REFUSED(MSG_UPLOAD_SAID, memset(m.u.upload_said.why, 'x', 128));
 	REFUSED(MSG_DISK_DO, m.u.disk_do.what = MSG_DISK_WHAT_COUNT_);
 	REFUSED(MSG_DISK_DO, memset(m.u.disk_do.name, 'x', 32));
 	REFUSED(MSG_PHONE, memset(m.u.phone.name, 'x', sizeof(m.u.phone.name)));

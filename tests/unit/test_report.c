@@ -16,6 +16,7 @@
 #include "config.c"
 #include "log.h"
 #include "log_ring.c"
+#include "parts.c"
 #include "report.c"
 
 static char text[200 * 1024];
@@ -169,6 +170,7 @@ static void a_report_tells_nothing_of_anybody(void **state)
 			before, out, sizeof(out)) > 1000);
 	assert_non_null(strstr(out, "Nightstand "));
 	assert_non_null(strstr(out, "== status ==\n{"));
+	assert_non_null(strstr(out, "\n== parts ==\ntest_report pid="));
 	assert_non_null(strstr(out, "password = ?\n"));
 	assert_non_null(strstr(out, "of the page\n"));
 	assert_non_null(strstr(out, "run before ==\nlost udid=...0017\n"));

@@ -46,9 +46,14 @@ REGULATORY = ('regulatory.db', 'regulatory.db.p7s')
 PASSWD = '''root:x:0:0:root:/:/nologin
 nightstand-web:x:100:100:the page:/:/nologin
 nightstand-wifi:x:101:101:the link of Wi-Fi:/:/nologin
+nightstand-usb:x:102:102:the driver for phones:/:/nologin
+nightstand-vault:x:103:103:backups:/:/nologin
+nightstand-watch:x:104:104:is a phone unlocked:/:/nologin
+nightstand-update:x:105:105:an update of the firmware:/:/nologin
 nobody:x:65534:65534:nobody:/:/nologin
 '''
-GROUP = 'root:x:0:\nnightstand-web:x:100:\nnightstand-wifi:x:101:\nnogroup:x:65534:\n'
+GROUP = ''.join(line.split(':')[0].replace('nobody', 'nogroup') + ':x:' + line.split(':')[3] + ':\n'
+                for line in PASSWD.splitlines())
 
 
 class BadImage(Exception):
