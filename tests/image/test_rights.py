@@ -112,3 +112,6 @@ def test_a_session_writes_where_nothing_has_an_owner(rig):
     assert "fs=exfat" in m.serial, m.serial[-2000:]
     assert "no need of this system call" not in m.serial, m.serial[-2000:]
     return "two nights on exFAT"
+
+
+test_each_process_has_the_rights_it_needs.seconds = 120

@@ -344,7 +344,7 @@ def test_settings_are_reset(rig):
     assert owner.do("reset", pin=owner.pin) == 200
     m.wait_line(r"the settings are reset")
     m = restart(rig, m, cold=False)
-    m.wait_state("ready", 180)
+    m.wait_state("no_disk", 180)
     again = m.owner()
     assert again.pin == owner.pin
     got = json.loads(again.opener.open(again.home + "/api/settings", timeout=20).read())
@@ -352,5 +352,6 @@ def test_settings_are_reset(rig):
     assert days == ["3"], days
 
 
-for test in (test_good, test_from_the_disk, test_kernel_hangs, test_unhealthy, test_cut_while_written):
+for test in (test_good, test_from_the_disk, test_uploaded, test_upload_cut, test_kernel_hangs,
+             test_unhealthy, test_cut_while_written):
     test.seconds = 90

@@ -135,3 +135,6 @@ def test_no_chip_is_told(rig):
     """A machine without Wi-Fi: told, and the cable serves."""
     m = rig.vm(rig.card(settings())).start()
     wait_wifi(m, "no_device")
+
+
+test_set_on_the_page.seconds = 90
