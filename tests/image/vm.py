@@ -565,7 +565,9 @@ class Vm:
         return json.loads(self.wait_page())
 
     def wait_state(self, state, timeout=120):
-        end = time.time() + timeout * SLOW
+        """Looks more seldom as time goes by: to be asked costs the machine, too."""
+        began = time.time()
+        end = began + timeout * SLOW
         while True:
             st = self.status()
             if st["state"] == state:
@@ -573,7 +575,7 @@ class Vm:
             if time.time() > end:
                 raise Failed(f"state {st['state']}, not {state}; {json.dumps(st)[:600]}\n"
                              + self.serial[-3000:])
-            self.read_serial(0.5)
+            self.read_serial(min(0.5 + (time.time() - began) / 20, 3))
 
     def sleep(self, seconds):
         """Lets the machine go on; its console is read meanwhile."""
