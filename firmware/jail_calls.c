@@ -62,7 +62,6 @@ static const int common[] = {
 	SCMP_SYS(clock_getres),
 	SCMP_SYS(rt_sigpending),
 	SCMP_SYS(rt_sigtimedwait),
-	SCMP_SYS(madvise),
 };
 
 /* No owner, mode or extended attribute is ever changed, no link and no device

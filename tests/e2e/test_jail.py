@@ -6,13 +6,13 @@ import pathlib
 import re
 import signal
 import socket
-import sqlite3
 import threading
 
 import harness
 from harness import check, equal, wait_until
 from test_box import Box, free_port
 from test_pin import Browser, pin_of
+from test_scrub import grow_a_file
 
 OPENS_ALL = 1 << 1  # CAP_DAC_OVERRIDE
 
@@ -171,14 +171,7 @@ def test_a_scrub_has_few_rights(t):
     phone = sim.phone()
     box = Box(t, sim)
     box.wait_state("safe", phone=phone)
-    # A file that takes minutes to read: sparse, so that it costs no room.
-    with sqlite3.connect(box.vault / "Nightstand" / phone.udid /
-                         "catalog.db") as h:
-        path, = h.execute("SELECT path FROM entry WHERE kind=1 AND last IS"
-                          " NULL ORDER BY path LIMIT 1").fetchone()
-        h.execute("UPDATE entry SET size=? WHERE path=?", (1 << 40, path))
-    with open(t.latest(box.vault, phone) / path, "r+b") as f:
-        f.truncate(1 << 40)
+    grow_a_file(t, box, phone)
     pid = wait_until("the scrub", lambda: role_pid(box, "scrub"), 60)
     wait_until("its reading", lambda: any(
         str(box.vault) in os.readlink(fd) for fd in (pid / "fd").iterdir()))

@@ -327,6 +327,17 @@ def test_the_box_does_it_by_itself(t):
     equal(box.status()["phones"][0]["damage"]["newest"], 0, "damage")
 
 
+def grow_a_file(t, box, phone):
+    """One of the backup's takes minutes to read: sparse, so that it costs no room."""
+    with sqlite3.connect(box.vault / "Nightstand" / phone.udid /
+                         "catalog.db") as h:
+        path, = h.execute("SELECT path FROM entry WHERE kind=1 AND last IS"
+                          " NULL ORDER BY path LIMIT 1").fetchone()
+        h.execute("UPDATE entry SET size=? WHERE path=?", (1 << 40, path))
+    with open(t.latest(box.vault, phone) / path, "r+b") as f:
+        f.truncate(1 << 40)
+
+
 def test_a_plug_stops_a_scrub_at_once(t):
     """The box reads back what is large when a phone comes: the phone does not
     wait, and the reading goes on afterwards."""
@@ -335,14 +346,7 @@ def test_a_plug_stops_a_scrub_at_once(t):
     box = Box(t, sim)
     phone.ctl("plug")
     box.wait_state("safe", phone=phone)
-    # A file that takes minutes to read: sparse, so that it costs no room.
-    with sqlite3.connect(box.vault / "Nightstand" / phone.udid /
-                         "catalog.db") as h:
-        path, = h.execute("SELECT path FROM entry WHERE kind=1 AND last IS"
-                          " NULL ORDER BY path LIMIT 1").fetchone()
-        h.execute("UPDATE entry SET size=? WHERE path=?", (1 << 40, path))
-    with open(t.latest(box.vault, phone) / path, "r+b") as f:
-        f.truncate(1 << 40)
+    grow_a_file(t, box, phone)
     wait_until("the scrub", lambda: children(box, "scrub"), 60)
     phone.ctl("unplug")
     phone.mark()

@@ -1,5 +1,5 @@
-"""The power goes while a backup runs, or while the box starts, and both card and disk lose what was not
-flushed (lossy.py). After each cut what is on the disk is one whole night of the
+"""The power goes while a backup runs, or while the box starts, and both card and
+disk lose what was not flushed (lossy.py). After each cut what is on the disk is one whole night of the
 phone, the one before or the one that was on its way; after the last one the
 box goes on as if nothing had been."""
 
@@ -18,7 +18,7 @@ CUTS = int(os.environ.get("CUTS", "12"))
 BOXES = 2 if CUTS < 20 else 3  # the cuts are shared among so many, side by side
 SEED = int(os.environ.get("SEED", "1"))
 # Where in a night: the phone's own steps, then what the box does alone.
-POINTS = ("hello", "passcode", "upload-file:2", "upload-file:9", "upload-file:17", "manifest",
+POINTS = ("hello", "passcode", "upload-file:2", "upload-file:15", "upload-file:25", "manifest",
           "status-moving", "status-finished", "response")
 
 
@@ -65,7 +65,7 @@ class House:
     def plug(self, change=None):
         self.phone.ask(f"@{self.phone.udid} unplug")
         if change:
-            self.phone.ask(f"@{self.phone.udid} mutate change=16 add=3 remove=2 seed={change}")
+            self.phone.ask(f"@{self.phone.udid} mutate change=25 add=4 remove=2 seed={change}")
             self.nights.append(self.held())
         self.phone.ask(f"@{self.phone.udid} plug")
 
@@ -147,7 +147,7 @@ def cuts(rig, seed, count):
     h = House(rig, lot)
     m = h.start()
     m.wait_state("ready")
-    h.phone = test_phone.Phone(rig, files=40, bytes="2M", plugged="no")
+    h.phone = test_phone.Phone(rig, files=60, bytes="3M", plugged="no")
     h.phone.ask(f"@{h.phone.udid} trust")
     h.nights.append(h.held())
     h.plug()

@@ -15,7 +15,7 @@ def test_fifty_thousand_files(rig):
     m = rig.vm(rig.card(), disks=[disk]).start()
     m.wait_state("ready")
     m.wait_line(r"memory total_kb=\d+ available_kb=\d+")
-    phone = test_phone.Phone(rig, trusted="yes", files=FILES, bytes="50M", plugged="no")
+    phone = test_phone.Phone(rig, trusted="yes", files=FILES, bytes="100M", plugged="no")
     phone.ask(f"@{phone.udid} plug")
     began = time.time()
     m.wait_state("safe", 1500)

@@ -6,7 +6,7 @@ import random
 import re
 import subprocess
 
-CUTS = max(3, int(os.environ.get("CUTS", "12")) // 4)
+CUTS = max(6, int(os.environ.get("CUTS", "12")) // 4)
 SEED = int(os.environ.get("SEED", "1"))
 
 
@@ -35,7 +35,7 @@ def test_cuts_while_it_starts(rig):
     return f"cut after {times} s"
 
 
-test_cuts_while_it_starts.seconds = 60
+test_cuts_while_it_starts.seconds = 90
 
 
 def fine(console, where):
