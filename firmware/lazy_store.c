@@ -195,6 +195,15 @@ static enum rc pass_free_space(void *ctx, uint64_t *out)
 	PASS(free_space)(l->real->ctx, out);
 }
 
+/* Before the vault is there nothing was done. */
+static enum rc pass_confirm(void *ctx)
+{
+	struct lazy_store *l = ctx;
+
+	return l->joined && !l->rc ? l->real->ops->confirm(l->real->ctx)
+				   : RC_OK;
+}
+
 static enum rc pass_purge(void *ctx, uint64_t want, uint64_t *freed)
 {
 	PASS(purge)(l->real->ctx, want, freed);
@@ -234,6 +243,7 @@ enum rc lazy_store_begin(
 		.close = drop_nothing,
 		.free_space = pass_free_space,
 		.purge = pass_purge,
+		.confirm = pass_confirm,
 	};
 	l->store = (struct store){ &l->ops, l };
 	if (pthread_create(&l->thread, NULL, run, l) != 0) {

@@ -60,8 +60,13 @@ enum rc dlink_reply(
 	struct pl *msg = pl_new_array();
 	uint8_t *bytes = NULL;
 	size_t len = 0;
-	enum rc rc;
+	enum rc rc = d->store ? d->store->ops->confirm(d->store->ctx) : RC_OK;
 
+	if (rc) {
+		dlink_fault(d, rc, "(confirmation)");
+		code = dlink_code_of(rc);
+		text = rc_words(rc);
+	}
 	pl_add(msg, pl_new_str("DLMessageStatusResponse"));
 	pl_add(msg, pl_new_int(code));
 	pl_add(msg, pl_new_str(text && text[0] ? text : DLINK_EMPTY));

@@ -78,6 +78,10 @@ struct store_ops {
 	/* Bytes that a backup may still use (reserve taken off). */
 	enum rc (*free_space)(void *ctx, uint64_t *out);
 
+	/* To be called before the phone is told that a command is done: what it
+	 * will not look at again must not come back, or go, by a power cut. */
+	enum rc (*confirm)(void *ctx);
+
 	/* Frees what the keep rules allow, up to `want`; *freed is what was
 	 * really freed, 0 when nothing may go. */
 	enum rc (*purge)(void *ctx, uint64_t want, uint64_t *freed);

@@ -53,6 +53,7 @@ enum rc night_checkpoint(struct vault_night *n)
 	if (!rc && db_in_transaction(p->cat.db))
 		rc = db_commit(p->cat.db);
 	if (!rc) {
+		n->owes = false;
 		staging_reap(&p->staging);
 		rereader_checkpoint(n->rereader);
 	}

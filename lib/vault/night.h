@@ -32,6 +32,7 @@ struct vault_night {
 	int64_t verify_ms; /* when verification began */
 	bool verified; /* and nothing has changed since */
 	bool encrypted; /* as verification found */
+	bool owes; /* a checkpoint, before the phone hears of what it did */
 	/* An adoption's files lie here, seen from the phone's folder, and not
 	 * in incoming/; NULL for a phone's night. Lent. */
 	const char *adopts;

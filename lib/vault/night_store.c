@@ -263,6 +263,7 @@ static enum rc put_file(
 	enum rc rc = RC_OK;
 
 	if (t->staged) {
+		n->owes = true;
 		rc = view_drop_staged(n->view, t->place.num);
 		if (!rc)
 			rc = staging_doom(&n->p->staging, &t->place);
@@ -589,6 +590,7 @@ static enum rc night_move(void *ctx, const char *from, const char *to)
 		rc = rel_of(n, to, &rto);
 	if (!rc)
 		rc = night_change(n);
+	n->owes = true;
 	if (!rc && parent_is_known(n, rto))
 		rc = night_poison(
 		    n, view_move_staged(n->view, rfrom, rto, &moved));
@@ -635,6 +637,7 @@ static enum rc night_remove(void *ctx, const char *path)
 		rc = view_get(n->view, rel, &node);
 	if (rc)
 		return rc;
+	n->owes = true;
 	if (node.kind == STORE_DIR)
 		rc = remove_tree(n, rel);
 	else
@@ -669,6 +672,21 @@ static enum rc night_copy(void *ctx, const char *from, const char *to)
 	if (!rc)
 		rc = put_file(n, &t, num);
 	return rc ? rc : night_changed(n);
+}
+
+/* --- what the phone is told ---------------------------------------------------- */
+
+/*
+ * A phone that was cut off goes on by its own notes, and looks only at the names
+ * that are there. A file that it sent again, moved or removed must not be found
+ * as it was before: an older content would stand for the newer one. A new file
+ * that is lost is missed, and comes again; so new files can wait.
+ */
+static enum rc night_confirm(void *ctx)
+{
+	struct vault_night *n = ctx;
+
+	return n->owes ? night_checkpoint(n) : RC_OK;
 }
 
 /* --- room -------------------------------------------------------------------- */
@@ -726,4 +744,5 @@ const struct store_ops night_store_ops = {
 	.close = night_close,
 	.free_space = night_free_space,
 	.purge = night_purge,
+	.confirm = night_confirm,
 };

@@ -304,7 +304,7 @@ const char *scene_check(const struct stage *st, const char *dir, unsigned marks,
 		bad = "a snapshot that is called good is not whole";
 	*is_in = w && w == st->coming;
 	if (!bad && st->scene->look)
-		bad = st->scene->look(&r, *is_in);
+		bad = st->scene->look(&r, marks, *is_in);
 	if (!bad)
 		bad = check_rows(dir);
 	if (!bad)

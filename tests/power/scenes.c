@@ -110,6 +110,97 @@ static enum rc dropped(struct stage *st)
 	return RC_OK;
 }
 
+/* --- what the phone was told ---------------------------------------------------------- */
+
+#define TOLD_SENT  1
+#define TOLD_MOVED 2
+
+static enum rc two_halves(struct stage *st)
+{
+	TRY(first(st));
+	return half_a_night(st);
+}
+
+/* The phone goes on with files that have changed since: it sends them again,
+ * where older ones lie from the night that was kept. */
+static enum rc sent_again(struct stage *st)
+{
+	int64_t before = st->promises[0].id;
+	struct vault_snapshot snap;
+
+	st->coming = &worlds[2];
+	TRY(rig_open(&st->r));
+	TRY(rig_begin(&st->r, false));
+	if (!st->r.resumed)
+		return RC_BUG;
+	TRY(rig_send(&st->r, &worlds[0], &worlds[2]));
+	scene_promise(st, before, &worlds[0]); /* TOLD_SENT */
+	TRY(rig_settle(&st->r, &worlds[0], &worlds[2]));
+	scene_promise(st, before, &worlds[0]); /* TOLD_MOVED */
+	TRY(rig_commit(&st->r, &snap));
+	scene_promise(st, snap.id, &worlds[2]);
+	rig_close(&st->r);
+	return RC_OK;
+}
+
+/* -1: nothing is there; else whether it is `f`. */
+static int shows(struct rig *r, const char *rel, const struct rig_file *f)
+{
+	const struct store_ops *ops = r->s->ops;
+	char path[128], want[4096], got[4096 + 1];
+	struct store_file *file;
+	uint64_t size;
+	size_t len = 0;
+	enum rc rc;
+
+	snprintf(path, sizeof(path), RIG_UDID "/%s", rel);
+	if (ops->open(r->s->ctx, path, &file, &size))
+		return -1;
+	rc = ops->read(file, got, sizeof(got), &len);
+	ops->close(file);
+	rig_fill(f, want);
+	return !rc && len == f->size && memcmp(got, want, len) == 0;
+}
+
+static const char *look_at_told(
+    struct rig *r, const struct rig_file *f, unsigned told)
+{
+	char sent[80];
+	const char *moved = sent + strlen("Snapshot/");
+	int at_sent, at_moved;
+
+	snprintf(sent, sizeof(sent), "Snapshot/%.2s/%s", f->id, f->id);
+	at_sent = shows(r, sent, f);
+	at_moved = shows(r, moved, f);
+	if (told >= TOLD_SENT && at_sent == 0)
+		return "a file that was sent again is the older one";
+	if (told >= TOLD_SENT && at_sent < 0 && at_moved != 1)
+		return "a file that was sent again is not there";
+	if (told >= TOLD_MOVED && (at_sent >= 0 || at_moved != 1))
+		return "a file that was moved is not where it was moved to";
+	return NULL;
+}
+
+/* A phone does not look twice at what it was told is done. */
+static const char *told_look(struct rig *r, unsigned marks, bool is_in)
+{
+	const char *bad = NULL;
+
+	if (is_in || !marks)
+		return NULL;
+	if (rig_begin(r, false))
+		return "the next night does not begin";
+	for (int i = 0; i < RIG_FILES && !bad; i++) {
+		const struct rig_file *f = &worlds[2].f[i];
+
+		if (f->version && !rig_same(f, &worlds[0].f[i]))
+			bad = look_at_told(r, f, marks);
+	}
+	vault_night_end(r->n, true);
+	r->n = NULL;
+	return bad;
+}
+
 /* --- a cut within the recovery from a cut ------------------------------------------ */
 
 static enum rc cut_night(struct stage *st, unsigned rename)
@@ -164,6 +255,8 @@ const struct scene scenes[] = {
 	    third),
 	NIGHT("again", "all is sent again, nothing has changed", first, again),
 	NIGHT("resumed", "interrupted, kept, and gone on with", first, resumed),
+	{ "told", "sent again, where older ones lie", two_halves, sent_again,
+	    NULL, told_look },
 	NIGHT("dropped", "interrupted, kept, and thrown away", first, dropped),
 	NIGHT(
 	    "retire", "recovery after a cut in pass A", cut_in_retire, recover),

@@ -48,7 +48,7 @@ struct scene {
 	/* What the box does before it opens the vault; NULL: nothing. */
 	enum rc (*mend)(struct rig *r);
 	/* What else must be true, the vault being open; may be NULL. */
-	const char *(*look)(struct rig *r, bool is_in);
+	const char *(*look)(struct rig *r, unsigned marks, bool is_in);
 };
 
 extern const struct scene scenes[];
@@ -68,7 +68,7 @@ enum rc prune_prepare(struct stage *st);
 enum rc prune_play(struct stage *st);
 enum rc adopt_prepare(struct stage *st);
 enum rc adopt_play(struct stage *st);
-const char *adopt_look(struct rig *r, bool is_in);
+const char *adopt_look(struct rig *r, unsigned marks, bool is_in);
 enum rc repair_prepare_copy(struct stage *st);
 enum rc repair_play_copy(struct stage *st);
 enum rc repair_mend_copy(struct rig *r);

@@ -89,7 +89,7 @@ enum rc adopt_play(struct stage *st)
 
 /* The folder is whole, or the snapshot is; the folder is a person's only
  * backup until then. */
-const char *adopt_look(struct rig *r, bool is_in)
+const char *adopt_look(struct rig *r, unsigned marks, bool is_in)
 {
 	const struct rig_world *w = &worlds[0];
 	char path[256], rel[128];
@@ -97,6 +97,7 @@ const char *adopt_look(struct rig *r, bool is_in)
 	char *db;
 	bool same;
 
+	(void)marks;
 	if (is_in)
 		return NULL;
 	for (int i = 0; i < RIG_FILES; i++) {

@@ -175,6 +175,8 @@ struct fake_store {
 	uint64_t freed_then; /* … and the later ones */
 	uint64_t purge_want; /* of the first call */
 	unsigned purges;
+	unsigned confirms;
+	enum rc confirm_rc; /* what they get */
 	unsigned creates, discards, open_files;
 	size_t shrink_to; /* reads end here when > 0 */
 };
@@ -416,6 +418,14 @@ static inline enum rc fake_purge(void *ctx, uint64_t want, uint64_t *freed)
 	return RC_OK;
 }
 
+static inline enum rc fake_confirm(void *ctx)
+{
+	struct fake_store *s = ctx;
+
+	s->confirms++;
+	return s->confirm_rc;
+}
+
 static inline struct store fake_store_of(struct fake_store *s)
 {
 	static const struct store_ops ops = { .stat = fake_stat,
@@ -432,7 +442,8 @@ static inline struct store fake_store_of(struct fake_store *s)
 		.read = fake_read,
 		.close = fake_close,
 		.free_space = fake_free_space,
-		.purge = fake_purge };
+		.purge = fake_purge,
+		.confirm = fake_confirm };
 
 	return (struct store){ &ops, s };
 }

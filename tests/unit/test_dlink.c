@@ -889,6 +889,23 @@ static void a_move_that_fails_is_the_hosts_fault(void **state)
 	rig_free(r);
 }
 
+/* The disk fails while what was done is made durable: not told as done. */
+static void what_can_t_be_kept_is_not_confirmed(void **state)
+{
+	struct rig *r = rig_new();
+
+	(void)state;
+	fake_put_file(r->mem, U "/Snapshot/a", "new", 3);
+	r->mem->confirm_rc = RC_IO;
+	ask_move(r, U "/Snapshot/a", U "/a", NULL, NULL);
+	say_response(r, 0, NULL);
+	assert_int_equal(rig_serve(r), RC_OK);
+	check_status(r, 0, -11);
+	assert_int_equal(r->mem->confirms, 1);
+	assert_int_equal(r->res.host_fault, RC_IO);
+	rig_free(r);
+}
+
 static void removes_are_recursive(void **state)
 {
 	struct rig *r = rig_new();
@@ -1102,6 +1119,7 @@ int main(void)
 		cmocka_unit_test(folders_are_made_and_listed),
 		cmocka_unit_test(moves_answer_each_item),
 		cmocka_unit_test(a_move_that_fails_is_the_hosts_fault),
+		cmocka_unit_test(what_can_t_be_kept_is_not_confirmed),
 		cmocka_unit_test(removes_are_recursive),
 		cmocka_unit_test(copies_and_unknown_commands),
 		cmocka_unit_test(a_message_larger_than_the_buffer),

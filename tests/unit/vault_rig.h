@@ -315,16 +315,24 @@ static RIG_UNUSED enum rc rig_put(
 	return ops->finish(f);
 }
 
+/* The engine does it before each answer. */
+static RIG_UNUSED enum rc rig_confirm(struct rig *r)
+{
+	return r->s->ops->confirm(r->s->ctx);
+}
+
 static RIG_UNUSED enum rc rig_status(struct rig *r, const char *state)
 {
 	char text[512];
+	enum rc rc;
 
 	snprintf(text, sizeof(text),
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><plist version=\"1.0\">"
 	    "<dict><key>Version</key><string>3.3</string>"
 	    "<key>SnapshotState</key><string>%s</string></dict></plist>",
 	    state);
-	return rig_put(r, "Status.plist", text, strlen(text));
+	rc = rig_put(r, "Status.plist", text, strlen(text));
+	return rc ? rc : rig_confirm(r);
 }
 
 static RIG_UNUSED enum rc rig_manifest(struct rig *r, const struct rig_world *w)
@@ -441,6 +449,8 @@ static RIG_UNUSED enum rc rig_send(
 		rc = rig_manifest(r, w);
 	if (!rc)
 		rc = rig_put(r, "Snapshot/Manifest.db", w->db, w->db_len);
+	if (!rc)
+		rc = rig_confirm(r);
 	return rc;
 }
 
@@ -452,9 +462,13 @@ static RIG_UNUSED enum rc rig_settle(
 	if (!rc)
 		rc = rig_place(r, old, w);
 	if (!rc)
+		rc = rig_confirm(r);
+	if (!rc)
 		rc = rig_status(r, "removing");
 	if (!rc)
 		rc = rig_rm(r, "Snapshot");
+	if (!rc)
+		rc = rig_confirm(r);
 	if (!rc)
 		rc = rig_status(r, "finished");
 	return rc;
