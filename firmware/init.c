@@ -124,7 +124,8 @@ static void wait_for_uevents(struct init *in, int ms)
 		take_uevents(in);
 }
 
-/* What a driver finds (a bus, a hub) may want another driver. */
+/* What a driver finds (a bus, a hub) may want another driver: that comes as an
+ * event, for which the box listens before it loads the first one. */
 static void load_modules(struct init *in)
 {
 	enum rc rc = modules_open(MODULES_DIR, &in->modules);
@@ -136,9 +137,9 @@ static void load_modules(struct init *in)
 		return;
 	}
 	n = modules_load_always(in->modules);
-	for (unsigned more = 1; more; n += more)
-		more = modules_load_for_all(in->modules, "/sys");
+	n += modules_load_for_all(in->modules, "/sys");
 	log_note("kernel modules loaded=%u", n);
+	take_uevents(in);
 }
 
 /* A word of the kernel's command line. */

@@ -3,12 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <ftw.h>
+#include <glob.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 
 #define LOG_MODULE "modules"
 #define PATH_CAP   400
-#define WALK_FDS   16
 
 struct module {
 	char *name, *needs; /* "a b c" */
@@ -242,41 +240,43 @@ unsigned modules_load_for(struct modules *m, const char *modalias)
 	return n;
 }
 
-/* nftw() hands nothing on; see the header: one thread. */
-static struct {
-	struct modules *m;
-	unsigned n;
-} walk;
-
-static int on_file(
-    const char *path, const struct stat *st, int kind, struct FTW *at)
+static unsigned load_for_file(struct modules *m, const char *path)
 {
 	char text[512];
-	FILE *f;
+	unsigned n = 0;
+	FILE *f = fopen(path, "re");
 
-	(void)st;
-	if (kind != FTW_F || strcmp(path + at->base, "modalias") != 0)
-		return 0;
-	f = fopen(path, "re");
 	if (!f)
 		return 0; /* it went away meanwhile */
 	if (fgets(text, sizeof(text), f)) {
 		text[strcspn(text, "\n")] = '\0';
-		walk.n += modules_load_for(walk.m, text);
+		n = modules_load_for(m, text);
 	}
 	fclose(f);
-	return 0;
+	return n;
 }
 
+/* All of sysfs would be walked in half a second on a slow machine: thousands of
+ * files, of which fifty count. */
 unsigned modules_load_for_all(struct modules *m, const char *sys)
 {
-	char path[PATH_CAP];
+	static const char *const places[] = { "bus/*/devices/*/modalias",
+		"class/*/*/modalias" };
+	unsigned n = 0;
 
-	snprintf(path, sizeof(path), "%s/devices", sys);
-	walk.m = m;
-	walk.n = 0;
-	if (nftw(path, on_file, WALK_FDS, FTW_PHYS) != 0)
-		log_warn("the devices can't be listed path=%s: %s", path,
-		    strerror(errno));
-	return walk.n;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char pattern[PATH_CAP];
+		glob_t found;
+		int err;
+
+		snprintf(pattern, sizeof(pattern), "%s/%s", sys, places[i]);
+		err = glob(pattern, GLOB_NOSORT, NULL, &found);
+		if (err && err != GLOB_NOMATCH)
+			log_warn(
+			    "the devices can't be listed path=%s", pattern);
+		for (size_t k = 0; !err && k < found.gl_pathc; k++)
+			n += load_for_file(m, found.gl_pathv[k]);
+		globfree(&found);
+	}
+	return n;
 }

@@ -28,7 +28,7 @@ void modules_close(struct modules *m); /* NULL is fine */
 unsigned modules_load_always(struct modules *m);
 unsigned modules_load_for(struct modules *m, const char *modalias);
 
-/* … for every device below `sys`/devices that has a modalias. */
+/* … for every device that `sys` (as /sys) lists at a bus or in a class. */
 unsigned modules_load_for_all(struct modules *m, const char *sys);
 
 #endif
