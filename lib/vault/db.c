@@ -19,6 +19,8 @@
 struct db {
 	sqlite3 *h;
 	struct dbvfs *vfs;
+	bool in_transaction; /* as its user knows it */
+	enum rc lost; /* why SQLite has rolled it back on its own */
 };
 
 struct db_stmt {
@@ -76,9 +78,12 @@ static enum rc fail(struct db *d, int code, const char *what)
 {
 	enum rc rc = rc_of(d, code);
 
-	if (rc)
-		log_warn("%s: %s: %s code=%d", what, rc_words(rc),
-		    d->h ? sqlite3_errmsg(d->h) : sqlite3_errstr(code), code);
+	if (!rc)
+		return RC_OK;
+	log_warn("%s: %s: %s code=%d", what, rc_words(rc),
+	    d->h ? sqlite3_errmsg(d->h) : sqlite3_errstr(code), code);
+	if (d->in_transaction && !d->lost && sqlite3_get_autocommit(d->h))
+		d->lost = rc;
 	return rc;
 }
 
@@ -208,29 +213,38 @@ void db_close(struct db *d)
 
 enum rc db_exec(struct db *d, const char *sql)
 {
+	if (d->lost)
+		return d->lost;
 	return fail(d, sqlite3_exec(d->h, sql, NULL, NULL, NULL), "exec");
 }
 
 enum rc db_begin(struct db *d)
 {
-	return db_exec(d, "BEGIN IMMEDIATE");
+	enum rc rc = db_exec(d, "BEGIN IMMEDIATE");
+
+	d->in_transaction = d->in_transaction || !rc;
+	return rc;
 }
 
 enum rc db_commit(struct db *d)
 {
-	return db_exec(d, "COMMIT");
+	enum rc rc = db_exec(d, "COMMIT");
+
+	d->in_transaction = d->in_transaction && rc;
+	return rc;
 }
 
 void db_rollback(struct db *d)
 {
-	/* A failed statement may have rolled back on its own. */
+	d->in_transaction = false;
+	d->lost = RC_OK;
 	if (!sqlite3_get_autocommit(d->h))
 		sqlite3_exec(d->h, "ROLLBACK", NULL, NULL, NULL);
 }
 
 bool db_in_transaction(struct db *d)
 {
-	return !sqlite3_get_autocommit(d->h);
+	return d->in_transaction;
 }
 
 enum rc db_number(struct db *d, const char *sql, int64_t *out)
@@ -364,6 +378,8 @@ enum rc db_step(struct db_stmt *s, bool *row)
 	enum rc rc;
 
 	*row = false;
+	if (s->db->lost)
+		return s->db->lost;
 	if (code == SQLITE_OK)
 		code = sqlite3_step(s->s);
 	if (code == SQLITE_ROW) {

@@ -35,10 +35,14 @@ void db_close(struct db *d);
 /* Several statements without results. */
 MUST_CHECK enum rc db_exec(struct db *d, const char *sql);
 
+/*
+ * Where memory or the disk fails, SQLite may roll back on its own, also in a
+ * query. What comes behind it would then stand alone: so until db_rollback()
+ * everything is refused with that error, the commit included.
+ */
 MUST_CHECK enum rc db_begin(struct db *d);
 MUST_CHECK enum rc db_commit(struct db *d);
 void db_rollback(struct db *d);
-/* False after an error that made SQLite roll back on its own, too. */
 bool db_in_transaction(struct db *d);
 
 /* One number, e.g. of a PRAGMA or count(*); 0 for NULL or no row. */

@@ -53,7 +53,7 @@ enum rc night_checkpoint(struct vault_night *n)
 	if (!rc && db_in_transaction(p->cat.db))
 		rc = db_commit(p->cat.db);
 	if (!rc) {
-		n->owes = false;
+		n->owes = n->hold = false;
 		staging_reap(&p->staging);
 		rereader_checkpoint(n->rereader);
 	}
@@ -64,7 +64,7 @@ enum rc night_changed(struct vault_night *n)
 {
 	const struct staging *st = &n->p->staging;
 
-	if (mono_ms() - n->checkpoint_ms < NIGHT_CHECKPOINT_MS &&
+	if ((n->hold || mono_ms() - n->checkpoint_ms < NIGHT_CHECKPOINT_MS) &&
 	    st->bytes_dirty < NIGHT_DIRTY_BYTES && st->n_doomed < NIGHT_DOOMED)
 		return RC_OK;
 	return night_checkpoint(n);
@@ -124,20 +124,9 @@ static enum rc drop_overlay(struct vault_phone *p)
 /* Is what an interrupted night left part of a full backup? */
 static bool overlay_is_full(struct vault_night *n)
 {
-	const struct fileops *ops = n->p->ops;
-	char buf[4096]; /* real ones have 189 bytes */
-	struct plistread_status st = { .is_full = false };
-	struct view_node node;
-	ssize_t len;
-	int fd;
+	struct plistread_status st;
 
-	if (view_get(n->view, "Status.plist", &node) || !node.staged ||
-	    night_open_file(n, &node, "Status.plist", &fd))
-		return false;
-	len = ops->read(ops->ctx, fd, buf, sizeof(buf));
-	ops->close(ops->ctx, fd);
-	return len > 0 && plistread_status(buf, (size_t)len, &st) == RC_OK &&
-	       st.is_full;
+	return night_overlay_status(n, &st) && st.is_full;
 }
 
 /*
@@ -198,6 +187,7 @@ enum rc vault_night_begin(
 		free(n);
 		return rc;
 	}
+	night_told_begin(n);
 	*resumed = !clean;
 	n->rereader = rereader_new(p->ops, p->root);
 	p->night = n;

@@ -32,7 +32,10 @@ struct vault_night {
 	int64_t verify_ms; /* when verification began */
 	bool verified; /* and nothing has changed since */
 	bool encrypted; /* as verification found */
-	bool owes; /* a checkpoint, before the phone hears of what it did */
+	/* See night_told.c. */
+	bool owes; /* a checkpoint, before the phone is answered */
+	bool hold; /* not before its next state */
+	bool may_hold; /* when that becomes "moving" */
 	/* An adoption's files lie here, seen from the phone's folder, and not
 	 * in incoming/; NULL for a phone's night. Lent. */
 	const char *adopts;
@@ -54,6 +57,18 @@ enum rc night_poison(struct vault_night *n, enum rc rc);
 
 /* Everything so far is on the medium and will be there after a cut. */
 MUST_CHECK enum rc night_checkpoint(struct vault_night *n);
+
+/* Of the night that is kept; false: it has none, or none that can be read. */
+struct plistread_status;
+bool night_overlay_status(struct vault_night *n, struct plistread_status *st);
+
+/* The view is there. */
+void night_told_begin(struct vault_night *n);
+/* Before the row of a file that has come, in a transaction. */
+MUST_CHECK enum rc night_told_file(
+    struct vault_night *n, const char *rel, const struct layout_place *place);
+/* store_ops.confirm */
+MUST_CHECK enum rc night_confirm(void *ctx);
 
 /* Opens what the view shows at `rel` for reading. */
 MUST_CHECK enum rc night_open_file(struct vault_night *n,

@@ -371,6 +371,8 @@ static enum rc night_finish(struct store_file *f)
 		rc = night_change(n);
 	if (!rc) /* again: other commands may have come in between */
 		rc = check_target(n, f->rel, &to);
+	if (!rc)
+		rc = night_told_file(n, f->rel, &f->st.place);
 	if (rc) {
 		night_discard(f);
 		return rc;
@@ -672,21 +674,6 @@ static enum rc night_copy(void *ctx, const char *from, const char *to)
 	if (!rc)
 		rc = put_file(n, &t, num);
 	return rc ? rc : night_changed(n);
-}
-
-/* --- what the phone is told ---------------------------------------------------- */
-
-/*
- * A phone that was cut off goes on by its own notes, and looks only at the names
- * that are there. A file that it sent again, moved or removed must not be found
- * as it was before: an older content would stand for the newer one. A new file
- * that is lost is missed, and comes again; so new files can wait.
- */
-static enum rc night_confirm(void *ctx)
-{
-	struct vault_night *n = ctx;
-
-	return n->owes ? night_checkpoint(n) : RC_OK;
 }
 
 /* --- room -------------------------------------------------------------------- */

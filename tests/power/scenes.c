@@ -1,5 +1,8 @@
 #include "scenes.h"
 
+#include "night.h"
+#include "plistread.h"
+
 struct rig_world worlds[WORLDS];
 
 void scenes_begin(void)
@@ -114,6 +117,7 @@ static enum rc dropped(struct stage *st)
 
 #define TOLD_SENT  1
 #define TOLD_MOVED 2
+#define TOLD_ENDED 3
 
 static enum rc two_halves(struct stage *st)
 {
@@ -135,8 +139,10 @@ static enum rc sent_again(struct stage *st)
 		return RC_BUG;
 	TRY(rig_send(&st->r, &worlds[0], &worlds[2]));
 	scene_promise(st, before, &worlds[0]); /* TOLD_SENT */
-	TRY(rig_settle(&st->r, &worlds[0], &worlds[2]));
+	TRY(rig_move_all(&st->r, &worlds[0], &worlds[2]));
 	scene_promise(st, before, &worlds[0]); /* TOLD_MOVED */
+	TRY(rig_end_all(&st->r));
+	scene_promise(st, before, &worlds[0]); /* TOLD_ENDED */
 	TRY(rig_commit(&st->r, &snap));
 	scene_promise(st, snap.id, &worlds[2]);
 	rig_close(&st->r);
@@ -163,38 +169,51 @@ static int shows(struct rig *r, const char *rel, const struct rig_file *f)
 }
 
 static const char *look_at_told(
-    struct rig *r, const struct rig_file *f, unsigned told)
+    struct rig *r, const struct rig_file *f, bool moved)
 {
 	char sent[80];
-	const char *moved = sent + strlen("Snapshot/");
 	int at_sent, at_moved;
 
 	snprintf(sent, sizeof(sent), "Snapshot/%.2s/%s", f->id, f->id);
 	at_sent = shows(r, sent, f);
-	at_moved = shows(r, moved, f);
-	if (told >= TOLD_SENT && at_sent == 0)
+	at_moved = shows(r, sent + strlen("Snapshot/"), f);
+	if (at_sent == 0)
 		return "a file that was sent again is the older one";
-	if (told >= TOLD_SENT && at_sent < 0 && at_moved != 1)
+	if (at_sent < 0 && at_moved != 1)
 		return "a file that was sent again is not there";
-	if (told >= TOLD_MOVED && (at_sent >= 0 || at_moved != 1))
+	if (moved && at_moved != 1)
 		return "a file that was moved is not where it was moved to";
 	return NULL;
 }
 
-/* A phone does not look twice at what it was told is done. */
+/* The phone's own state, as it will read it. */
+static bool is_state(struct rig *r, const char *state)
+{
+	struct plistread_status st;
+
+	return night_overlay_status(r->n, &st) &&
+	       strcmp(st.snapshot_state, state) == 0;
+}
+
+/* A phone does not look twice at what it was told is done. Once it reads that
+ * files are moved, it counts on each move that it was told of. */
 static const char *told_look(struct rig *r, unsigned marks, bool is_in)
 {
 	const char *bad = NULL;
+	bool moved;
 
-	if (is_in || !marks)
+	if (is_in || marks < TOLD_SENT)
 		return NULL;
 	if (rig_begin(r, false))
 		return "the next night does not begin";
+	moved = marks >= TOLD_MOVED && !is_state(r, "uploading");
+	if (marks >= TOLD_ENDED && !is_state(r, "finished"))
+		bad = "the last state that was told is not there";
 	for (int i = 0; i < RIG_FILES && !bad; i++) {
 		const struct rig_file *f = &worlds[2].f[i];
 
 		if (f->version && !rig_same(f, &worlds[0].f[i]))
-			bad = look_at_told(r, f, marks);
+			bad = look_at_told(r, f, moved);
 	}
 	vault_night_end(r->n, true);
 	r->n = NULL;

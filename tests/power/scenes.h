@@ -14,7 +14,7 @@
 #include "vault_rig.h"
 
 #define WORLDS   4
-#define PROMISES 4
+#define PROMISES 6
 
 /* In functions that return one, too. */
 #define TRY(call)                                                              \

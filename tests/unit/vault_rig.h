@@ -454,24 +454,33 @@ static RIG_UNUSED enum rc rig_send(
 	return rc;
 }
 
-static RIG_UNUSED enum rc rig_settle(
+static RIG_UNUSED enum rc rig_move_all(
     struct rig *r, const struct rig_world *old, const struct rig_world *w)
 {
 	enum rc rc = rig_status(r, "moving");
 
 	if (!rc)
 		rc = rig_place(r, old, w);
-	if (!rc)
-		rc = rig_confirm(r);
-	if (!rc)
-		rc = rig_status(r, "removing");
+	return rc ? rc : rig_confirm(r);
+}
+
+static RIG_UNUSED enum rc rig_end_all(struct rig *r)
+{
+	enum rc rc = rig_status(r, "removing");
+
 	if (!rc)
 		rc = rig_rm(r, "Snapshot");
 	if (!rc)
 		rc = rig_confirm(r);
-	if (!rc)
-		rc = rig_status(r, "finished");
-	return rc;
+	return rc ? rc : rig_status(r, "finished");
+}
+
+static RIG_UNUSED enum rc rig_settle(
+    struct rig *r, const struct rig_world *old, const struct rig_world *w)
+{
+	enum rc rc = rig_move_all(r, old, w);
+
+	return rc ? rc : rig_end_all(r);
 }
 
 static RIG_UNUSED enum rc rig_commit(struct rig *r, struct vault_snapshot *snap)
