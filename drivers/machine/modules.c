@@ -162,8 +162,16 @@ void modules_close(struct modules *m)
 
 /* --- loading -------------------------------------------------------------------- */
 
-/* EEXIST: the kernel has it already. What it holds is in the kernel then; the
- * file only takes up memory. */
+/* Known before the file is read, whose signature would be checked first. */
+static bool kernel_has(const char *name)
+{
+	char path[PATH_CAP];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return access(path, F_OK) == 0;
+}
+
+/* What a module holds is in the kernel then; the file only takes up memory. */
 static bool insert(const struct modules *m, const char *name)
 {
 	char path[PATH_CAP];
@@ -171,6 +179,10 @@ static bool insert(const struct modules *m, const char *name)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s.ko", m->dir, name);
+	if (kernel_has(name)) {
+		unlink(path);
+		return false;
+	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		log_warn("no kernel module name=%s: %s", name, strerror(errno));

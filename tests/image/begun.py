@@ -1,18 +1,20 @@
 """Machines whose kernel is up already.
 
-Most of a start is the kernel's own, and the same each time: at its end nothing of
-the card or of a disk has been read. That state is kept once per kind of machine,
-just before the image's first process begins, and tests about other things than
-the start go on from there. All that is ours runs in each of them, from its first
-instruction; what was kept has this very run's kernel and initramfs.
+Most of a start is the kernel's own, its modules included, and the same each time: at
+its end nothing of the card or of a disk has been read. That state is kept once per kind
+of machine, just before the image's first process begins, and tests about other things
+than the start go on from there. All that is ours runs in each of them, from its first
+instruction, but finds modules loaded; what was kept has this very run's kernel and
+initramfs.
 
 Where a test begins with a disk or a phone that comes to a running box, it goes on from
 a box that serves its page; its card is a copy of that box's.
 
-A second initramfs, behind the image's own, brings a program that says that it is
-there, waits for a line on the console, and becomes the image's first process.
+A second initramfs, behind the image's own, brings a program that loads them, says that
+it is there, waits for a line on the console, and becomes the image's first process.
 """
 
+import functools
 import hashlib
 import pathlib
 import shutil
@@ -26,8 +28,11 @@ import vm
 
 sys.path.insert(0, str(vm.TOP / "tools/image"))
 import cpio  # noqa: E402  (needs the path above)
+import modules  # noqa: E402
 
 SAYS = "the kernel is up"
+# What every start loads, without what looks at card and disks.
+EARLY = ("xhci_pci", "virtio_net", "i6300esb", "leds_gpio", "gpio_keys", "virtio_input", "evdev")
 GATE = """
 static long call(long n, long a, long b, long c)
 {
@@ -36,25 +41,45 @@ static long call(long n, long a, long b, long c)
 	return x0;
 }
 static const char says[] = "%s\\n", init[] = "/init";
+static const char *const early[] = { %s };
 static const char *const args[] = { init, 0 }, *const env[] = { "HOME=/", "TERM=linux", 0 };
 void _start(void)
 {
 	char line[8];
+	for (unsigned long i = 0; i < sizeof(early) / sizeof(early[0]); i++) {
+		long fd = call(56, -100, (long)early[i], 0); /* openat */
+		if (fd >= 0 && call(273, fd, (long)"", 0) == 0) /* finit_module */
+			call(57, fd, 0, 0); /* close */
+	}
 	call(64, 1, (long)says, sizeof(says) - 1);
 	call(63, 0, (long)line, sizeof(line));
 	call(221, (long)init, (long)args, (long)env);
 	call(93, 1, 0, 0);
 }
-""" % SAYS
+"""
 
 _lock = threading.Lock()
 _kept = {}  # what makes machines alike: (lock, [folder])
 
 
-def gate(folder):
+def early():
+    """The files of those modules, each after what it needs."""
+    found = list((vm.image_dir().parent / "work/kernel/usr/lib/modules").glob("*"))
+    always, _, _ = modules.read_list(vm.TOP / "board/arm64/modules.txt")
+    names = modules.Kernel(str(found[0])).closure(always + list(EARLY)) if len(found) == 1 else []
+    return ", ".join(f'"/usr/lib/modules/{name}.ko"' for name in names) or "init"
+
+
+@functools.cache
+def gate():
     """An initramfs with that program; the compiler is the one of `make image`."""
+    with tempfile.TemporaryDirectory(prefix="nightstand-begun-") as folder:
+        return gate_in(pathlib.Path(folder))
+
+
+def gate_in(folder):
     source, program = folder / "gate.c", folder / "gate"
-    source.write_text(GATE)
+    source.write_text(GATE % (SAYS, early()))
     subprocess.run(["aarch64-linux-gnu-gcc", "-Os", "-static", "-nostdlib", "-fno-builtin",
                     "-fno-stack-protector", "-o", str(program), str(source)], check=True)
     root = cpio.Cpio()
@@ -66,7 +91,7 @@ def gate(folder):
 def with_gate(folder, initrd):
     data = pathlib.Path(initrd).read_bytes()
     out = folder / "gate-initrd.img"
-    out.write_bytes(data + b"\0" * (-len(data) % 4) + gate(folder))
+    out.write_bytes(data + b"\0" * (-len(data) % 4) + gate())
     return out
 
 
