@@ -100,9 +100,11 @@ class House:
                                   capture_output=True, text=True)
             assert done.returncode == 0, f"{where}: {command}: {done.stdout}{done.stderr}"
         latest = next(out.glob(f"**/{self.phone.udid}/latest/{self.phone.udid}"))
-        for night in reversed(self.nights):
-            if test_phone.is_night(latest, night):
-                self.nights = [night, self.nights[-1]]
+        for at in reversed(range(len(self.nights))):
+            if test_phone.is_night(latest, self.nights[at]):
+                # A later one may be all there, and only its end missing: the next
+                # session goes on with it, and it is a backup of its own.
+                del self.nights[:at]
                 return
         raise AssertionError(f"{where}: the newest backup is no night of the phone")
 
