@@ -116,7 +116,9 @@ class LanBox:
         disk.mkdir()
         conf = self.t.path(f"{name}.conf")
         sections = {"box": {"vault": disk, "state": self.state},
-                    "web": {"network": "packet", "interface": "eth0"}}
+                    "web": {"network": "packet", "interface": "eth0"},
+                    # A phone that was there first is asked at once, also at night.
+                    "policy": {"quiet_from": "00:00", "quiet_to": "00:00"}}
         for key, value in keys.items():
             section, _, key = key.rpartition("__")
             sections.setdefault(section or "web", {})[key] = value

@@ -35,6 +35,8 @@ class Box:
             "web": {"port": self.port},
             "led": {"backend": "sysfs", "dir": self.leds, "ok": "ok",
                     "alert": "alert"},
+            # A phone that was there first is asked at once, also at night.
+            "policy": {"quiet_from": "00:00", "quiet_to": "00:00"},
         }
         for key, value in config.items():
             section, name = key.split("__")

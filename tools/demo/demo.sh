@@ -151,6 +151,10 @@ port = $port
 [keep]
 ; a demo's nights are all of one day
 last = $((nights + 1))
+[policy]
+; … and begin at any hour
+quiet_from = 00:00
+quiet_to = 00:00
 EOF
 USBMUXD_SOCKET_ADDRESS="UNIX:$dir/usbmuxd" "$build/nightstand" run \
 	--config "$dir/nightstand.conf" 2>"$dir/nightstand.log" &
