@@ -157,6 +157,18 @@ def test_chrony(t):
     is_right(t)
 
 
+def shown(box):
+    """The page's role begins anew with a phone's zone: there may be none."""
+    return wait_until("the page", box.status)
+
+
+def page_says(box, words):
+    try:
+        return words in box.get("/")
+    except OSError:
+        return False
+
+
 def test_a_phone_tells_the_time(t):
     sim = t.sim({"plugged": "no", "name": "Ana"})
     phone = sim.phone()
@@ -168,11 +180,11 @@ def test_a_phone_tells_the_time(t):
     check("not known yet" in box.get("/"), "the page")
     phone.ctl("plug")
     box.wait_state("safe", phone=phone)
-    st = box.status()
+    st = shown(box)
     equal(st["clock"]["source"], "phone", "source")
     is_right(t, 2.5)
-    check("from a phone" in box.get("/"), "the page")
-    night = wait_until("the ledger", lambda: box.status()["nights"])[0]
+    wait_until("the page's words", lambda: page_says(box, "from a phone"))
+    night = wait_until("the ledger", lambda: shown(box)["nights"])[0]
     check(abs(night["at"] - time.time()) < 30, f"the night's time: {night}")
     # A power cut; the phone lies there, its backup is fresh: it is not asked
     # for another one, but for the time.
@@ -182,7 +194,7 @@ def test_a_phone_tells_the_time(t):
     box.start()
     st = wait_until("the phone's time", lambda: (
         lambda s: s if s["clock"]["source"] == "phone" else None)(
-            box.status()))
+            shown(box)))
     is_right(t, 2.5)
     check(st["now"] >= kept, "the clock went back")
     equal(st["phones"][0]["versions"], 1, "versions")
@@ -207,16 +219,12 @@ def test_a_phone_tells_the_time_zone(t):
         return next(iter((box.status() or {}).get("phones", [])), None)
 
     def shows_tokyo():
-        """The page's role begins anew with the zone, so there may be none."""
         good = (first_phone() or {}).get("last_good")
         if not good:
             return False
         at = good["at"]
         hour = time.strftime("%H:%M", time.gmtime(at + 9 * 3600))
-        try:
-            return f"today {hour}" in box.get("/")
-        except OSError:
-            return False
+        return page_says(box, f"today {hour}")
     wait_until("hours of Tokyo", shows_tokyo)
     box.p.stop()
     box.start()
