@@ -171,19 +171,11 @@ static bool kernel_has(const char *name)
 	return access(path, F_OK) == 0;
 }
 
-/* What a module holds is in the kernel then; the file only takes up memory. */
-static bool insert(const struct modules *m, const char *name)
+static bool load_file(const char *path, const char *name)
 {
-	char path[PATH_CAP];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool ok;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s.ko", m->dir, name);
-	if (kernel_has(name)) {
-		unlink(path);
-		return false;
-	}
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		log_warn("no kernel module name=%s: %s", name, strerror(errno));
 		return false;
@@ -193,10 +185,23 @@ static bool insert(const struct modules *m, const char *name)
 		log_warn("the kernel refuses a module name=%s: %s", name,
 		    strerror(errno));
 	close(fd);
-	if (ok && unlink(path) != 0)
+	return ok;
+}
+
+/* What a module holds is in the kernel then; the file only takes up memory.
+ * False: nothing was loaded. */
+static bool insert(const struct modules *m, const char *name)
+{
+	bool is_new = !kernel_has(name);
+	char path[PATH_CAP];
+
+	snprintf(path, sizeof(path), "%s/%s.ko", m->dir, name);
+	if (is_new && !load_file(path, name))
+		return false;
+	if (unlink(path) != 0)
 		log_info(
 		    "a module's file stays name=%s: %s", name, strerror(errno));
-	return ok;
+	return is_new;
 }
 
 static unsigned load_one(struct modules *m, struct module *mod)

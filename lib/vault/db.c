@@ -378,8 +378,10 @@ enum rc db_step(struct db_stmt *s, bool *row)
 	enum rc rc;
 
 	*row = false;
-	if (s->db->lost)
+	if (s->db->lost) {
+		db_reset(s);
 		return s->db->lost;
+	}
 	if (code == SQLITE_OK)
 		code = sqlite3_step(s->s);
 	if (code == SQLITE_ROW) {

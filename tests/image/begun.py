@@ -47,9 +47,9 @@ void _start(void)
 {
 	char line[8];
 	for (unsigned long i = 0; i < sizeof(early) / sizeof(early[0]); i++) {
-		long fd = call(56, -100, (long)early[i], 0); /* openat */
-		if (fd >= 0 && call(273, fd, (long)"", 0) == 0) /* finit_module */
-			call(57, fd, 0, 0); /* close */
+		long fd = call(56, -100, (long)early[i], 02000000); /* openat, O_CLOEXEC */
+		if (fd >= 0)
+			call(273, fd, (long)"", 0); /* finit_module */
 	}
 	call(64, 1, (long)says, sizeof(says) - 1);
 	call(63, 0, (long)line, sizeof(line));
