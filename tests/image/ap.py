@@ -2,14 +2,17 @@
 (mac80211_hwsim) and Debian's hostapd.
 
 The image's own initramfs is followed by a second one, which brings a first
-script. That loads the radios, leaves hostapd in a network of its own, bridged to
-the machine's second network card, and becomes the image's own first process.
-Nothing of the image is another; it sees a wlan0.
+script. That loads the radios, waits at the gate (begun.py) for hostapd's config on
+the console, leaves hostapd in a network of its own, bridged to the machine's second
+network card, and becomes the image's own first process. Nothing of the image is
+another; it sees a wlan0.
 """
 
+import functools
 import pathlib
 import sys
 
+import begun
 import vm
 
 sys.path.insert(0, str(vm.TOP / "tools/image"))
@@ -28,12 +31,16 @@ $b mount -t devtmpfs dev /dev
 for m in $($b cat /test/order); do
 	case $m in *hwsim*) $b insmod $m radios=2;; *) $b insmod $m;; esac
 done
+# The password is not to stand in the console's log.
+$b stty -echo
+echo "%s"
+while read -r line && [ -n "$line" ]; do echo "$line"; done >/test/hostapd.conf
 $b sh /test/ap </dev/null >/dev/null 2>/test/log &
 $b umount /dev
 $b umount /sys
 $b umount /proc
 exec /init
-"""
+""" % begun.SAYS
 
 POINT = """b=/test/busybox
 until [ -d /proc/self ] && [ -d /sys/class/net/eth1 ]; do $b sleep 0.2; done
@@ -93,8 +100,16 @@ def kernel():
     return work, modules.Kernel(str(found[0]))
 
 
-def initrd(path, own, text):
+def with_point(folder, own):
     """The image's initramfs and ours, one behind the other."""
+    out = folder / "ap-initrd.img"
+    own = pathlib.Path(own).read_bytes()
+    out.write_bytes(own + bytes(-len(own) % 512) + second())
+    return out
+
+
+@functools.cache
+def second():
     work, k = kernel()
     root = cpio.Cpio()
     root.folder("test")
@@ -103,13 +118,11 @@ def initrd(path, own, text):
         raise vm.Skip(f"this kernel has no {RADIOS}")
     for name in names:
         root.file(f"test/{name}.ko", k.module(name)[0])
-    root.file("test/order", "\n".join(f"/test/{n}.ko" for n in names).encode())
+    files = begun.early_files() + [f"/test/{n}.ko" for n in names]
+    root.file("test/order", "\n".join(files).encode())
     for name, data in (("init", FIRST), ("ap", POINT), ("bridge", BRIDGE)):
         root.file(f"test/{name}", data.encode(), 0o755)
-    root.file("test/hostapd.conf", text.encode())
     for name, place in (("hostapd", "usr/sbin/hostapd"), ("iw", "usr/sbin/iw"),
                         ("busybox", "usr/bin/busybox")):
         root.file(f"test/{name}", (work / "test" / place).read_bytes(), 0o755)
-    own = pathlib.Path(own).read_bytes()
-    pathlib.Path(path).write_bytes(own + bytes(-len(own) % 512) + root.bytes())
-    return path
+    return root.bytes()

@@ -62,12 +62,12 @@ _lock = threading.Lock()
 _kept = {}  # what makes machines alike: (lock, [folder])
 
 
-def early():
-    """The files of those modules, each after what it needs."""
+def early_files():
+    """Those modules, each after what it needs; [] where their kernel is not at hand."""
     found = list((vm.image_dir().parent / "work/kernel/usr/lib/modules").glob("*"))
     always, _, _ = modules.read_list(vm.TOP / "board/arm64/modules.txt")
     names = modules.Kernel(str(found[0])).closure(always + list(EARLY)) if len(found) == 1 else []
-    return ", ".join(f'"/usr/lib/modules/{name}.ko"' for name in names) or "init"
+    return [f"/usr/lib/modules/{name}.ko" for name in names]
 
 
 @functools.cache
@@ -79,7 +79,8 @@ def gate():
 
 def gate_in(folder):
     source, program = folder / "gate.c", folder / "gate"
-    source.write_text(GATE % (SAYS, early()))
+    names = ", ".join(f'"{name}"' for name in early_files()) or "init"
+    source.write_text(GATE % (SAYS, names))
     subprocess.run(["aarch64-linux-gnu-gcc", "-Os", "-static", "-nostdlib", "-fno-builtin",
                     "-fno-stack-protector", "-o", str(program), str(source)], check=True)
     root = cpio.Cpio()

@@ -14,7 +14,7 @@ import test_power
 import vm
 from lossy import LossyDisk
 
-CUTS = int(os.environ.get("CUTS", "12"))
+CUTS = int(os.environ.get("CUTS", "50"))
 BOXES = 2 if CUTS < 20 else 3  # the cuts are shared among so many, side by side
 SEED = int(os.environ.get("SEED", "1"))
 # Where in a night: the phone's own steps, then what the box does alone.

@@ -6,7 +6,7 @@ import random
 import re
 import subprocess
 
-CUTS = max(6, int(os.environ.get("CUTS", "12")) // 4)
+CUTS = max(6, int(os.environ.get("CUTS", "50")) // 8)
 SEED = int(os.environ.get("SEED", "1"))
 
 

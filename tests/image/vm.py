@@ -4,6 +4,7 @@ The kernel and the initramfs are the image's own, the card is a copy of it. LEDs
 are seen from outside: QEMU writes each change of a pin into a trace.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -20,6 +21,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+import slices
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 CARD_BYTES = 512 << 20
@@ -213,7 +216,7 @@ class Vm:
         self.cmdline = cmdline
         self.disks = list(disks)
         self.keyboard = keyboard
-        self.point = point  # hostapd's config: an access point in the machine (ap.py)
+        self.point = point  # hostapd's config, or None: an access point in the machine (ap.py)
         self.ap_port = free_port()
         self.sata = list(sata)
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
@@ -240,14 +243,9 @@ class Vm:
         self._clear()
         kernel, initrd = (self.card.boot_files(self.dir) if self.card else
                           (image_dir() / "kernel8.img", image_dir() / "initrd.img"))
-        if not (self.cold or self.bites or self.sata or self.point) and self.card:
+        if not (self.cold or self.bites or self.sata) and self.card:
             return self._start_begun(kernel, initrd)
-        cmdline = self.cmdline
-        if self.point is not None:
-            import ap
-            initrd = ap.initrd(self.dir / "ap-initrd.img", initrd, self.point)
-            cmdline += " rdinit=/test/init"
-        args = self._args(kernel, initrd, cmdline)
+        args = self._args(kernel, initrd, self.cmdline)
         for number in range(len(self.disks)):
             args += ["-device", f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
         return self.begin(args)
@@ -255,18 +253,30 @@ class Vm:
     def _start_begun(self, kernel, initrd):
         """With a kernel that is up already (begun.py)."""
         import begun
-        key = (self.memory, self.cmdline, self.cable, self.keyboard, begun.digest(kernel, initrd))
-        args = self._args(kernel, begun.with_gate(self.dir, initrd),
-                          self.cmdline + " rdinit=/test/gate")
+        key = (self.memory, self.cmdline, self.cable, self.keyboard, self.point is None,
+               begun.digest(kernel, initrd))
+        if self.point is None:
+            initrd, first = begun.with_gate(self.dir, initrd), "gate"
+        else:
+            import ap
+            initrd, first = ap.with_point(self.dir, initrd), "init"
+        args = self._args(kernel, initrd, f"{self.cmdline} rdinit=/test/{first}")
         self._go_on(args, begun.at_gate(self, key, args))
         # As if they had been in from the first: the kernel has not looked yet.
         for number in range(len(self.disks)):
             self.do("device_add", driver="usb-storage", drive=f"start{number}",
                     id=f"disk{number}", bus="xhci.0")
         self.do("cont")
-        with self._connect("console") as s:
-            s.sendall(b"\n")
+        self._say((self.point or "") + "\n")
         return self
+
+    def _say(self, text):
+        """On the console, which takes 32 characters at a time: until the first answer."""
+        with self._connect("console") as s:
+            s.sendall(text.encode())
+            if len(text) > 1:
+                s.settimeout(30 * SLOW)
+                s.recv(1)
 
     def go_on_from(self, folder):
         """As the machine that was kept there (begun.at_page), with a copy of its card."""
@@ -332,7 +342,8 @@ class Vm:
 
     def begin(self, args):
         self.began = time.time()
-        with open(self.dir / "qemu.log", "ab") as log:
+        turns = slices.long() if self.nice else contextlib.nullcontext()
+        with open(self.dir / "qemu.log", "ab") as log, turns:
             self.proc = subprocess.Popen([*self.nice, *args], stdin=subprocess.DEVNULL,
                                          stdout=log, stderr=log)
         self.qmp = self._connect("qmp")
