@@ -234,7 +234,7 @@ update: image ## … and an update file for boxes that run already (UPDATE_KEY=P
 		--out $(IMAGE_OUT)/nightstand.update $$(cat $(IMAGE_OUT)/slot.list)
 
 .PHONY: check-image
-check-image: ## the image in a virtual machine: phone, disks, settings, power cuts (K=TEXT, CUTS=50)
+check-image: ## the image in a virtual machine: phone, disks, settings, power cuts (K=TEXT, CUTS=200)
 	@$(MAKE) --no-print-directory image BOARD=qemu-arm64
 	@$(MAKE) --no-print-directory image BOARD=rpi-arm64
 	@$(MAKE) --no-print-directory -j2 BOARD=host all

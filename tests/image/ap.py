@@ -22,6 +22,7 @@ import modules  # noqa: E402
 RADIOS = "mac80211_hwsim"
 # The last ones are ciphers, which the kernel would ask modprobe for.
 WANTED = ("bridge", RADIOS, "ctr", "ccm", "gcm", "cmac")
+TOLD = "the access point is told:"  # and how many bytes that were
 
 FIRST = """#!/test/busybox sh
 b=/test/busybox
@@ -35,12 +36,13 @@ done
 $b stty -echo
 echo "%s"
 while read -r line && [ -n "$line" ]; do echo "$line"; done >/test/hostapd.conf
+echo "%s $($b wc -c </test/hostapd.conf)"
 $b sh /test/ap </dev/null >/dev/null 2>/test/log &
 $b umount /dev
 $b umount /sys
 $b umount /proc
 exec /init
-""" % begun.SAYS
+""" % (begun.SAYS, TOLD)
 
 POINT = """b=/test/busybox
 until [ -d /proc/self ] && [ -d /sys/class/net/eth1 ]; do $b sleep 0.2; done

@@ -113,7 +113,7 @@ def what_lacks():
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
-    ap.add_argument("-j", type=int, default=3 * (os.cpu_count() or 1))
+    ap.add_argument("-j", type=int, default=4 * (os.cpu_count() or 1))
     ap.add_argument("-k", default="")
     ap.add_argument("--list", action="store_true")
     ap.add_argument("--keep", action="store_true")

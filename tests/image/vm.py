@@ -267,16 +267,12 @@ class Vm:
             self.do("device_add", driver="usb-storage", drive=f"start{number}",
                     id=f"disk{number}", bus="xhci.0")
         self.do("cont")
-        self._say((self.point or "") + "\n")
-        return self
-
-    def _say(self, text):
-        """On the console, which takes 32 characters at a time: until the first answer."""
         with self._connect("console") as s:
-            s.sendall(text.encode())
-            if len(text) > 1:
-                s.settimeout(30 * SLOW)
-                s.recv(1)
+            s.sendall(((self.point or "") + "\n").encode())
+            if self.point is not None:
+                # It takes 32 characters at a time: until it has them all.
+                self.wait_line(rf"{ap.TOLD} {len(self.point)}\s", 30)
+        return self
 
     def go_on_from(self, folder):
         """As the machine that was kept there (begun.at_page), with a copy of its card."""
