@@ -11,6 +11,7 @@ import concurrent.futures
 import importlib
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -132,9 +133,13 @@ def main():
             pathlib.Path(a.results).write_text(f"0 0 {len(tests)}\n")
         return 1 if os.environ.get("CI") else 0
     base = tempfile.mkdtemp(prefix="nightstand-image-")
+    began = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(a.j) as pool:
         verdicts = list(pool.map(lambda t: run_one(*t, base, a.keep), tests))
     begun.forget()
+    used = sum(sum(resource.getrusage(who)[:2])
+               for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"it took {time.monotonic() - began:.0f} s, {used:.0f} s of processor")
     passed, failed, skipped = (verdicts.count(v) for v in ("ok  ", "FAIL", "skip"))
     if not failed and not a.keep:
         shutil.rmtree(base)
