@@ -9,7 +9,6 @@ another; it sees a wlan0.
 """
 
 import functools
-import pathlib
 import sys
 
 import begun
@@ -104,10 +103,7 @@ def kernel():
 
 def with_point(folder, own):
     """The image's initramfs and ours, one behind the other."""
-    out = folder / "ap-initrd.img"
-    own = pathlib.Path(own).read_bytes()
-    out.write_bytes(own + bytes(-len(own) % 512) + second())
-    return out
+    return vm.behind(folder / "ap-initrd.img", own, second())
 
 
 @functools.cache

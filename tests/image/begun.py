@@ -90,10 +90,7 @@ def gate_in(folder):
 
 
 def with_gate(folder, initrd):
-    data = pathlib.Path(initrd).read_bytes()
-    out = folder / "gate-initrd.img"
-    out.write_bytes(data + b"\0" * (-len(data) % 4) + gate())
-    return out
+    return vm.behind(folder / "gate-initrd.img", initrd, gate())
 
 
 def digest(*paths):

@@ -107,6 +107,13 @@ def place(disk):
     return getattr(disk, "url", getattr(disk, "path", disk))
 
 
+def behind(path, own, second):
+    """An initramfs at `path`: the image's own, and one of a test's that follows it."""
+    own = pathlib.Path(own).read_bytes()
+    path.write_bytes(own + bytes(-len(own) % 512) + second)
+    return path
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -209,7 +216,8 @@ class Owner:
 
 class Vm:
     def __init__(self, folder, card=None, memory=512, cmdline=CMDLINE, disks=(), sata=(),
-                 cable=False, bites=False, keyboard=False, point=None, cold=False):
+                 cable=False, bites=False, keyboard=False, point=None, cold=False,
+                 hand=False):
         self.dir = pathlib.Path(folder)
         self.card = card
         self.memory = memory
@@ -221,6 +229,7 @@ class Vm:
         self.sata = list(sata)
         self.cable = cable  # raw frames at the socket "cable" in place of slirp
         self.bites = bites  # its watchdog restarts it; else that is only told
+        self.hand = hand  # signals to its processes, by the console (hand.py)
         self.cold = cold  # it starts from nothing, as a real one; else see begun.py
         self.nice = []  # what is written before QEMU's command
         self.port, self.tls_port = free_port(), free_port()
@@ -243,9 +252,14 @@ class Vm:
         self._clear()
         kernel, initrd = (self.card.boot_files(self.dir) if self.card else
                           (image_dir() / "kernel8.img", image_dir() / "initrd.img"))
-        if not (self.cold or self.bites or self.sata) and self.card:
+        if not (self.cold or self.bites or self.sata or self.hand) and self.card:
             return self._start_begun(kernel, initrd)
-        args = self._args(kernel, initrd, self.cmdline)
+        cmdline = self.cmdline
+        if self.hand:
+            import hand
+            initrd = hand.initrd(self.dir, initrd)
+            cmdline += " rdinit=/test/init"
+        args = self._args(kernel, initrd, cmdline)
         for number in range(len(self.disks)):
             args += ["-device", f"usb-storage,drive=start{number},id=disk{number},bus=xhci.0"]
         return self.begin(args)
@@ -267,11 +281,10 @@ class Vm:
             self.do("device_add", driver="usb-storage", drive=f"start{number}",
                     id=f"disk{number}", bus="xhci.0")
         self.do("cont")
-        with self._connect("console") as s:
-            s.sendall(((self.point or "") + "\n").encode())
-            if self.point is not None:
-                # It takes 32 characters at a time: until it has them all.
-                self.wait_line(rf"{ap.TOLD} {len(self.point)}\s", 30)
+        if self.point is None:
+            self.say("")
+        else:
+            self.say(self.point, rf"{ap.TOLD} {len(self.point)}\s")
         return self
 
     def go_on_from(self, folder):
@@ -392,6 +405,18 @@ class Vm:
                     log = (self.dir / "qemu.log").read_text()
                     raise Failed(f"the machine did not start: {log}") from e
                 time.sleep(0.02)
+
+    def say(self, text, answer=None):
+        """To its console, which takes 32 characters at a time: until it has answered."""
+        with self._connect("console") as s:
+            s.sendall(text.encode() + b"\n")
+            s.settimeout(30 * SLOW)
+            heard = ""
+            while answer and not re.search(answer, heard):
+                part = s.recv(4096)
+                if not part:
+                    raise Failed(f"the console went before it said {answer!r}: {heard}")
+                heard += part.decode(errors="replace")
 
     def has_ended(self):
         """Looks only: _gone() takes its end, with the time that it used."""
