@@ -114,7 +114,7 @@ def wait_point(h):
     then does not ask for its passcode: it is plugged in again."""
     for again in (True, True, False):
         try:
-            h.phone.ask(f"@{h.phone.udid} wait-event point {int(25000 * vm.SLOW)}")
+            h.phone.ask(f"@{h.phone.udid} wait-event point {int(60000 * vm.SLOW)}")
             return
         except vm.Failed:
             if not again:

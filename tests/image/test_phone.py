@@ -9,6 +9,8 @@ import time
 
 import vm
 
+# At whatever hour this runs: between one and six a phone that was there first is left to sleep.
+ALWAYS_ASKS = "[policy]\nquiet_from = 00:00\nquiet_to = 00:00\n"
 BUILD = pathlib.Path(os.environ.get("NIGHTSTAND_BUILD", vm.TOP / "build/host"))
 
 
@@ -77,6 +79,18 @@ def test_backup_to_a_usb_disk(rig):
 
 
 test_backup_to_a_usb_disk.quick = True
+
+
+def test_phone_first_box_later(rig):
+    """The power comes when all lies ready: nobody plugs anything in, and it is safe."""
+    disk = rig.disk("backups", ["mkfs.ext4", "-q"])
+    m = rig.vm(rig.card(ALWAYS_ASKS), disks=[disk], cold=True).start()
+    # The kernel needs seconds to look at its USB port.
+    Phone(rig, trusted="yes", files=20, bytes="1M")
+    m.read_serial(0)
+    assert not m.serial, m.serial
+    m.wait_state("safe", 240)
+    return f"safe {time.time() - m.began:.0f} s after the power came"
 
 
 def is_night(folder, files):

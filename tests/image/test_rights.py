@@ -5,7 +5,7 @@ import time
 import urllib.error
 
 import vm
-from test_phone import Phone
+from test_phone import ALWAYS_ASKS, Phone
 
 DAC = 1 << 1
 DISK = 1 << 21 | 1 << 17 | DAC | 1 << 27 | 1 << 14
@@ -60,9 +60,6 @@ def look(m, wanted):
         assert caps is None or int(f["caps"], 16) == caps, f"{name}: {f}"
         assert (f["seccomp"] == "2") == limited, f"{name}: {f}"
     return found
-
-
-ALWAYS_ASKS = "[policy]\nquiet_from = 00:00\nquiet_to = 00:00\n"  # at whatever hour this runs
 
 
 def test_each_process_has_the_rights_it_needs(rig):
