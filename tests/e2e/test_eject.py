@@ -58,9 +58,9 @@ def test_ejected_and_plugged_in_again(t):
                lambda: [p["attached"] for p in phones_of(box)] == [True])
     equal(os.listdir(disk.dir), [], "at the empty mount point")
     disk.mount()
-    # Who plugs a disk in is there, so the phone is asked at once: soon there are two.
+    # Who plugs a disk in is there, so the phone is asked at once: then there are two.
     wait_until("its backups",
-               lambda: [p["versions"] >= 1 for p in phones_of(box)] == [True], 40)
+               lambda: [p["versions"] for p in phones_of(box)] == [2], 40)
     check(box.status()["state"] != "disk_ejected", box.status()["state"])
     box.p.stop()
     box.start()

@@ -1,6 +1,6 @@
 """Long turns on the processor, for what is started within: an emulator that shares one
-with others fills its caches anew at each turn. With Linux's usual 3 ms that took a
-quarter of the whole suite's time. Linux before 6.12 keeps to its own turns."""
+with others fills its caches anew at each turn. With Linux's usual 3 ms that took some
+tenth of the whole suite's time. Linux before 6.12 keeps to its own turns."""
 
 import contextlib
 import ctypes

@@ -11,7 +11,7 @@ SEED = int(os.environ.get("SEED", "1"))
 
 
 def test_cuts_while_it_starts(rig):
-    """From the first moment to a minute later; each time it starts again, with
+    """From the kernel's first moment until the box is ready; each time it starts again, with
     the same PIN, the same partition, the same disk."""
     lot = random.Random(SEED)
     card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
