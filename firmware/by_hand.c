@@ -116,6 +116,19 @@ static bool wait_device(struct by_hand *b, int fd, int ms)
 	return read_device(b, fd);
 }
 
+/* Of the phones that usbmuxd has already, is one wanted? */
+static bool is_there_already(struct by_hand *b, int pipes[2])
+{
+	struct pollfd p = { .fd = pipes[0], .events = POLLIN };
+
+	if (!usbmux_list(on_device, &pipes[1]))
+		return false;
+	while (poll(&p, 1, 0) > 0)
+		if (read_device(b, pipes[0]))
+			return true;
+	return false;
+}
+
 static void say_waiting(struct by_hand *b, bool has_mux)
 {
 	if (has_mux)
@@ -141,6 +154,8 @@ static bool find(struct by_hand *b)
 
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return false;
+	if (!own)
+		found = is_there_already(b, pipes);
 	for (int ms = 300; !found && !b->interrupted && !b->driver_ended;
 	     ms = 1000) {
 		if (!own && !mux && usbmux_open(on_device, &pipes[1], &mux))

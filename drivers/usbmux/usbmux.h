@@ -16,7 +16,10 @@ struct usbmux_event {
 	char udid[48]; /* passed relpath_check_udid() */
 };
 
-/* Called on a thread of the driver's own: hand the event over and return. */
+/*
+ * From usbmux_open() it is called on a thread of the driver's own: hand the
+ * event over and return.
+ */
 typedef void (*usbmux_fn)(void *ctx, const struct usbmux_event *ev);
 
 struct usbmux;
@@ -27,6 +30,13 @@ struct usbmux;
  */
 MUST_CHECK enum rc usbmux_open(usbmux_fn fn, void *ctx, struct usbmux **out);
 void usbmux_close(struct usbmux *m); /* NULL is fine; no event after it */
+
+/*
+ * Reports the phones that are there now, on the caller's thread, before it
+ * returns; false: nobody listens. It needs no thread, where usbmux_close()
+ * cancels one, and libusbmuxd 2.0 loses a message that this one is reading.
+ */
+bool usbmux_list(usbmux_fn fn, void *ctx);
 
 /* One connect: does somebody still answer at the socket? */
 bool usbmux_is_there(void);

@@ -21,32 +21,45 @@ struct usbmux {
 	void *ctx;
 };
 
-static void on_event(const usbmuxd_event_t *event, void *user)
+static void report(
+    const usbmuxd_device_info_t *dev, bool attached, usbmux_fn fn, void *ctx)
 {
-	struct usbmux *m = user;
-	struct usbmux_event ev = { 0 };
+	struct usbmux_event ev = { .attached = attached };
 
-	if (event->event != UE_DEVICE_ADD && event->event != UE_DEVICE_REMOVE)
+	if (dev->conn_type != CONNECTION_TYPE_USB)
 		return;
-	if (event->device.conn_type != CONNECTION_TYPE_USB)
-		return;
-	ev.attached = event->event == UE_DEVICE_ADD;
-	snprintf(ev.udid, sizeof(ev.udid), "%s", event->device.udid);
+	snprintf(ev.udid, sizeof(ev.udid), "%s", dev->udid);
 	if (relpath_check_udid(ev.udid)) {
 		log_warn("a device with an odd identifier is left alone");
 		return;
 	}
-	m->fn(m->ctx, &ev);
+	fn(ctx, &ev);
 }
 
-bool usbmux_is_there(void)
+static void on_event(const usbmuxd_event_t *event, void *user)
+{
+	struct usbmux *m = user;
+
+	if (event->event == UE_DEVICE_ADD || event->event == UE_DEVICE_REMOVE)
+		report(&event->device, event->event == UE_DEVICE_ADD, m->fn,
+		    m->ctx);
+}
+
+bool usbmux_list(usbmux_fn fn, void *ctx)
 {
 	usbmuxd_device_info_t *list = NULL;
 	int n = usbmuxd_get_device_list(&list);
 
+	for (int i = 0; fn && i < n; i++)
+		report(&list[i], true, fn, ctx);
 	if (n >= 0)
 		usbmuxd_device_list_free(&list);
 	return n >= 0;
+}
+
+bool usbmux_is_there(void)
+{
+	return usbmux_list(NULL, NULL);
 }
 
 enum rc usbmux_open(usbmux_fn fn, void *ctx, struct usbmux **out)
