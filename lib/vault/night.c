@@ -28,6 +28,7 @@ enum rc night_change(struct vault_night *n)
 	n->verified = false;
 	if (db_in_transaction(p->cat.db))
 		return RC_OK;
+	view_let_go(n->view); /* the transaction has a lock of its own */
 	return night_poison(n, db_begin(p->cat.db));
 }
 
@@ -49,6 +50,7 @@ enum rc night_checkpoint(struct vault_night *n)
 	if (p->broken)
 		return p->broken;
 	n->checkpoint_ms = mono_ms();
+	view_let_go(n->view);
 	rc = staging_sync(&p->staging);
 	if (!rc && db_in_transaction(p->cat.db))
 		rc = db_commit(p->cat.db);

@@ -59,9 +59,12 @@ static enum rc get(
 
 static enum rc night_stat(void *ctx, const char *path, struct store_stat *out)
 {
+	struct vault_night *n = ctx;
 	struct view_node node;
-	enum rc rc = get(ctx, path, &node);
+	enum rc rc;
 
+	view_hold(n->view);
+	rc = get(n, path, &node);
 	if (!rc)
 		node_stat(&node, out);
 	return rc;
@@ -92,6 +95,7 @@ static enum rc night_list(
 	struct view_node node;
 	enum rc rc = rel_of(n, path, &walk.rel);
 
+	view_hold(n->view);
 	if (!rc)
 		rc = view_get(n->view, walk.rel, &node);
 	if (!rc && node.kind != STORE_DIR)

@@ -19,6 +19,9 @@ enum {
 	Q_TREE_DROP,
 	Q_TREE_DELETE,
 	Q_TREE_HIDE,
+	Q_WALK_PENDING,
+	Q_WALK_BASE,
+	Q_HOLD,
 	Q_COUNT
 };
 
@@ -47,12 +50,19 @@ static const char *const queries[Q_COUNT] = {
 	[Q_TREE_DELETE] = "DELETE FROM pending WHERE path>=?1 AND path<?2",
 	[Q_TREE_HIDE] = "INSERT INTO pending(path, op) SELECT path, 3 FROM"
 			" entry WHERE path>=?1 AND path<?2 AND last IS NULL",
+	[Q_WALK_PENDING] = PENDING_ROW "WHERE p.path>=?1 AND p.path<?2"
+				       " ORDER BY p.path",
+	[Q_WALK_BASE] = BASE_ROW "WHERE path>=?1 AND path<?2 AND last IS NULL"
+				 " ORDER BY path",
+	[Q_HOLD] = "SELECT 1 FROM sqlite_schema",
 };
 
 struct view {
 	struct db *db;
 	struct db_stmt *q[Q_COUNT];
 	bool base_empty; /* a first backup: half of the questions are moot */
+	bool held;
+	bool walking; /* a walk has its two statements */
 };
 
 enum rc view_new(struct db *db, struct view **out)
@@ -84,6 +94,22 @@ void view_free(struct view *v)
 	for (int i = 0; i < Q_COUNT; i++)
 		db_finish(v->q[i]);
 	free(v);
+}
+
+/* A statement that has not ended keeps SQLite's lock, and its cache with it. */
+void view_hold(struct view *v)
+{
+	if (!v->held && !db_in_transaction(v->db) &&
+	    db_step(v->q[Q_HOLD], &v->held))
+		v->held = false;
+}
+
+void view_let_go(struct view *v)
+{
+	if (!v || !v->held)
+		return;
+	db_reset(v->q[Q_HOLD]);
+	v->held = false;
 }
 
 static enum rc read_base(struct db_stmt *s, struct view_node *out)
@@ -343,26 +369,20 @@ static enum rc cursor_seek(struct cursor *c, const struct range *r)
 
 static enum rc walk_open(struct view *v, struct walk *w)
 {
-	enum rc rc = db_prepare(v->db,
-	    PENDING_ROW "WHERE p.path>=?1 AND p.path<?2 ORDER BY p.path",
-	    &w->pending.s);
+	enum rc rc;
 
-	if (!rc)
-		rc = db_prepare(v->db,
-		    BASE_ROW "WHERE path>=?1 AND path<?2 AND last IS NULL"
-			     " ORDER BY path",
-		    &w->base.s);
-	if (!rc)
-		rc = cursor_seek(&w->pending, &w->range);
-	if (!rc)
+	w->pending.s = v->q[Q_WALK_PENDING];
+	w->base.s = v->q[Q_WALK_BASE];
+	rc = cursor_seek(&w->pending, &w->range);
+	if (!rc && !v->base_empty)
 		rc = cursor_seek(&w->base, &w->range);
 	return rc;
 }
 
 static void walk_close(struct walk *w)
 {
-	db_finish(w->pending.s);
-	db_finish(w->base.s);
+	db_reset(w->pending.s);
+	db_reset(w->base.s);
 }
 
 /* Which one comes first; on a tie the overlay covers the base. */
@@ -461,6 +481,9 @@ enum rc view_each(
 	struct walk w = { .pending = { .row = false } };
 	enum rc rc;
 
+	if (v->walking)
+		return RC_BUG;
+	v->walking = true;
 	range_below(&w.range, walk->rel);
 	if (walk->after[0]) /* the first path that can follow it */
 		snprintf(w.range.lo, sizeof(w.range.lo), "%s\x01", walk->after);
@@ -468,6 +491,7 @@ enum rc view_each(
 	if (!rc)
 		rc = walk_run(&w, walk, prefix, fn, arg);
 	walk_close(&w);
+	v->walking = false;
 	return rc;
 }
 

@@ -33,6 +33,17 @@ struct view;
 MUST_CHECK enum rc view_new(struct db *db, struct view **out);
 void view_free(struct view *v); /* NULL is fine */
 
+/*
+ * From here on questions are answered under one lock on the catalogue, taken
+ * once, not under one each: what a phone asks of 256 folders is four questions
+ * a folder, a dozen system calls each. Others may read, and the next
+ * transaction of the same database is not in its way; no other process can
+ * write until view_let_go() or view_free(). A lock that can't be had costs
+ * time only.
+ */
+void view_hold(struct view *v);
+void view_let_go(struct view *v); /* NULL is fine */
+
 MUST_CHECK enum rc view_get(
     struct view *v, const char *rel, struct view_node *out);
 
@@ -60,7 +71,8 @@ MUST_CHECK enum rc view_hide_tree(struct view *v, const char *rel,
 /*
  * fn for each node below `rel` (or for its direct children only), after the
  * path `after` ("" = from the start), in byte order. `path` is below the
- * UDID. At most `max` (0 = all). fn must not change the view when max is 0.
+ * UDID. At most `max` (0 = all). fn must not change the view when max is 0,
+ * and begins no other walk (RC_BUG).
  */
 struct view_walk {
 	const char *rel;

@@ -324,6 +324,65 @@ static void a_thousand_steps_agree_with_a_model(void **state)
 	finish(&r);
 }
 
+/* Opens of the catalogue's journal: SQLite looks at it once a lock. */
+static unsigned locks;
+
+static int counting_open(void *ctx, int dir, const char *path, int flags)
+{
+	locks += strstr(path, "journal") != NULL;
+	return fileops_posix()->open(ctx, dir, path, flags);
+}
+
+static void may_write(struct rig *r, bool wanted)
+{
+	char path[256];
+	sqlite3 *h;
+	int code;
+
+	snprintf(path, sizeof(path), "%s/Nightstand/" U "/catalog.db", r->dir);
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	code = sqlite3_exec(h, "BEGIN EXCLUSIVE", NULL, NULL, NULL);
+	assert_int_equal(code, wanted ? SQLITE_OK : SQLITE_BUSY);
+	sqlite3_close(h);
+}
+
+/* What a phone asks before and after a night, over a base: one lock for all
+ * of it, which is no change's hindrance and goes with the night. */
+static void many_questions_take_one_lock(void **state)
+{
+	struct fileops ops = *fileops_posix();
+	struct vault_snapshot snap;
+	struct store_stat st;
+	struct rig_world w;
+	struct names l;
+	struct rig r;
+
+	(void)state;
+	rig_first_world(&w, 7);
+	rig_new(&r);
+	ops.open = counting_open;
+	r.ops = &ops;
+	assert_int_equal(rig_open(&r), RC_OK);
+	assert_int_equal(rig_night(&r, NULL, &w, &snap), RC_OK);
+	assert_int_equal(rig_begin(&r, false), RC_OK);
+	locks = 0;
+	for (unsigned i = 0; i < 256; i++) {
+		list(&r, U, &l);
+		assert_int_equal(stat_of(&r, U "/Manifest.db", &st), RC_OK);
+	}
+	assert_in_range(locks, 1, 2);
+	may_write(&r, false);
+	assert_true(rig_holds(&r, snap.id, &w));
+	assert_int_equal(put_text(&r, "new", "while it is held"), RC_OK);
+	assert_non_null(strstr(list(&r, U, &l), "new"));
+	vault_night_end(r.n, true);
+	may_write(&r, true);
+	assert_int_equal(rig_begin(&r, false), RC_OK);
+	assert_non_null(strstr(list(&r, U, &l), "new"));
+	finish(&r);
+	rig_free_world(&w);
+}
+
 static void room_is_told_without_the_reserve(void **state)
 {
 	uint64_t all, less, freed;
@@ -353,6 +412,7 @@ int main(void)
 		cmocka_unit_test(folders_move_with_all_that_is_in_them),
 		cmocka_unit_test(the_base_stays_as_it_is),
 		cmocka_unit_test(a_thousand_steps_agree_with_a_model),
+		cmocka_unit_test(many_questions_take_one_lock),
 		cmocka_unit_test(room_is_told_without_the_reserve),
 	};
 
