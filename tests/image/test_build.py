@@ -2,9 +2,14 @@
 
 import json
 import os
+import struct
 import subprocess
+import sys
 
 import vm
+
+sys.path.insert(0, str(vm.TOP / "tools/image"))
+import modules  # noqa: E402  (needs the path above)
 
 
 def test_same_bytes_in_another_folder(rig):
@@ -70,6 +75,24 @@ def test_card_says_what_is_in_it(rig):
     text = (image / "LICENCES.txt").read_text()
     assert "GPL-2" in text and "(the package has no copyright file)" not in text
     return f"{size / 2**20:.1f} MiB, {len(names)} packages"
+
+
+def test_modules_carry_no_signature(rig):
+    """It would be checked at each start and keeps nothing out (tools/image/modules.py);
+    whatever else is appended ends the build."""
+    packed = (vm.image_dir() / "initrd.img").read_bytes()
+    plain = subprocess.run(["zstd", "-dc"], input=packed, check=True, capture_output=True).stdout
+    assert plain.count(b"\x7fELF") > 80 and modules.SIGNED not in plain
+    module = b"\x7fELF and so on"
+    info = struct.pack(">2xB5xI", 2, 7)
+    assert modules.without_signature(module + b"their 7" + info + modules.SIGNED) == module
+    assert modules.without_signature(module) == module
+    for bad in (struct.pack(">2xB5xI", 1, 7), struct.pack(">2xB5xI", 2, 1000)):
+        try:
+            modules.without_signature(module + bad + modules.SIGNED)
+        except modules.BadModules:
+            continue
+        raise AssertionError(bad)
 
 
 PROGRAMS = {"nightstand", "e2fsck", "mke2fs", "fsck.exfat", "cryptsetup", "wpa_supplicant",

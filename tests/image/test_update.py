@@ -51,14 +51,14 @@ def restart(rig, m, cold=True):
     """The machine has ended with its restart, as -no-reboot has it. What goes on
     by kexec takes this start's command line with it: it has to be a cold one."""
     m.wait_end(300)
-    return rig.vm(m.card, disks=m.disks, cmdline=m.cmdline, cold=cold).start()
+    return rig.vm(m.card, disks=m.disks, cmdline=m.cmdline, cold=cold, second=cold).start()
 
 
 def test_good(rig):
     """The other kernel runs, says that it is well, and from then on starts."""
     card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
     put_ready(card)
-    m = rig.vm(card, disks=[disk], cold=True).start()
+    m = rig.vm(card, disks=[disk], cold=True, second=True).start()
     m.wait_line(r"starting the update version=9\.9")
     m.wait_line(r"slot=b board=qemu-arm64, on trial", 180)
     m.wait_line(r"the update is well", 180)
@@ -249,7 +249,7 @@ def comes_back(rig, kernel=None, initrd=None, why="did not start", cmdline=vm.CM
                restarts=True):
     card, disk = rig.card(), rig.disk("backups", ["mkfs.ext4", "-q"])
     put_ready(card, kernel, initrd)
-    m = rig.vm(card, disks=[disk], cmdline=cmdline, cold=True).start()
+    m = rig.vm(card, disks=[disk], cmdline=cmdline, cold=True, second=True).start()
     m.wait_line(r"slot=a board=qemu-arm64")
     if restarts:
         m = restart(rig, m, cold=False)
@@ -275,7 +275,7 @@ def test_kernel_hangs(rig):
     armed bites. (QEMU only tells of it here; a power cut plays its part.)"""
     card = rig.card()
     put_ready(card)
-    m = rig.vm(card, cmdline=vm.CMDLINE.replace(" quiet", ""), cold=True).start()
+    m = rig.vm(card, cmdline=vm.CMDLINE.replace(" quiet", ""), cold=True, second=True).start()
     m.wait_line(r"starting the update version=9\.9", 180)
     m.wait_line(r"Booting Linux on physical", 180, since=len(m.serial))
     m.hang()
