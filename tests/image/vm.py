@@ -305,7 +305,8 @@ class Vm:
 
     def _go_on(self, args, state):
         """Until it has taken the state; it stands still then."""
-        self.begin([*args, "-S", "-incoming", f"exec:cat '{state}'"])
+        with open(state, "rb") as f:
+            self.begin([*args, "-S", "-incoming", f"fd:{f.fileno()}"], (f.fileno(),))
         end = time.time() + 60 * SLOW
         while self.do("query-status")["status"] == "inmigrate":
             if time.time() > end:
@@ -353,12 +354,12 @@ class Vm:
                      f"ide-hd,drive=sata{number},bus=ahci.{number}"]
         return args
 
-    def begin(self, args):
+    def begin(self, args, files=()):
         self.began = time.time()
         turns = slices.long() if self.nice else contextlib.nullcontext()
         with open(self.dir / "qemu.log", "ab") as log, turns:
             self.proc = subprocess.Popen([*self.nice, *args], stdin=subprocess.DEVNULL,
-                                         stdout=log, stderr=log)
+                                         stdout=log, stderr=log, pass_fds=files)
         self.qmp = self._connect("qmp")
         self._qmp_read(lambda m: "QMP" in m)
         self.do("qmp_capabilities")
