@@ -136,8 +136,8 @@ fetch_kernel() {
 	say "fetching Debian's kernel for $arch…"
 	apt_private deb "$kernel_suite"
 	run apt-get -q update
-	# The name behind "the newest one".
-	name=$(apt-cache depends "linux-image-$arch" |
+	# The name behind "the newest one" of that suite, not of this machine's.
+	name=$(APT_CONFIG="$tmp/apt.conf" apt-cache depends "linux-image-$arch" |
 		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
 	[ -n "$name" ] || die "no kernel is named by linux-image-$arch"
 	run apt-get -q download "$name"
