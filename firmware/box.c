@@ -54,11 +54,26 @@ static void disk_changed(struct box *b, bool was_fit)
 	}
 }
 
+/*
+ * Where the box mounts disks, a folder without one is none: it lies in memory,
+ * for as long as a mount takes, or after a disk was pulled. Asked on both
+ * sides, so what is told of the folder was told of the disk.
+ */
+static void probe_disk(struct box *b)
+{
+	const char *dir = b->config->vault;
+	bool was_there = !b->config->disks || disk_is_mount_point(dir);
+
+	disk_probe(dir, &b->disk);
+	if (!was_there || (b->config->disks && !disk_is_mount_point(dir)))
+		b->disk = (struct disk){ .state = DISK_MISSING };
+}
+
 void box_look_at_disk(struct box *b)
 {
 	enum disk_state before = b->disk.state;
 
-	disk_probe(b->config->vault, &b->disk);
+	probe_disk(b);
 	/* Nothing is mounted: the role that mounts knows why. */
 	if (b->disk.state == DISK_MISSING && b->found.state != DISK_FIT) {
 		b->disk.state = (enum disk_state)b->found.state;
@@ -353,7 +368,7 @@ static void box_begin(struct box *b)
 {
 	b->found.state = DISK_MISSING;
 	status_smart_unknown(&b->smart);
-	disk_probe(b->config->vault, &b->disk);
+	probe_disk(b);
 	box_eject_begin(b);
 	box_update_begin(b);
 	box_look_at_health(b);

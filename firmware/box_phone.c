@@ -170,6 +170,7 @@ static enum rc send_start(const struct box *b, struct box_phone *p)
 		.fresh = p->next_fresh,
 		.password = p->password != NULL,
 		.log_level = (uint8_t)log_get_level(),
+		.mounted = c->disks,
 		.trust_wait_s = c->trust_wait_s,
 		.unlock_wait_s = c->unlock_wait_s,
 		.first_wait_s = c->first_wait_s,

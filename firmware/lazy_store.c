@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "fsprobe.h"
 #include "log.h"
 #include "mend.h"
@@ -26,6 +27,7 @@ struct lazy_store {
 	char state_dir[512];
 	char why[256];
 	bool fresh;
+	bool mounted;
 	uint64_t reserve_bytes;
 	int lock_wait_s;
 	struct vault_keep keep;
@@ -82,14 +84,26 @@ static enum rc open_phone(struct lazy_store *l)
 	return rc;
 }
 
+/* Before a disk is mounted and after it was pulled there is a folder in the
+ * box's memory for a moment. A backup that went there would be none. */
+static bool is_place(const struct lazy_store *l)
+{
+	return !l->mounted || disk_is_mount_point(l->dir);
+}
+
 static enum rc open_all(struct lazy_store *l)
 {
-	enum rc rc = probe_alone(l);
+	enum rc rc;
 
+	if (!is_place(l))
+		return RC_NOTFOUND;
+	rc = probe_alone(l);
 	/* Full is not unfit: what is there may be freed. What else is wrong
 	 * the vault says itself. */
 	if (rc != RC_UNSUPPORTED)
 		rc = vault_open(NULL, l->dir, true, &l->vault);
+	if (!rc && !is_place(l))
+		rc = RC_NOTFOUND;
 	if (!rc)
 		rc = open_phone(l);
 	if (!rc) {
@@ -227,6 +241,7 @@ enum rc lazy_store_begin(
 	snprintf(l->state_dir, sizeof(l->state_dir), "%s",
 	    opts->state_dir ? opts->state_dir : "");
 	l->fresh = opts->fresh;
+	l->mounted = opts->mounted;
 	l->reserve_bytes = opts->reserve_bytes;
 	l->lock_wait_s = opts->lock_wait_s;
 	l->keep = opts->keep;

@@ -20,6 +20,7 @@ struct lazy_store_opts {
 	const char *dir, *udid; /* copied */
 	const char *state_dir; /* copied; "" none: no copies of catalogues */
 	bool fresh;
+	bool mounted; /* a disk is mounted at `dir`, else it is no place */
 	uint64_t reserve_bytes; /* at most 1/50 of the disk is kept free */
 	int lock_wait_s; /* while another process holds the phone */
 	struct vault_keep keep;

@@ -162,7 +162,7 @@ static bool start_is_sound(const struct msg_start *s)
 {
 	if (!ENDS(s->udid) || !ENDS(s->vault_dir) || !ENDS(s->state_dir))
 		return false;
-	if (s->full > 1 || s->fresh > 1 || s->password > 1 ||
+	if (s->full > 1 || s->fresh > 1 || s->password > 1 || s->mounted > 1 ||
 	    s->log_level > LOG_LEVEL_DEBUG)
 		return false;
 	if (s->trust_wait_s < 0 || s->trust_wait_s > 86400 ||

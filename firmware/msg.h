@@ -97,6 +97,7 @@ struct msg_start {
 	uint8_t fresh; /* drop a kept overlay first */
 	uint8_t password; /* backup: change the password before it */
 	uint8_t log_level;
+	uint8_t mounted; /* vault_dir is where a disk is mounted, or nothing */
 	int32_t trust_wait_s, unlock_wait_s, first_wait_s, next_wait_s;
 	int32_t last_wait_s;
 	uint64_t reserve_bytes;

@@ -357,6 +357,7 @@ static int run_session(struct job *j)
 		.udid = j->start.udid,
 		.state_dir = j->start.state_dir,
 		.fresh = j->start.fresh,
+		.mounted = j->start.mounted,
 		.reserve_bytes = j->start.reserve_bytes,
 		.lock_wait_s = j->start.lock_wait_s,
 		.keep = j->start.keep,
