@@ -71,6 +71,19 @@ static void begin(struct rig *r)
 	assert_int_equal(rig_begin(r, true), RC_OK);
 }
 
+/* A second night, over one of seven files; `ops` NULL: the usual ones. */
+static void begin_over(struct rig *r, const struct fileops *ops,
+    struct rig_world *w, struct vault_snapshot *snap)
+{
+	rig_first_world(w, 7);
+	rig_new(r);
+	if (ops)
+		r->ops = ops;
+	assert_int_equal(rig_open(r), RC_OK);
+	assert_int_equal(rig_night(r, NULL, w, snap), RC_OK);
+	assert_int_equal(rig_begin(r, false), RC_OK);
+}
+
 static void finish(struct rig *r)
 {
 	vault_night_end(r->n, false);
@@ -205,11 +218,7 @@ static void the_base_stays_as_it_is(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_first_world(&w, 7);
-	rig_new(&r);
-	assert_int_equal(rig_open(&r), RC_OK);
-	assert_int_equal(rig_night(&r, NULL, &w, &snap), RC_OK);
-	assert_int_equal(rig_begin(&r, false), RC_OK);
+	begin_over(&r, NULL, &w, &snap);
 	assert_false(r.resumed);
 	snprintf(a, sizeof(a), "%.2s/%s", w.f[1].id, w.f[1].id);
 	snprintf(path, sizeof(path), U "/%s", a);
@@ -358,13 +367,8 @@ static void many_questions_take_one_lock(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_first_world(&w, 7);
-	rig_new(&r);
 	ops.open = counting_open;
-	r.ops = &ops;
-	assert_int_equal(rig_open(&r), RC_OK);
-	assert_int_equal(rig_night(&r, NULL, &w, &snap), RC_OK);
-	assert_int_equal(rig_begin(&r, false), RC_OK);
+	begin_over(&r, &ops, &w, &snap);
 	locks = 0;
 	for (unsigned i = 0; i < 256; i++) {
 		list(&r, U, &l);

@@ -25,11 +25,13 @@ def without_signature(data):
 
     This kernel loads modules that nobody has signed as well, so the signature keeps
     nothing out, and what the box runs is signed as a whole (update.py). But it is
-    checked, 60 million instructions for each module and start: two thirds of a start.
+    checked at each start: 0.9 of 3.65 thousand million instructions in all (QEMU's machine).
     """
     if not data.endswith(SIGNED):
         return data
     end = len(data) - len(SIGNED) - 12
+    if end < 0:
+        raise BadModules('a module is nothing but its signature')
     kind, length = struct.unpack('>2xB5xI', data[end:end + 12])
     if kind != 2 or length > end:
         raise BadModules('a module is signed in a way that is not known')
